@@ -5,9 +5,12 @@ Everything here is seeded, so running a script again rewrites the same bytes (sa
 
 import json
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+if os.environ.get("PYTHONHASHSEED") != "0":  # peft writes sets into adapter_config.json, ordered by hash
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONHASHSEED": "0"})
 
 import torch
 import transformers
