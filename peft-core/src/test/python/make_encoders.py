@@ -39,6 +39,12 @@ CLASSIFIERS = {
     "distilbert": ("distilbert", SINGLE),
     "distilbert-multilabel": ("distilbert", MULTI),
     "distilbert-regression": ("distilbert", REGRESSION),
+    # bases of the training parity tests: nothing is dropped in train mode
+    "bert-no-dropout": ("bert", SINGLE | dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)),
+    "roberta-no-dropout": ("roberta", SINGLE | dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+                                                    num_hidden_layers=1)),
+    "distilbert-no-dropout": ("distilbert", SINGLE | dict(dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0,
+                                                          num_hidden_layers=1)),
 }
 
 
