@@ -3,13 +3,11 @@ package io.peft4j.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.peft4j.data.RowPacking;
 import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
-import java.util.stream.IntStream;
 
 /**
  * Examples laid out as a few rows of equal length, several examples in a row, so that next to no
@@ -35,9 +33,10 @@ public final class TokenBatch implements AutoCloseable {
     this.manager = manager;
     this.examples = sequences.size();
     this.tokens = sequences.stream().mapToInt(TokenSequence::length).sum();
-    Layout layout = Layout.of(sequences);
-    this.rows = layout.rows;
-    this.rowLength = layout.rowLength;
+    int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
+    RowPacking packing = RowPacking.pack(lengths, Arrays.stream(lengths).max().orElseThrow());
+    this.rows = packing.rows();
+    this.rowLength = packing.rowLength();
 
     int cells = rows * rowLength;
     long[] id = new long[cells];
@@ -48,7 +47,7 @@ public final class TokenBatch implements AutoCloseable {
     int[] firstsInRow = new int[rows];
     for (int i = 0; i < examples; i++) {
       TokenSequence sequence = sequences.get(i);
-      int start = layout.start[i];
+      int start = packing.row()[i] * rowLength + packing.offset()[i];
       for (int t = 0; t < sequence.length(); t++) {
         id[start + t] = sequence.ids()[t];
         type[start + t] = sequence.types()[t];
@@ -56,7 +55,7 @@ public final class TokenBatch implements AutoCloseable {
         owner[start + t] = i + 1;
         key[start + t] = sequence.visible()[t] ? i + 1 : -1;
       }
-      firstsInRow[start / rowLength]++;
+      firstsInRow[packing.row()[i]]++;
     }
 
     // The first token of each example, by row: [rows, slots], unused slots point at the row's start.
@@ -70,9 +69,9 @@ public final class TokenBatch implements AutoCloseable {
     }
     int[] used = new int[rows];
     for (int i = 0; i < examples; i++) {
-      int row = layout.start[i] / rowLength;
+      int row = packing.row()[i];
       int slot = row * slots + used[row]++;
-      first[slot] = layout.start[i];
+      first[slot] = (long) row * rowLength + packing.offset()[i];
       firstOwner[slot] = i + 1;
       slotOf[i] = slot;
     }
@@ -105,34 +104,6 @@ public final class TokenBatch implements AutoCloseable {
     } catch (RuntimeException e) {
       manager.close();
       throw e;
-    }
-  }
-
-  /** First-fit decreasing: each sequence goes to the first row with room, longest first. */
-  private record Layout(int rows, int rowLength, int[] start) {
-    static Layout of(List<TokenSequence> sequences) {
-      int rowLength = sequences.stream().mapToInt(TokenSequence::length).max().orElseThrow();
-      int[] start = new int[sequences.size()];
-      List<Integer> filled = new ArrayList<>();
-      int[] longestFirst =
-          IntStream.range(0, sequences.size())
-              .boxed()
-              .sorted(Comparator.comparing(i -> -sequences.get(i).length()))
-              .mapToInt(Integer::intValue)
-              .toArray();
-      for (int i : longestFirst) {
-        int length = sequences.get(i).length();
-        int row = 0;
-        while (row < filled.size() && filled.get(row) + length > rowLength) {
-          row++;
-        }
-        if (row == filled.size()) {
-          filled.add(0);
-        }
-        start[i] = row * rowLength + filled.get(row);
-        filled.set(row, filled.get(row) + length);
-      }
-      return new Layout(filled.size(), rowLength, start);
     }
   }
 

@@ -46,7 +46,7 @@ public final class DropoutMask {
     if (half) {
       fillHalf(memory, x.size(), threshold, scale, key);
       try (NDArray bytes = mask) {
-        return Ops.bytesAsBfloat16(bytes);
+        return Ops.reinterpret(bytes, NativeTensor.Type.BFLOAT16, x.getShape());
       }
     }
     fillFloat(memory, x.size(), threshold, scale, key);

@@ -120,9 +120,16 @@ public final class Ops {
     return x.getDataType() == like.getDataType() ? x : call("typed_like", like, x);
   }
 
-  /** Reads bytes [.., 2n] as bfloat16 [.., n], without a copy. */
-  public static NDArray bytesAsBfloat16(NDArray bytes) {
-    return call("bytes_as_bfloat16", bytes);
+  /**
+   * Reads memory as another type, without a copy: uint8 of any shape, as {@code shape} of {@code
+   * type}.
+   */
+  public static NDArray reinterpret(NDArray bytes, NativeTensor.Type type, Shape shape) {
+    try (NDArray flat = bytes.reshape(-1);
+        NDArray code = bytes.getManager().create((long) type.code());
+        NDArray typed = call("reinterpret", flat, code)) {
+      return typed.reshape(shape);
+    }
   }
 
   /** {@return the memory of {@code x} as uint8, last dimension times the element size} */

@@ -15,8 +15,8 @@ class Ops(Module):
     return torch.to(x, 6)
   def typed_like(self: __torch__.Ops, like: Tensor, x: Tensor) -> Tensor:
     return torch.to(x, like.dtype)
-  def bytes_as_bfloat16(self: __torch__.Ops, x: Tensor) -> Tensor:
-    return torch.view(x, 15)
+  def reinterpret(self: __torch__.Ops, x: Tensor, dtype: Tensor) -> Tensor:
+    return torch.view(x, int(dtype))
   def as_bytes(self: __torch__.Ops, x: Tensor) -> Tensor:
     return torch.view(torch.contiguous(x), 0)
 
