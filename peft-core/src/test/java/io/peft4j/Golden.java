@@ -99,7 +99,8 @@ public final class Golden {
     double largest = 0;
     for (int i = 0; i < a.length; i++) {
       if (a[i].length != b[i].length) {
-        throw new AssertionError("row " + i + ": expected " + a[i].length + ", found " + b[i].length);
+        throw new AssertionError(
+            "row " + i + ": expected " + a[i].length + ", found " + b[i].length);
       }
       for (int j = 0; j < a[i].length; j++) {
         double difference = Math.abs((double) a[i][j] - b[i][j]);

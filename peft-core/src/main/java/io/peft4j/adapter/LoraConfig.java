@@ -68,12 +68,14 @@ public record LoraConfig(
   }
 
   /**
-   * @throws IllegalArgumentException if values contradict each other or are out of range, as in peft
+   * @throws IllegalArgumentException if values contradict each other or are out of range, as in
+   *     peft
    */
   public LoraConfig {
     check(r > 0, "r must be positive, found " + r);
     check(
-        loraDropout >= 0 && loraDropout < 1, "lora_dropout must be in [0, 1), found " + loraDropout);
+        loraDropout >= 0 && loraDropout < 1,
+        "lora_dropout must be in [0, 1), found " + loraDropout);
     check(Double.isFinite(loraAlpha), "lora_alpha must be a number, found " + loraAlpha);
     boolean expression = targetModules != null && targetModules.regex() != null;
     check(
@@ -136,8 +138,8 @@ public record LoraConfig(
   /**
    * Reads the document of an {@code adapter_config.json}.
    *
-   * @throws IllegalArgumentException if a value is wrong, or the document asks for a variant of LoRA
-   *     that is not supported; the message names the key
+   * @throws IllegalArgumentException if a value is wrong, or the document asks for a variant of
+   *     LoRA that is not supported; the message names the key
    */
   public static LoraConfig ofJson(ObjectNode json) {
     return LoraConfigJson.read(json);

@@ -93,7 +93,8 @@ final class LoraConfigJson {
             .loraAlpha(reader.number("lora_alpha", 8))
             .loraDropout(reader.number("lora_dropout", 0))
             .targetModules(ModuleSelector.ofJson("target_modules", reader.take("target_modules")))
-            .excludeModules(ModuleSelector.ofJson("exclude_modules", reader.take("exclude_modules")))
+            .excludeModules(
+                ModuleSelector.ofJson("exclude_modules", reader.take("exclude_modules")))
             .modulesToSave(reader.texts("modules_to_save"))
             .bias(bias(reader.text("bias", "none")))
             .layersToTransform(reader.integers("layers_to_transform"))
@@ -236,8 +237,7 @@ final class LoraConfigJson {
     }
 
     private static IllegalArgumentException wrong(String key, String expected, JsonNode found) {
-      return new IllegalArgumentException(
-          "'" + key + "' must be " + expected + ", found " + found);
+      return new IllegalArgumentException("'" + key + "' must be " + expected + ", found " + found);
     }
   }
 }

@@ -12,7 +12,9 @@ public enum LoraInit {
   RANDOM,
   /** {@code "gaussian"}: A from N(0, 1/r²), B zero. */
   GAUSSIAN,
-  /** {@code "pissa"}: principal singular vectors of W, which is reduced by them (Meng et al., 2024). */
+  /**
+   * {@code "pissa"}: principal singular vectors of W, which is reduced by them (Meng et al., 2024).
+   */
   PISSA,
   /** {@code "olora"}: orthonormal factors of W, which is reduced by them (Büyükakyüz, 2024). */
   OLORA;

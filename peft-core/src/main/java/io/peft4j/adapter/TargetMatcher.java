@@ -165,8 +165,7 @@ final class TargetMatcher {
 
   /** Names of leaves whose last parts are spelled most like what was asked for. */
   private static List<String> nearMisses(ModuleSelector selector, ModuleTree modules) {
-    List<String> wanted =
-        selector.regex() != null ? List.of(selector.regex()) : selector.names();
+    List<String> wanted = selector.regex() != null ? List.of(selector.regex()) : selector.names();
     return modules.leaves().stream()
         .filter(leaf -> leaf instanceof Linear || leaf instanceof Embedding)
         .map(leaf -> leaf.name().replaceFirst("^.*\\.\\d+\\.", ""))

@@ -17,8 +17,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A frozen transformer with a head, loaded from a Hugging Face checkpoint folder. Adapters attach to
- * its {@link #modules}; the weights themselves are never written to.
+ * A frozen transformer with a head, loaded from a Hugging Face checkpoint folder. Adapters attach
+ * to its {@link #modules}; the weights themselves are never written to.
  *
  * <p>Not thread-safe: use it from one thread at a time.
  */
@@ -61,8 +61,7 @@ public final class Model implements AutoCloseable {
     this.chain = new SegmentChain(segments, precision);
     this.modules =
         new ModuleTree(
-            segments.stream().flatMap(segment -> segment.modules().stream()).toList(),
-            null);
+            segments.stream().flatMap(segment -> segment.modules().stream()).toList(), null);
   }
 
   /**

@@ -9,9 +9,9 @@ import io.peft4j.torch.Precision;
 import java.util.List;
 
 /**
- * Runs segments one after the other, forward and backward. Each segment has a graph of its own, kept
- * from the forward pass or made anew in the backward pass, and nothing below the lowest trainable
- * segment is differentiated.
+ * Runs segments one after the other, forward and backward. Each segment has a graph of its own,
+ * kept from the forward pass or made anew in the backward pass, and nothing below the lowest
+ * trainable segment is differentiated.
  */
 final class SegmentChain {
 

@@ -16,8 +16,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Hands a model the tensors of a checkpoint. A tensor already stored in the model's precision is the
- * file's own mapped memory; others are converted. The checkpoint must outlive the model.
+ * Hands a model the tensors of a checkpoint. A tensor already stored in the model's precision is
+ * the file's own mapped memory; others are converted. The checkpoint must outlive the model.
  */
 final class Weights {
 
@@ -58,7 +58,12 @@ final class Weights {
     String stored = find(name);
     if (stored == null) {
       throw new IllegalArgumentException(
-          checkpoint.path() + ": tensor '" + name + "' of shape " + new Shape(shape) + " is missing");
+          checkpoint.path()
+              + ": tensor '"
+              + name
+              + "' of shape "
+              + new Shape(shape)
+              + " is missing");
     }
     return new Parameter(name, load(stored, shape));
   }

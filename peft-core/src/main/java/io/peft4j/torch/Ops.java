@@ -70,16 +70,16 @@ public final class Ops {
     for (NDArray argument : arguments) {
       inputs.add(argument);
     }
-    return run(method, inputs);
+    return run(method, inputs).get(0);
   }
 
-  private static NDArray run(String method, NDList inputs) {
+  private static NDList run(String method, NDList inputs) {
     NDArray selector = SCRIPT.selectors.get(method);
     if (selector == null) {
       throw new IllegalStateException("ops.py has no method " + method);
     }
     inputs.add(selector);
-    return IValueUtils.forward(SCRIPT.module, inputs, true).get(0);
+    return IValueUtils.forward(SCRIPT.module, inputs, true);
   }
 
   /** Adds {@code arrays} as one list argument: DJL reads that from names ending in {@code []}. */
@@ -93,7 +93,7 @@ public final class Ops {
   private static NDArray runWithLists(String method, NDList inputs) {
     List<NDArray> named = List.copyOf(inputs);
     try {
-      return run(method, inputs);
+      return run(method, inputs).get(0);
     } finally {
       named.forEach(array -> array.setName(null));
     }
@@ -142,8 +142,14 @@ public final class Ops {
     return call("detach", x);
   }
 
+  /** {@return {@code x}, cut from the graph, in the type of {@code like} and on its manager} */
+  public static NDArray detachedLike(NDArray like, NDArray x) {
+    return call("detached_like", like, x);
+  }
+
   /**
-   * Picks rows: {@code x} [.., d] seen as [n, d], {@code index} int64 of any shape s, result [s, d].
+   * Picks rows: {@code x} [.., d] seen as [n, d], {@code index} int64 of any shape s, result [s,
+   * d].
    */
   public static NDArray rows(NDArray x, NDArray index) {
     return call("rows", x, index);
@@ -162,8 +168,7 @@ public final class Ops {
   /** Layer normalization over the last dimension (Ba et al., 2016). */
   public static NDArray layerNorm(NDArray x, NDArray weight, NDArray bias, double epsilon) {
     Shape last = new Shape(x.getShape().get(x.getShape().dimension() - 1));
-    return JniUtils.layerNorm(
-        (PtNDArray) x, last, (PtNDArray) weight, (PtNDArray) bias, epsilon);
+    return JniUtils.layerNorm((PtNDArray) x, last, (PtNDArray) weight, (PtNDArray) bias, epsilon);
   }
 
   public static NDArray gelu(NDArray x) {
@@ -209,9 +214,68 @@ public final class Ops {
     return call("weigh", p, v, heads);
   }
 
-  /** {@code y + scale · (x Aᵀ) Bᵀ}: a [r, in] and b [out, r] are read in {@code x}'s type. */
-  public static NDArray lora(NDArray y, NDArray x, NDArray a, NDArray b, NDArray scale) {
-    return call("lora", y, x, a, b, scale);
+  /**
+   * LoRA: {@code y + scale · ((x Aᵀ) Bᵀ + bias)}. x [.., in], y [.., out], a [r, in], b [out, r],
+   * bias [out] or null; the factors are read in {@code x}'s type.
+   */
+  public static NDArray lora(
+      NDArray y, NDArray x, NDArray a, NDArray b, NDArray bias, NDArray scale) {
+    return bias == null
+        ? call("lora", y, x, a, b, scale)
+        : call("lora_bias", y, x, a, b, bias, scale);
+  }
+
+  /** LoRA on a table: {@code y + scale · (Aᵀ)[ids] Bᵀ}, a [r, rows], b [dim, r]. */
+  public static NDArray loraEmbedding(NDArray ids, NDArray y, NDArray a, NDArray b, NDArray scale) {
+    return call("lora_embedding", ids, y, a, b, scale);
+  }
+
+  /**
+   * DoRA: {@code y + (f - 1) · base + f · scale · (x Aᵀ) Bᵀ}, where f [out] is the magnitude over
+   * the length of each row of {@code W + scale · B A}.
+   *
+   * @param base {@code x Wᵀ} [.., out]
+   * @param magnitude [out]
+   * @param squares squared lengths of W's rows [out]
+   * @param aw {@code A Wᵀ} [r, out]
+   */
+  public static NDArray dora(
+      NDArray y,
+      NDArray base,
+      NDArray x,
+      NDArray a,
+      NDArray b,
+      NDArray scale,
+      NDArray magnitude,
+      NDArray squares,
+      NDArray aw) {
+    return call("dora", y, base, x, a, b, scale, magnitude, squares, aw);
+  }
+
+  /**
+   * DoRA on a table [rows, dim], with a magnitude for each column: {@code f · (y + scale ·
+   * (Aᵀ)[ids] Bᵀ)}.
+   */
+  public static NDArray doraEmbedding(
+      NDArray ids,
+      NDArray y,
+      NDArray a,
+      NDArray b,
+      NDArray scale,
+      NDArray magnitude,
+      NDArray squares,
+      NDArray table) {
+    return call("dora_embedding", ids, y, a, b, scale, magnitude, squares, table);
+  }
+
+  /** Reduced singular value decomposition: x [m, n] to U [m, k], S [k], Vᵀ [k, n]. */
+  public static NDList svd(NDArray x) {
+    return run("svd", new NDList(x));
+  }
+
+  /** Reduced QR decomposition: x [m, n] to Q [m, k], R [k, n]. */
+  public static NDList qr(NDArray x) {
+    return run("qr", new NDList(x));
   }
 
   /** Sum of -log softmax(logits)[label]: logits [n, classes], labels int64 [n], -100 ignored. */

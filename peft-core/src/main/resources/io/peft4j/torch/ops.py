@@ -23,6 +23,8 @@ class Ops(Module):
   # --- shapes and rows --------------------------------------------------------------------------
   def detach(self: __torch__.Ops, x: Tensor) -> Tensor:
     return torch.detach(x)
+  def detached_like(self: __torch__.Ops, like: Tensor, x: Tensor) -> Tensor:
+    return torch.to(torch.detach(x), like.dtype)
   def rows(self: __torch__.Ops, x: Tensor, index: Tensor) -> Tensor:
     flat = torch.reshape(x, [-1, torch.size(x, -1)])
     picked = torch.index_select(flat, 0, torch.reshape(index, [-1]))
@@ -57,9 +59,47 @@ class Ops(Module):
     return self.merge_heads(torch.matmul(p, self.split_heads(v, int(heads))))
 
   # --- adapters ---------------------------------------------------------------------------------
-  def lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
+  def low_rank(self: __torch__.Ops, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
     low = torch.linear(x, torch.to(a, x.dtype))
-    return torch.add(y, torch.mul(torch.linear(low, torch.to(b, x.dtype)), float(scale)))
+    return torch.mul(torch.linear(low, torch.to(b, x.dtype)), float(scale))
+  def lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
+    return torch.add(y, self.low_rank(x, a, b, scale))
+  def lora_bias(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, bias: Tensor, scale: Tensor) -> Tensor:
+    low = torch.linear(x, torch.to(a, x.dtype))
+    up = torch.linear(low, torch.to(b, x.dtype), torch.to(bias, x.dtype))
+    return torch.add(y, torch.mul(up, float(scale)))
+  def lora_embedding(self: __torch__.Ops, ids: Tensor, y: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
+    low = torch.embedding(torch.transpose(a, 0, 1), ids)
+    return torch.add(y, torch.to(torch.mul(torch.linear(low, b), float(scale)), y.dtype))
+  # magnitude over the length of each row of W + scale b a; no gradient goes through the length.
+  # |w + s d|^2 = |w|^2 + 2 s w.d + s^2 |d|^2, where w.d and |d|^2 need W a' (given as its transpose) and a a' only
+  def dora_factor(self: __torch__.Ops, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, aw: Tensor) -> Tensor:
+    s = float(scale)
+    ad = torch.detach(a)
+    bd = torch.detach(b)
+    cross = torch.sum(torch.mul(torch.transpose(aw, 0, 1), bd), [1])
+    own = torch.sum(torch.mul(torch.matmul(bd, torch.matmul(ad, torch.transpose(ad, 0, 1))), bd), [1])
+    square = torch.add(torch.add(squares, torch.mul(cross, torch.mul(s, 2.))), torch.mul(own, torch.mul(s, s)))
+    return torch.div(magnitude, torch.sqrt(square))
+  def dora(self: __torch__.Ops, y: Tensor, base: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, aw: Tensor) -> Tensor:
+    factor = self.dora_factor(a, b, scale, magnitude, squares, torch.to(aw, 6))
+    up = self.low_rank(x, a, b, scale)
+    change = torch.add(torch.mul(base, torch.sub(torch.to(factor, x.dtype), 1)), torch.mul(up, torch.to(factor, x.dtype)))
+    return torch.add(y, torch.to(change, y.dtype))
+  def dora_embedding(self: __torch__.Ops, ids: Tensor, y: Tensor, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, table: Tensor) -> Tensor:
+    aw = torch.matmul(torch.detach(a), torch.to(table, 6))
+    factor = self.dora_factor(a, b, scale, magnitude, squares, aw)
+    low = torch.embedding(torch.transpose(a, 0, 1), ids)
+    up = torch.mul(torch.linear(low, b), float(scale))
+    return torch.to(torch.mul(torch.add(torch.to(y, 6), up), factor), y.dtype)
+
+  # --- decompositions ---------------------------------------------------------------------------
+  def svd(self: __torch__.Ops, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    u, s, v = torch.linalg_svd(x, False)
+    return (u, s, v)
+  def qr(self: __torch__.Ops, x: Tensor) -> Tuple[Tensor, Tensor]:
+    q, r = torch.linalg_qr(x)
+    return (q, r)
 
   # --- losses, summed over the batch; labels of -100 are left out -------------------------------
   def cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:

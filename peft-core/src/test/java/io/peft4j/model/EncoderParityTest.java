@@ -26,8 +26,7 @@ class EncoderParityTest {
       int cases = 0;
       for (JsonNode test : golden.get("cases")) {
         try (TokenBatch batch = Golden.batch(model, test.get("inputs"))) {
-          double distance =
-              Golden.distance(Golden.matrix(test.get("logits")), model.logits(batch));
+          double distance = Golden.distance(Golden.matrix(test.get("logits")), model.logits(batch));
           System.out.printf("%s %s: largest difference %.1e%n", name, test.get("name"), distance);
           assertTrue(distance < 1e-5, test.get("name") + ": " + distance);
         }
@@ -49,8 +48,7 @@ class EncoderParityTest {
     try (Model model = Model.load(Golden.path("encoders/" + name), options)) {
       for (JsonNode test : golden.get("cases")) {
         try (TokenBatch batch = Golden.batch(model, test.get("inputs"))) {
-          double distance =
-              Golden.distance(Golden.matrix(test.get("logits")), model.logits(batch));
+          double distance = Golden.distance(Golden.matrix(test.get("logits")), model.logits(batch));
           assertTrue(distance < 0.15, test.get("name") + ": " + distance);
         }
       }
