@@ -1,0 +1,34 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import io.peft4j.torch.Ops;
+import java.util.List;
+
+/** First tokens' states [rows, slots, hidden] to logits [examples, labels], as each family has it. */
+final class ClassifierHead implements Segment {
+
+  private final Linear dense;
+  private final Linear logits;
+  private final EncoderSpec.Head spec;
+
+  ClassifierHead(Linear dense, Linear logits, EncoderSpec.Head spec) {
+    this.dense = dense;
+    this.logits = logits;
+    this.spec = spec;
+  }
+
+  @Override
+  public NDArray forward(NDArray states, Pass pass) {
+    NDArray first = Ops.rows(states, pass.batch().firstOfExample());
+    if (spec.dropoutBefore()) {
+      first = pass.dropout(first, spec.dropout());
+    }
+    NDArray pooled = spec.activation().apply(dense.forward(first, pass));
+    return logits.forward(pass.dropout(pooled, spec.dropout()), pass);
+  }
+
+  @Override
+  public List<Module> modules() {
+    return List.of(dense, logits);
+  }
+}

@@ -1,0 +1,81 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.peft4j.torch.Ops;
+
+/** A projection whose weight is an ordinary tensor. */
+final class DenseProjection implements Projection {
+
+  private final Parameter weight;
+  private final Parameter bias;
+  private NDArray merged;
+
+  /**
+   * @param weight [out, in]
+   * @param bias [out], or null
+   */
+  DenseProjection(Parameter weight, Parameter bias) {
+    this.weight = weight;
+    this.bias = bias;
+  }
+
+  @Override
+  public NDArray forward(NDArray x) {
+    return Ops.linear(x, weight.valueFor(x), bias == null ? null : bias.valueFor(x));
+  }
+
+  @Override
+  public long in() {
+    return weight.shape().get(1);
+  }
+
+  @Override
+  public long out() {
+    return weight.shape().get(0);
+  }
+
+  @Override
+  public NDArray weight(NDManager manager) {
+    NDArray copy = Ops.toFloat32(weight.value());
+    if (copy.getDataType() == weight.value().getDataType()) {
+      copy.close();
+      copy = weight.value().duplicate();
+    }
+    copy.attach(manager);
+    return copy;
+  }
+
+  /** {@return the weight itself, for who trains or reads it} */
+  Parameter weight() {
+    return weight;
+  }
+
+  @Override
+  public Parameter bias() {
+    return bias;
+  }
+
+  @Override
+  public void merge(NDArray newWeight) {
+    weight.lay(this, newWeight);
+    if (merged != null) {
+      merged.close();
+    }
+    merged = newWeight;
+  }
+
+  @Override
+  public void unmerge() {
+    weight.lift(this);
+    if (merged != null) {
+      merged.close();
+      merged = null;
+    }
+  }
+
+  @Override
+  public boolean trainable() {
+    return weight.trainable() || (bias != null && bias.trainable());
+  }
+}

@@ -1,0 +1,59 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import io.peft4j.torch.Ops;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A named table of vectors, one a row, and the adapters active on it. */
+public final class Embedding implements Module {
+
+  private final String name;
+  private final Parameter weight;
+  private final List<EmbeddingAdapter> adapters = new ArrayList<>();
+
+  Embedding(String name, Parameter weight) {
+    this.name = name;
+    this.weight = weight;
+  }
+
+  @Override
+  public String name() {
+    return name;
+  }
+
+  /** {@return the table [rows, dim]} */
+  public Parameter weight() {
+    return weight;
+  }
+
+  @Override
+  public List<Parameter> parameters() {
+    return List.of(weight);
+  }
+
+  public void add(EmbeddingAdapter adapter) {
+    adapters.add(adapter);
+  }
+
+  public void remove(EmbeddingAdapter adapter) {
+    adapters.remove(adapter);
+  }
+
+  /**
+   * @param ids int64 [..]
+   * @return [.., dim] on {@code ids}' manager
+   */
+  NDArray forward(NDArray ids, Pass pass) {
+    NDArray y = pass.cast(Ops.embedding(ids, weight.value()));
+    for (EmbeddingAdapter adapter : adapters) {
+      y = adapter.output(ids, y, this, pass);
+    }
+    return y;
+  }
+
+  @Override
+  public boolean trainable() {
+    return weight.trainable() || adapters.stream().anyMatch(EmbeddingAdapter::trainable);
+  }
+}

@@ -1,0 +1,24 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+
+/** What an adapter does to one embedding table. */
+public interface EmbeddingAdapter {
+
+  /**
+   * @param ids int64 [..]
+   * @param y the rows looked up so far [.., dim]
+   * @return the new rows, on {@code ids}' manager
+   */
+  NDArray output(NDArray ids, NDArray y, Embedding embedding, Pass pass);
+
+  /**
+   * @param table float32 [rows, dim]
+   * @return the table that gives the adapted rows by itself, float32 on {@code manager}
+   */
+  NDArray mergedTable(NDArray table, NDManager manager);
+
+  /** {@return whether it has anything to train at the moment} */
+  boolean trainable();
+}

@@ -1,0 +1,84 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import io.peft4j.torch.Ops;
+import java.util.List;
+
+/**
+ * A post-norm transformer encoder layer (Vaswani et al., 2017; Devlin et al., 2019): h [rows,
+ * length, hidden] to the same shape.
+ *
+ * <p>The last layer of a classifier computes its queries, and all that follows them, for first
+ * tokens only: nothing else is read. It gives [rows, slots, hidden].
+ */
+final class EncoderLayer implements Segment {
+
+  /** The modules of one layer, by role. */
+  record Parts(
+      Linear query,
+      Linear key,
+      Linear value,
+      Linear attentionOutput,
+      LayerNorm attentionNorm,
+      Linear up,
+      Linear down,
+      LayerNorm outputNorm) {}
+
+  /** Above this row length, scores are not materialized unless they must be dropped out. */
+  private static final int SHORT = 256;
+
+  private final Parts parts;
+  private final EncoderSpec spec;
+  private final NDArray heads;
+  private final boolean firstTokensOnly;
+
+  EncoderLayer(Parts parts, EncoderSpec spec, NDArray heads, boolean firstTokensOnly) {
+    this.parts = parts;
+    this.spec = spec;
+    this.heads = heads;
+    this.firstTokensOnly = firstTokensOnly;
+  }
+
+  @Override
+  public NDArray forward(NDArray h, Pass pass) {
+    TokenBatch batch = pass.batch();
+    NDArray residual = firstTokensOnly ? Ops.rows(h, batch.firstTokens()) : h;
+    NDArray mask = firstTokensOnly ? batch.firstMask() : batch.mask();
+
+    NDArray context =
+        attend(
+            parts.query.forward(residual, pass),
+            parts.key.forward(h, pass),
+            parts.value.forward(h, pass),
+            mask,
+            pass);
+    NDArray attention = pass.dropout(parts.attentionOutput.forward(context, pass), spec.dropout());
+    NDArray middle = parts.attentionNorm.forward(attention.add(residual));
+
+    NDArray inner = spec.activation().apply(parts.up.forward(middle, pass));
+    NDArray output = pass.dropout(parts.down.forward(inner, pass), spec.dropout());
+    return parts.outputNorm.forward(output.add(middle));
+  }
+
+  private NDArray attend(NDArray q, NDArray k, NDArray v, NDArray mask, Pass pass) {
+    double p = pass.training() ? spec.attentionDropout() : 0;
+    if (p == 0 && k.getShape().get(1) > SHORT) {
+      return Ops.attention(q, k, v, mask, heads);
+    }
+    NDArray probabilities = Ops.attentionScores(q, k, mask, heads);
+    return Ops.attentionWeigh(pass.dropout(probabilities, p), v, heads);
+  }
+
+  @Override
+  public List<Module> modules() {
+    return List.of(
+        parts.query,
+        parts.key,
+        parts.value,
+        parts.attentionOutput,
+        parts.attentionNorm,
+        parts.up,
+        parts.down,
+        parts.outputNorm);
+  }
+}

@@ -1,0 +1,69 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A named projection of a model and the adapters active on it. */
+public final class Linear implements Module {
+
+  private final String name;
+  private final Projection projection;
+  private final List<ProjectionAdapter> adapters = new ArrayList<>();
+
+  Linear(String name, Projection projection) {
+    this.name = name;
+    this.projection = projection;
+  }
+
+  @Override
+  public String name() {
+    return name;
+  }
+
+  public Projection projection() {
+    return projection;
+  }
+
+  @Override
+  public List<Parameter> parameters() {
+    List<Parameter> parameters = new ArrayList<>();
+    if (projection instanceof DenseProjection dense) {
+      parameters.add(dense.weight());
+    }
+    if (projection.bias() != null) {
+      parameters.add(projection.bias());
+    }
+    return parameters;
+  }
+
+  /** Puts {@code adapter} on top of those already active. */
+  public void add(ProjectionAdapter adapter) {
+    adapters.add(adapter);
+  }
+
+  public void remove(ProjectionAdapter adapter) {
+    adapters.remove(adapter);
+  }
+
+  /**
+   * @param x [.., in]
+   * @return [.., out]
+   */
+  public NDArray forward(NDArray x, Pass pass) {
+    NDArray input = x;
+    for (ProjectionAdapter adapter : adapters) {
+      input = adapter.input(input, pass);
+    }
+    NDArray y = projection.forward(input);
+    for (ProjectionAdapter adapter : adapters) {
+      y = adapter.output(x, y, this, pass);
+    }
+    return y;
+  }
+
+  @Override
+  public boolean trainable() {
+    return projection.trainable() || adapters.stream().anyMatch(ProjectionAdapter::trainable);
+  }
+}

@@ -1,0 +1,137 @@
+package io.peft4j.model;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.function.Function;
+
+/** A checkpoint's {@code config.json}. Immutable: changes give a new one. */
+public final class ModelConfig {
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final Path file;
+  private final ObjectNode json;
+
+  private ModelConfig(Path file, ObjectNode json) {
+    this.file = file;
+    this.json = json;
+  }
+
+  /**
+   * Reads {@code config.json} in {@code folder}.
+   *
+   * @throws IOException if it cannot be read
+   * @throws IllegalArgumentException if it is not a JSON object with a {@code model_type}
+   */
+  public static ModelConfig read(Path folder) throws IOException {
+    Path file = folder.resolve("config.json");
+    JsonNode json;
+    try {
+      json = JSON.readTree(Files.readAllBytes(file));
+    } catch (NoSuchFileException e) {
+      throw new NoSuchFileException(
+          file.toString(), null, "a model folder needs a config.json; found none");
+    } catch (JsonProcessingException e) {
+      throw new IllegalArgumentException(file + ": not JSON: " + e.getOriginalMessage(), e);
+    }
+    if (!(json instanceof ObjectNode object)) {
+      throw new IllegalArgumentException(file + ": expected a JSON object");
+    }
+    ModelConfig config = new ModelConfig(file, object);
+    config.text("model_type");
+    return config;
+  }
+
+  /** {@return a copy of the whole document} */
+  public ObjectNode json() {
+    return json.deepCopy();
+  }
+
+  /** {@return this config with {@code changes} laid over it} */
+  public ModelConfig with(ObjectNode changes) {
+    ObjectNode merged = json.deepCopy();
+    merged.setAll(changes);
+    return new ModelConfig(file, merged);
+  }
+
+  public String modelType() {
+    return text("model_type");
+  }
+
+  private JsonNode required(String key) {
+    JsonNode node = json.get(key);
+    if (node == null || node.isNull()) {
+      throw new IllegalArgumentException(file + ": '" + key + "' is missing");
+    }
+    return node;
+  }
+
+  String text(String key) {
+    JsonNode node = required(key);
+    if (!node.isTextual()) {
+      throw wrongType(key, "a text", node);
+    }
+    return node.asText();
+  }
+
+  String text(String key, String otherwise) {
+    return absent(key) ? otherwise : text(key);
+  }
+
+  int integer(String key) {
+    JsonNode node = required(key);
+    if (!node.isIntegralNumber() || !node.canConvertToInt()) {
+      throw wrongType(key, "an integer", node);
+    }
+    return node.asInt();
+  }
+
+  int integer(String key, int otherwise) {
+    return absent(key) ? otherwise : integer(key);
+  }
+
+  double number(String key, double otherwise) {
+    if (absent(key)) {
+      return otherwise;
+    }
+    JsonNode node = json.get(key);
+    if (!node.isNumber()) {
+      throw wrongType(key, "a number", node);
+    }
+    return node.asDouble();
+  }
+
+  <T> T optional(String key, Function<JsonNode, T> read, T otherwise) {
+    return absent(key) ? otherwise : read.apply(json.get(key));
+  }
+
+  Activation activation(String key, String otherwise) {
+    String name = text(key, otherwise);
+    try {
+      return Activation.named(name);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  private boolean absent(String key) {
+    return !json.hasNonNull(key);
+  }
+
+  private IllegalArgumentException wrongType(String key, String expected, JsonNode found) {
+    return new IllegalArgumentException(
+        file + ": '" + key + "' must be " + expected + ", found " + found);
+  }
+
+  /** {@return an exception saying that the value of {@code key} is not one of {@code supported}} */
+  IllegalArgumentException unsupported(String key, String supported) {
+    return new IllegalArgumentException(
+        file + ": " + key + " " + json.get(key) + " is not supported; supported: " + supported);
+  }
+}

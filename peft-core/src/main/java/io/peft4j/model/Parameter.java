@@ -1,0 +1,78 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+import io.peft4j.torch.Ops;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * A named tensor of the base model, frozen, over which an adapter may lay a tensor of its own (a
+ * trained copy, a merged weight). The base tensor is never written to, so taking the overlay away
+ * restores the model exactly.
+ */
+public final class Parameter {
+
+  private final String name;
+  private final NDArray base;
+  private final Map<Object, NDArray> overlays = new LinkedHashMap<>();
+  private NDArray value;
+
+  Parameter(String name, NDArray base) {
+    this.name = name;
+    this.base = base;
+    this.value = base;
+  }
+
+  /** {@return the name in the checkpoint, such as {@code bert.pooler.dense.weight}} */
+  public String name() {
+    return name;
+  }
+
+  public Shape shape() {
+    return base.getShape();
+  }
+
+  /** {@return the frozen tensor} */
+  public NDArray base() {
+    return base;
+  }
+
+  /** {@return the tensor in use: the overlay laid last, else the base} */
+  public NDArray value() {
+    return value;
+  }
+
+  /** {@return {@link #value} in the element type of {@code x}} */
+  NDArray valueFor(NDArray x) {
+    return Ops.typedLike(x, value);
+  }
+
+  /**
+   * Uses {@code overlay} in place of the base. The caller keeps ownership.
+   *
+   * @param owner who lays it, to take it away again
+   */
+  public void lay(Object owner, NDArray overlay) {
+    if (!overlay.getShape().equals(shape())) {
+      throw new IllegalArgumentException(
+          name + ": expected shape " + shape() + ", found " + overlay.getShape());
+    }
+    overlays.remove(owner);
+    overlays.put(owner, overlay);
+    value = overlay;
+  }
+
+  /** Takes away what {@code owner} laid, if anything. */
+  public void lift(Object owner) {
+    overlays.remove(owner);
+    value = base;
+    for (NDArray overlay : overlays.values()) {
+      value = overlay;
+    }
+  }
+
+  boolean trainable() {
+    return value.hasGradient();
+  }
+}

@@ -1,0 +1,77 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.peft4j.torch.DropoutMask;
+import io.peft4j.torch.Ops;
+import io.peft4j.torch.Precision;
+
+/**
+ * One run of a batch through a model: what is run, in which precision, and the source of dropout.
+ *
+ * <p>A dropout mask is a function of the pass's key, the segment and the place within it. Running a
+ * segment again gives the same masks, and a resumed training needs no random state.
+ */
+public final class Pass {
+
+  private final TokenBatch batch;
+  private final Precision precision;
+  private final boolean training;
+  private final long key;
+  private NDManager scope;
+  private int segment;
+  private int place;
+
+  private Pass(TokenBatch batch, Precision precision, boolean training, long key) {
+    this.batch = batch;
+    this.precision = precision;
+    this.training = training;
+    this.key = key;
+  }
+
+  static Pass inference(TokenBatch batch, Precision precision) {
+    return new Pass(batch, precision, false, 0);
+  }
+
+  static Pass training(TokenBatch batch, Precision precision, long key) {
+    return new Pass(batch, precision, true, key);
+  }
+
+  public boolean training() {
+    return training;
+  }
+
+  TokenBatch batch() {
+    return batch;
+  }
+
+  /** Begins a segment whose temporaries belong to {@code owner}. */
+  void enter(int index, NDManager owner) {
+    segment = index;
+    place = 0;
+    scope = owner;
+  }
+
+  /** {@return {@code array} of the batch, lent to the segment so that results belong to it} */
+  NDArray lend(NDArray array) {
+    array.tempAttach(scope);
+    return array;
+  }
+
+  /** {@return {@code x} in the precision of this pass} */
+  NDArray cast(NDArray x) {
+    boolean right = Ops.isBfloat16(x) == (precision == Precision.BFLOAT16);
+    return right ? x : precision.cast(x);
+  }
+
+  /**
+   * Zeroes elements of {@code x} with probability {@code p} and scales the others by 1/(1-p)
+   * (Srivastava et al., 2014); outside training, or for p = 0, gives {@code x}.
+   */
+  public NDArray dropout(NDArray x, double p) {
+    if (!training || p == 0) {
+      return x;
+    }
+    return x.mul(DropoutMask.like(x, p, DropoutMask.mix(DropoutMask.mix(key, segment), place++)));
+  }
+}

@@ -1,0 +1,41 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+
+/**
+ * A linear map {@code y = x Wᵀ + b}, however its weight is stored. This is the seam that everything
+ * adapts: an adapter neither knows nor cares whether the weight is dense or quantized.
+ */
+public interface Projection {
+
+  /**
+   * @param x [.., in]
+   * @return [.., out], on {@code x}'s manager
+   */
+  NDArray forward(NDArray x);
+
+  /** {@return columns of W} */
+  long in();
+
+  /** {@return rows of W} */
+  long out();
+
+  /** {@return W as float32 [out, in], a new array on {@code manager}} */
+  NDArray weight(NDManager manager);
+
+  /** {@return the bias [out], or null} */
+  Parameter bias();
+
+  /**
+   * Uses {@code weight} [out, in] in place of the stored one until {@link #unmerge}; the stored one
+   * is kept. The projection takes ownership of {@code weight}.
+   */
+  void merge(NDArray weight);
+
+  /** Goes back to the stored weight, exactly. */
+  void unmerge();
+
+  /** {@return whether a gradient is wanted for the weight or the bias themselves} */
+  boolean trainable();
+}

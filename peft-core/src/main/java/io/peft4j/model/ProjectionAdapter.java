@@ -1,0 +1,41 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+
+/** What an adapter does to one projection. */
+public interface ProjectionAdapter {
+
+  /** {@return the projection's input; unchanged unless the method scales or shifts it} */
+  default NDArray input(NDArray x, Pass pass) {
+    return x;
+  }
+
+  /**
+   * @param x the projection's input [.., in], before {@link #input}
+   * @param y its output so far [.., out], with earlier adapters' parts in it
+   * @param linear the adapted module, for methods that look at its weight
+   * @return the new output [.., out], on {@code x}'s manager
+   */
+  NDArray output(NDArray x, NDArray y, Linear linear, Pass pass);
+
+  /** {@return whether {@link #mergedWeight} is defined} */
+  boolean mergeable();
+
+  /**
+   * @param weight float32 [out, in]
+   * @return the weight that gives the adapted output by itself, float32 on {@code manager}
+   */
+  NDArray mergedWeight(NDArray weight, NDManager manager);
+
+  /**
+   * @param bias float32 [out], or null where the projection has none
+   * @return the bias to go with {@link #mergedWeight}, or null for the same one
+   */
+  default NDArray mergedBias(NDArray bias, NDManager manager) {
+    return null;
+  }
+
+  /** {@return whether it has anything to train at the moment} */
+  boolean trainable();
+}

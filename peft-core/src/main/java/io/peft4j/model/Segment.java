@@ -1,0 +1,25 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import java.util.List;
+
+/**
+ * A link of the chain that a model is: the embeddings, a layer, the head. A segment's output is the
+ * next one's input, and nothing else passes between them, so each can keep its graph for the
+ * backward pass or be run again.
+ */
+interface Segment {
+
+  /**
+   * @param input what the segment before gave; null for the first
+   * @return the output, on the input's manager (for the first: on that of {@code pass.ids()})
+   */
+  NDArray forward(NDArray input, Pass pass);
+
+  /** {@return the modules it runs} */
+  List<Module> modules();
+
+  default boolean trainable() {
+    return modules().stream().anyMatch(Module::trainable);
+  }
+}

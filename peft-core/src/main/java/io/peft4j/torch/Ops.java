@@ -1,0 +1,259 @@
+package io.peft4j.torch;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValueUtils;
+import ai.djl.pytorch.jni.JniUtils;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Tensor operations that DJL's {@link NDArray} does not offer, with autograd. Most are the methods
+ * of {@code ops.py} beside this class, run by libtorch. A result belongs to the manager of the
+ * first argument.
+ *
+ * <p>Thread-safe: the compiled module has no state.
+ */
+public final class Ops {
+
+  private static final Ops SCRIPT = load();
+
+  private final PtSymbolBlock module;
+
+  /** DJL selects a method by an extra array of this name. */
+  private final Map<String, NDArray> selectors;
+
+  private Ops(PtSymbolBlock module, Map<String, NDArray> selectors) {
+    this.module = module;
+    this.selectors = selectors;
+  }
+
+  private static Ops load() {
+    NDManager manager = NDManager.newBaseManager("PyTorch");
+    manager.setName("io.peft4j.torch.Ops");
+    try (InputStream source = Ops.class.getResourceAsStream("ops.py")) {
+      String code = new String(source.readAllBytes(), StandardCharsets.UTF_8);
+      // The executor's profiling pass costs more than it saves on operations this small.
+      JniUtils.setGraphExecutorOptimize(false);
+      PtSymbolBlock module =
+          JniUtils.loadModule(
+              (PtNDManager) manager,
+              new ByteArrayInputStream(ScriptArchive.build("Ops", code)),
+              false,
+              false);
+      Map<String, NDArray> selectors = new HashMap<>();
+      for (String method : JniUtils.getMethodNames(module)) {
+        NDArray selector = manager.create(0f);
+        selector.setName("module_method:" + method);
+        selectors.put(method, selector);
+      }
+      return new Ops(module, Map.copyOf(selectors));
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read ops.py beside " + Ops.class.getName(), e);
+    }
+  }
+
+  private static NDArray call(String method, NDArray... arguments) {
+    NDList inputs = new NDList(arguments.length + 1);
+    for (NDArray argument : arguments) {
+      inputs.add(argument);
+    }
+    return run(method, inputs);
+  }
+
+  private static NDArray run(String method, NDList inputs) {
+    NDArray selector = SCRIPT.selectors.get(method);
+    if (selector == null) {
+      throw new IllegalStateException("ops.py has no method " + method);
+    }
+    inputs.add(selector);
+    return IValueUtils.forward(SCRIPT.module, inputs, true).get(0);
+  }
+
+  /** Adds {@code arrays} as one list argument: DJL reads that from names ending in {@code []}. */
+  private static void addList(NDList inputs, String name, List<NDArray> arrays) {
+    for (NDArray array : arrays) {
+      array.setName(name + "[]");
+      inputs.add(array);
+    }
+  }
+
+  private static NDArray runWithLists(String method, NDList inputs) {
+    List<NDArray> named = List.copyOf(inputs);
+    try {
+      return run(method, inputs);
+    } finally {
+      named.forEach(array -> array.setName(null));
+    }
+  }
+
+  /** {@return whether {@code x} is bfloat16, which DJL has no name for} */
+  public static boolean isBfloat16(NDArray x) {
+    return x.getDataType() == DataType.UNKNOWN;
+  }
+
+  public static NDArray toBfloat16(NDArray x) {
+    return call("to_bfloat16", x);
+  }
+
+  public static NDArray toFloat32(NDArray x) {
+    return call("to_float32", x);
+  }
+
+  /**
+   * {@return {@code x} in the element type of {@code like}}: {@code x} itself where it has that
+   * already, else a new array on {@code like}'s manager
+   */
+  public static NDArray typedLike(NDArray like, NDArray x) {
+    return x.getDataType() == like.getDataType() ? x : call("typed_like", like, x);
+  }
+
+  /**
+   * Reads memory as another type, without a copy: uint8 of any shape, as {@code shape} of {@code
+   * type}.
+   */
+  public static NDArray reinterpret(NDArray bytes, NativeTensor.Type type, Shape shape) {
+    try (NDArray flat = bytes.reshape(-1);
+        NDArray code = bytes.getManager().create((long) type.code());
+        NDArray typed = call("reinterpret", flat, code)) {
+      return typed.reshape(shape);
+    }
+  }
+
+  /** {@return the memory of {@code x} as uint8, last dimension times the element size} */
+  public static NDArray asBytes(NDArray x) {
+    return call("as_bytes", x);
+  }
+
+  /** {@return the same data, cut from the graph} */
+  public static NDArray detach(NDArray x) {
+    return call("detach", x);
+  }
+
+  /**
+   * Picks rows: {@code x} [.., d] seen as [n, d], {@code index} int64 of any shape s, result [s, d].
+   */
+  public static NDArray rows(NDArray x, NDArray index) {
+    return call("rows", x, index);
+  }
+
+  /** {@code x Wᵀ + b}: x [.., in], weight [out, in], bias [out] or null, result [.., out]. */
+  public static NDArray linear(NDArray x, NDArray weight, NDArray bias) {
+    return JniUtils.linear((PtNDArray) x, (PtNDArray) weight, (PtNDArray) bias);
+  }
+
+  /** Row lookup: ids int64 [..], table [n, d], result [.., d] on {@code ids}' manager. */
+  public static NDArray embedding(NDArray ids, NDArray table) {
+    return JniUtils.embedding((PtNDArray) ids, (PtNDArray) table, false);
+  }
+
+  /** Layer normalization over the last dimension (Ba et al., 2016). */
+  public static NDArray layerNorm(NDArray x, NDArray weight, NDArray bias, double epsilon) {
+    Shape last = new Shape(x.getShape().get(x.getShape().dimension() - 1));
+    return JniUtils.layerNorm(
+        (PtNDArray) x, last, (PtNDArray) weight, (PtNDArray) bias, epsilon);
+  }
+
+  public static NDArray gelu(NDArray x) {
+    return JniUtils.gelu((PtNDArray) x);
+  }
+
+  /** GELU by its tanh approximation, HF's {@code gelu_new}. */
+  public static NDArray geluTanh(NDArray x) {
+    return call("gelu_tanh", x);
+  }
+
+  public static NDArray relu(NDArray x) {
+    return JniUtils.relu((PtNDArray) x);
+  }
+
+  public static NDArray silu(NDArray x) {
+    return call("silu", x);
+  }
+
+  /**
+   * The additive mask that lets a query see the keys with its own number: query [r, q], key [r, k]
+   * int64, result float32 [r, 1, q, k], 0 where equal and -1e30 elsewhere.
+   */
+  public static NDArray encoderMask(NDArray query, NDArray key) {
+    return call("encoder_mask", query, key);
+  }
+
+  /**
+   * Scaled dot-product attention: q [r, lq, h·d], k and v [r, lk, h·d], mask [r, 1, lq, lk] added
+   * to the scores, heads a 0-d integer; result [r, lq, h·d].
+   */
+  public static NDArray attention(NDArray q, NDArray k, NDArray v, NDArray mask, NDArray heads) {
+    return call("attention", q, k, v, mask, heads);
+  }
+
+  /** The first half of {@link #attention}: probabilities [r, h, lq, lk]. */
+  public static NDArray attentionScores(NDArray q, NDArray k, NDArray mask, NDArray heads) {
+    return call("scores", q, k, mask, heads);
+  }
+
+  /** The second half of {@link #attention}: p [r, h, lq, lk], v [r, lk, h·d]. */
+  public static NDArray attentionWeigh(NDArray p, NDArray v, NDArray heads) {
+    return call("weigh", p, v, heads);
+  }
+
+  /** {@code y + scale · (x Aᵀ) Bᵀ}: a [r, in] and b [out, r] are read in {@code x}'s type. */
+  public static NDArray lora(NDArray y, NDArray x, NDArray a, NDArray b, NDArray scale) {
+    return call("lora", y, x, a, b, scale);
+  }
+
+  /** Sum of -log softmax(logits)[label]: logits [n, classes], labels int64 [n], -100 ignored. */
+  public static NDArray crossEntropy(NDArray logits, NDArray labels) {
+    return call("cross_entropy", logits, labels);
+  }
+
+  /** Sum of squared differences; both [n, k]. */
+  public static NDArray squaredError(NDArray logits, NDArray labels) {
+    return call("squared_error", logits, labels);
+  }
+
+  /** Sum of binary cross entropies with logits; both [n, k], labels 0 or 1 as float32. */
+  public static NDArray binaryCrossEntropy(NDArray logits, NDArray labels) {
+    return call("binary_cross_entropy", logits, labels);
+  }
+
+  /** {@return the Euclidean norm of all elements of all {@code gradients}, a float64 scalar} */
+  public static NDArray globalNorm(List<NDArray> gradients) {
+    NDList inputs = new NDList();
+    addList(inputs, "grads", gradients);
+    return runWithLists("global_norm", inputs);
+  }
+
+  /**
+   * One AdamW update in place (Loshchilov and Hutter, 2019). The four lists are parallel.
+   *
+   * @param hyper float64 [8]: learning rate, beta1, beta2, epsilon, weight decay, 1 - beta1^t,
+   *     sqrt(1 - beta2^t), factor on the gradients
+   */
+  public static void adamw(
+      List<NDArray> parameters,
+      List<NDArray> gradients,
+      List<NDArray> firstMoments,
+      List<NDArray> secondMoments,
+      NDArray hyper) {
+    NDList inputs = new NDList();
+    addList(inputs, "p", parameters);
+    addList(inputs, "g", gradients);
+    addList(inputs, "m", firstMoments);
+    addList(inputs, "v", secondMoments);
+    inputs.add(hyper);
+    runWithLists("adamw", inputs).close();
+  }
+}

@@ -1,0 +1,95 @@
+# What DJL's NDArray API lacks, in TorchScript. libtorch compiles this file when the class
+# io.peft4j.torch.Ops loads; the Java methods there have the same names and say what they do.
+# Arguments are tensors or lists of tensors; a scalar comes as a 0-d tensor on the CPU.
+class Ops(Module):
+  __parameters__ = []
+  __buffers__ = []
+  training : bool
+  def forward(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return x
+
+  # --- element types (15 is bfloat16, 6 is float32) ---------------------------------------------
+  def to_bfloat16(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.to(x, 15)
+  def to_float32(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.to(x, 6)
+  def typed_like(self: __torch__.Ops, like: Tensor, x: Tensor) -> Tensor:
+    return torch.to(x, like.dtype)
+  def reinterpret(self: __torch__.Ops, x: Tensor, dtype: Tensor) -> Tensor:
+    return torch.view(x, int(dtype))
+  def as_bytes(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.view(torch.contiguous(x), 0)
+
+  # --- shapes and rows --------------------------------------------------------------------------
+  def detach(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.detach(x)
+  def rows(self: __torch__.Ops, x: Tensor, index: Tensor) -> Tensor:
+    flat = torch.reshape(x, [-1, torch.size(x, -1)])
+    picked = torch.index_select(flat, 0, torch.reshape(index, [-1]))
+    return torch.reshape(picked, torch.add(torch.slice(index.shape), [torch.size(x, -1)]))
+
+  # --- activations ------------------------------------------------------------------------------
+  def gelu_tanh(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.gelu(x, approximate="tanh")
+  def silu(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.silu(x)
+
+  # --- attention --------------------------------------------------------------------------------
+  def encoder_mask(self: __torch__.Ops, query: Tensor, key: Tensor) -> Tensor:
+    differ = torch.ne(torch.unsqueeze(query, -1), torch.unsqueeze(key, -2))
+    zero = torch.zeros(differ.shape, dtype=6, device=differ.device)
+    return torch.unsqueeze(torch.masked_fill(zero, differ, -1e30), 1)
+  def split_heads(self: __torch__.Ops, x: Tensor, heads: int) -> Tensor:
+    return torch.transpose(torch.reshape(x, [torch.size(x, 0), torch.size(x, 1), heads, -1]), 1, 2)
+  def merge_heads(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.reshape(torch.transpose(x, 1, 2), [torch.size(x, 0), torch.size(x, 2), -1])
+  def attention(self: __torch__.Ops, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, heads: Tensor) -> Tensor:
+    h = int(heads)
+    y = torch.scaled_dot_product_attention(self.split_heads(q, h), self.split_heads(k, h), self.split_heads(v, h), mask)
+    return self.merge_heads(y)
+  def scores(self: __torch__.Ops, q: Tensor, k: Tensor, mask: Tensor, heads: Tensor) -> Tensor:
+    h = int(heads)
+    qh = self.split_heads(q, h)
+    scale = torch.pow(float(torch.size(qh, -1)), -0.5)
+    s = torch.matmul(torch.mul(qh, scale), torch.transpose(self.split_heads(k, h), -2, -1))
+    return torch.softmax(torch.add(s, mask), -1)
+  def weigh(self: __torch__.Ops, p: Tensor, v: Tensor, heads: Tensor) -> Tensor:
+    return self.merge_heads(torch.matmul(p, self.split_heads(v, int(heads))))
+
+  # --- adapters ---------------------------------------------------------------------------------
+  def lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
+    low = torch.linear(x, torch.to(a, x.dtype))
+    return torch.add(y, torch.mul(torch.linear(low, torch.to(b, x.dtype)), float(scale)))
+
+  # --- losses, summed over the batch; labels of -100 are left out -------------------------------
+  def cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
+    return torch.cross_entropy_loss(torch.to(logits, 6), labels, None, 2, -100)
+  def squared_error(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
+    return torch.sum(torch.square(torch.sub(torch.to(logits, 6), labels)))
+  def binary_cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
+    return torch.sum(torch.binary_cross_entropy_with_logits(torch.to(logits, 6), labels))
+
+  # --- optimizer --------------------------------------------------------------------------------
+  def global_norm(self: __torch__.Ops, grads: List[Tensor]) -> Tensor:
+    total = torch.zeros([], dtype=7)
+    for g in grads:
+      total = torch.add(total, torch.to(torch.sum(torch.square(g)), 7))
+    return torch.sqrt(total)
+  # hyper: learning rate, beta1, beta2, epsilon, weight decay, 1 - beta1^t, sqrt(1 - beta2^t), gradient scale
+  def adamw(self: __torch__.Ops, p: List[Tensor], g: List[Tensor], m: List[Tensor], v: List[Tensor], hyper: Tensor) -> Tensor:
+    lr = float(hyper[0])
+    beta1 = float(hyper[1])
+    beta2 = float(hyper[2])
+    eps = float(hyper[3])
+    decay = float(hyper[4])
+    correction1 = float(hyper[5])
+    correction2 = float(hyper[6])
+    scale = float(hyper[7])
+    for i in range(torch.len(p)):
+      grad = torch.mul(g[i], scale)
+      _0 = torch.mul_(p[i], torch.sub(1., torch.mul(lr, decay)))
+      _1 = torch.lerp_(m[i], grad, torch.sub(1., beta1))
+      _2 = torch.addcmul_(torch.mul_(v[i], beta2), grad, grad, value=torch.sub(1., beta2))
+      denominator = torch.add_(torch.div_(torch.sqrt(v[i]), correction2), eps)
+      _3 = torch.addcdiv_(p[i], m[i], denominator, value=torch.neg(torch.div(lr, correction1)))
+    return hyper
