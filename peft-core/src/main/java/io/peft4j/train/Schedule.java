@@ -1,23 +1,35 @@
 package io.peft4j.train;
 
-/** How the learning rate moves over a run, after a linear warm-up; transformers' definitions. */
+/** How the learning rate moves over a run; transformers' definitions and names. */
 public enum Schedule {
-  /** Straight down to zero. */
+  /** After warm-up, straight down to zero. */
   LINEAR {
     @Override
     double decay(double progress) {
       return Math.max(0, 1 - progress);
     }
   },
-  /** Half a cosine down to zero. */
+  /** After warm-up, half a cosine down to zero. */
   COSINE {
     @Override
     double decay(double progress) {
       return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
     }
   },
-  /** Unchanged. */
+  /** Unchanged, without warm-up. */
   CONSTANT {
+    @Override
+    public double factor(int step, int warmupSteps, int totalSteps) {
+      return 1;
+    }
+
+    @Override
+    double decay(double progress) {
+      return 1;
+    }
+  },
+  /** After warm-up, unchanged. */
+  CONSTANT_WITH_WARMUP {
     @Override
     double decay(double progress) {
       return 1;
