@@ -19,6 +19,7 @@ import picocli.CommandLine.ParameterException;
       PredictCommand.class,
       MergeCommand.class,
       InspectCommand.class,
+      BenchCommand.class,
       ImportCommand.class
     })
 public final class Peft {
