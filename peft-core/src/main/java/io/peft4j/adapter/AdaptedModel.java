@@ -114,6 +114,16 @@ public final class AdaptedModel implements AutoCloseable {
   }
 
   /**
+   * Replaces the numbers of an adapter by those in a folder it was saved to.
+   *
+   * @throws IOException if the file cannot be read
+   * @throws IllegalArgumentException if the folder holds another adapter; nothing has been changed
+   */
+  public void restore(String name, Path folder) throws IOException {
+    AdapterFiles.readInto(folder, adapter(name).tensors());
+  }
+
+  /**
    * Writes an adapter as a folder that peft loads.
    *
    * @param metadata for the tensor file, such as the base's fingerprint

@@ -105,6 +105,29 @@ public record LoraConfig(
     }
   }
 
+  /**
+   * {@return whether a linear layer of that name, its parts joined by dots, is targeted and not
+   * excluded} {@code all-linear} includes the output head here, since a name does not tell it.
+   *
+   * @throws IllegalStateException if there are no {@code target_modules}
+   */
+  public boolean adapts(String linear) {
+    if (targetModules == null) {
+      throw new IllegalStateException("target_modules is missing");
+    }
+    return TargetMatcher.targetsLinear(this, linear);
+  }
+
+  /** {@return the rank for a module of that name: by {@code rankPattern}, else r} */
+  public int rankOf(String module) {
+    return TargetMatcher.rank(this, module);
+  }
+
+  /** {@return the factor on the update of a module of that name} */
+  public double scalingOf(String module) {
+    return TargetMatcher.scaling(this, module);
+  }
+
   /** {@return a builder with peft's defaults} */
   public static Builder builder() {
     return new Builder();

@@ -116,6 +116,11 @@ final class TargetMatcher {
     return new TargetMatcher(config).targets(name);
   }
 
+  /** {@return whether a linear layer called {@code name} is targeted and not excluded} */
+  static boolean targetsLinear(LoraConfig config, String name) {
+    return config.targetModules().isAllLinear() ? !excluded(config, name) : targets(config, name);
+  }
+
   private static boolean excluded(LoraConfig config, String name) {
     return (config.excludeModules() != null && config.excludeModules().matches(name))
         || (config.modulesToSave() != null

@@ -92,19 +92,19 @@ public final class Decoding implements AutoCloseable {
   private void run(long[] ids, int n) {
     long[] positions = new long[rows() * n];
     long[] owners = new long[rows() * n];
-    long[] keys = new long[rows() * width];
-    long[] keyPositions = new long[rows() * width];
+    int columns = KeyValueCache.columns(width);
+    long[] keys = new long[rows() * columns];
+    long[] keyPositions = new long[rows() * columns];
+    Arrays.fill(keys, -1);
     for (int row = 0; row < rows(); row++) {
-      for (int column = 0; column < width; column++) {
-        boolean real = column >= padding[row];
-        keys[row * width + column] = real ? 1 : -1;
-        keyPositions[row * width + column] = real ? column - padding[row] : 0;
+      for (int column = padding[row]; column < width; column++) {
+        keys[row * columns + column] = 1;
+        keyPositions[row * columns + column] = column - padding[row];
       }
-      int end = (row + 1) * width;
-      System.arraycopy(keyPositions, end - n, positions, row * n, n);
-      System.arraycopy(keys, end - n, owners, row * n, n);
-      for (int i = row * n; i < (row + 1) * n; i++) {
-        owners[i] = Math.max(0, owners[i]);
+      for (int i = 0; i < n; i++) {
+        int column = width - n + i;
+        positions[row * n + i] = Math.max(0, column - padding[row]);
+        owners[row * n + i] = column >= padding[row] ? 1 : 0;
       }
     }
     TokenBatch.Step step = new TokenBatch.Step(rows(), ids, positions, owners, keys, keyPositions);

@@ -2,6 +2,7 @@ package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import io.peft4j.torch.Ops;
 
 /**
@@ -9,6 +10,8 @@ import io.peft4j.torch.Ops;
  * filled. Grows by doubling.
  */
 final class KeyValueCache implements AutoCloseable {
+
+  private static final int ROUNDING = 32;
 
   private final NDManager manager;
   private final NDArray[] keys;
@@ -23,26 +26,38 @@ final class KeyValueCache implements AutoCloseable {
     offset = manager.create(0L);
   }
 
-  /** {@return all keys of a layer, {@code part} [rows, heads, n, d] with them} */
+  /**
+   * {@return all {@link #columns} of a layer's keys, {@code part} [rows, heads, n, d] with them}
+   */
   NDArray addKeys(int layer, NDArray part) {
     keys[layer] = withRoom(keys[layer], part);
     return put(keys[layer], part);
   }
 
-  /** {@return all values of a layer, {@code part} [rows, heads, n, d] with them} */
+  /** {@return all {@link #columns} of a layer's values, likewise} */
   NDArray addValues(int layer, NDArray part) {
     values[layer] = withRoom(values[layer], part);
     return put(values[layer], part);
   }
 
+  /**
+   * {@return how many columns keys and values have when {@code filled} of them are in use}: a few
+   * more, so that libtorch meets few shapes, each of which costs it a kernel
+   */
+  static int columns(int filled) {
+    return (filled + ROUNDING - 1) / ROUNDING * ROUNDING;
+  }
+
   private NDArray put(NDArray buffer, NDArray part) {
-    NDArray all = Ops.put(buffer, part, offset);
+    Ops.put(buffer, part, offset).close();
+    int columns = columns(filled + (int) part.getShape().get(2));
+    NDArray all = buffer.get(new NDIndex(":,:,0:{}", columns));
     all.attach(part.getManager());
     return all;
   }
 
   private NDArray withRoom(NDArray buffer, NDArray part) {
-    long needed = filled + part.getShape().get(2);
+    long needed = columns(filled + (int) part.getShape().get(2));
     if (buffer != null && buffer.getShape().get(2) >= needed) {
       return buffer;
     }

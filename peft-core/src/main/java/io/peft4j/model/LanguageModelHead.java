@@ -8,6 +8,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
+import java.util.Arrays;
 
 /**
  * States [n, hidden] to logits [n, vocabulary], a chunk of rows at a time: the logits of all rows
@@ -15,8 +16,14 @@ import io.peft4j.torch.Ops;
  */
 final class LanguageModelHead implements SegmentChain.Top {
 
-  /** How many logits exist at a time: 32 MiB of float32. */
+  /** How many logits should exist at a time: 32 MiB of float32. */
   private static final int LOGITS = 1 << 23;
+
+  /** With fewer rows, reading the weight takes longer than computing with it. */
+  private static final int FEWEST_ROWS = 128;
+
+  /** More gain nothing. */
+  private static final int MOST_ROWS = 256;
 
   private final Linear linear;
   private final NDArray cap;
@@ -28,7 +35,7 @@ final class LanguageModelHead implements SegmentChain.Top {
   LanguageModelHead(Linear linear, NDArray cap, int vocabulary) {
     this.linear = linear;
     this.cap = cap;
-    this.rows = Math.max(1, LOGITS / vocabulary);
+    this.rows = Math.max(FEWEST_ROWS, Math.min(MOST_ROWS, LOGITS / vocabulary));
   }
 
   Linear linear() {
@@ -44,7 +51,7 @@ final class LanguageModelHead implements SegmentChain.Top {
   /** {@return the log-probability of each of the batch's labels} */
   float[] logProbs(NDArray states, Pass pass) {
     NDArray targets = pass.batch().targets();
-    int n = pass.batch().labels();
+    int n = (int) states.getShape().get(0);
     float[] all = new float[n];
     for (int from = 0; from < n; from += rows) {
       int to = Math.min(n, from + rows);
@@ -54,7 +61,7 @@ final class LanguageModelHead implements SegmentChain.Top {
         System.arraycopy(chunk.toFloatArray(), 0, all, from, to - from);
       }
     }
-    return all;
+    return Arrays.copyOf(all, pass.batch().labels());
   }
 
   /** The sum of the labels' cross entropies. */
@@ -62,7 +69,7 @@ final class LanguageModelHead implements SegmentChain.Top {
   public SegmentChain.Differentiated differentiate(NDArray states, Pass pass, double scale) {
     NDArray targets = pass.batch().targets();
     NDManager manager = states.getManager();
-    int n = pass.batch().labels();
+    int n = (int) states.getShape().get(0);
     NDList gradients = new NDList();
     double loss = 0;
     for (int from = 0; from < n; from += rows) {

@@ -18,6 +18,8 @@ import java.util.function.Supplier;
  */
 public final class TokenBatch implements AutoCloseable {
 
+  private static final int ROUNDING = 16;
+
   private final NDManager manager;
   private final Precision precision;
   private final int examples;
@@ -42,8 +44,8 @@ public final class TokenBatch implements AutoCloseable {
     this.examples = sequences.size();
     this.tokens = sequences.stream().mapToInt(TokenSequence::length).sum();
     int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
-    RowPacking packing = RowPacking.pack(lengths, Arrays.stream(lengths).max().orElseThrow());
-    int rowLength = packing.rowLength();
+    int rowLength = rounded(Arrays.stream(lengths).max().orElseThrow());
+    RowPacking packing = RowPacking.pack(lengths, rowLength);
     this.computedTokens = packing.rows() * rowLength;
 
     long[] id = new long[computedTokens];
@@ -53,8 +55,9 @@ public final class TokenBatch implements AutoCloseable {
     long[] key = new long[computedTokens]; // the same, or -1 where nobody may look
     boolean labelled = sequences.get(0).labels() != null;
     this.labels = sequences.stream().mapToInt(TokenSequence::labelCount).sum();
-    long[] cell = new long[labelled ? labels : examples];
-    long[] target = new long[labels];
+    long[] cell = new long[labelled ? rounded(labels) : examples];
+    long[] target = new long[rounded(labels)];
+    Arrays.fill(target, TokenSequence.IGNORED);
     int reads = 0;
     for (int i = 0; i < examples; i++) {
       TokenSequence sequence = sequences.get(i);
@@ -84,6 +87,14 @@ public final class TokenBatch implements AutoCloseable {
     read = manager.create(cell);
     targets = manager.create(target);
     firstTokens = new FirstTokens(packing, owner);
+  }
+
+  /**
+   * libtorch compiles and caches a kernel for each shape it meets, so few shapes are worth a little
+   * padding.
+   */
+  private static int rounded(int length) {
+    return (length + ROUNDING - 1) / ROUNDING * ROUNDING;
   }
 
   private TokenBatch(NDManager manager, Precision precision, Step step) {
@@ -187,12 +198,17 @@ public final class TokenBatch implements AutoCloseable {
     return positions;
   }
 
-  /** {@return int64 [n]: cells whose states the head reads; those before labels, if there are} */
+  /**
+   * {@return int64 [n]: cells whose states the head reads; where there are labels, those before
+   * them, and a few more to round the number up}
+   */
   NDArray read() {
     return read;
   }
 
-  /** {@return int64 [labels]: what follows each cell of {@link #read}} */
+  /**
+   * {@return int64 [n]: what follows each cell of {@link #read}, or {@link TokenSequence#IGNORED}}
+   */
   NDArray targets() {
     return targets;
   }

@@ -15,10 +15,13 @@ class Ops(Module):
     return torch.to(x, 6)
   def typed_like(self: __torch__.Ops, like: Tensor, x: Tensor) -> Tensor:
     return torch.to(x, like.dtype)
-  def reinterpret(self: __torch__.Ops, x: Tensor, dtype: Tensor) -> Tensor:
-    return torch.view(x, int(dtype))
-  def as_bytes(self: __torch__.Ops, x: Tensor) -> Tensor:
-    return torch.view(torch.contiguous(x), 0)
+  def empty(self: __torch__.Ops, shape: Tensor, dtype: Tensor) -> Tensor:
+    sizes = annotate(List[int], [])
+    for i in range(torch.size(shape, 0)):
+      _0 = torch.append(sizes, int(shape[i]))
+    return torch.empty(sizes, dtype=int(dtype))
+  def empty_like(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.empty_like(torch.detach(x))
 
   # --- shapes and rows --------------------------------------------------------------------------
   def detach(self: __torch__.Ops, x: Tensor) -> Tensor:
@@ -124,12 +127,8 @@ class Ops(Module):
     return (parts[0], parts[1])
   def soft_cap(self: __torch__.Ops, x: Tensor, cap: Tensor) -> Tensor:
     return torch.mul(torch.tanh(torch.div(x, float(cap))), float(cap))
-  # writes part [r, h, n, d] into buffer [r, h, capacity, d] from offset on and gives what is filled
   def put(self: __torch__.Ops, buffer: Tensor, part: Tensor, offset: Tensor) -> Tensor:
-    start = int(offset)
-    n = torch.size(part, 2)
-    _0 = torch.copy_(torch.narrow(buffer, 2, start, n), part)
-    return torch.narrow(buffer, 2, 0, torch.add(start, n))
+    return torch.copy_(torch.narrow(buffer, 2, int(offset), torch.size(part, 2)), part)
   def buffer(self: __torch__.Ops, part: Tensor, capacity: Tensor) -> Tensor:
     return torch.zeros([torch.size(part, 0), torch.size(part, 1), int(capacity), torch.size(part, 3)], dtype=part.dtype)
   def pick(self: __torch__.Ops, x: Tensor, index: Tensor) -> Tensor:
@@ -183,7 +182,7 @@ class Ops(Module):
     return torch.cross_entropy_loss(torch.to(logits, 6), labels, None, 2, -100)
   def token_log_probs(self: __torch__.Ops, logits: Tensor, tokens: Tensor) -> Tensor:
     p = torch.log_softmax(torch.to(logits, 6), -1)
-    return torch.squeeze(torch.gather(p, -1, torch.unsqueeze(tokens, -1)), -1)
+    return torch.squeeze(torch.gather(p, -1, torch.unsqueeze(torch.clamp(tokens, 0), -1)), -1)
   def squared_error(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
     return torch.sum(torch.square(torch.sub(torch.to(logits, 6), labels)))
   def binary_cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:

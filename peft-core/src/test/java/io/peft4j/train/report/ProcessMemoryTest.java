@@ -33,8 +33,11 @@ class ProcessMemoryTest {
 
   @Test
   void nativeMemoryCounts() {
-    Assumptions.assumeTrue(
-        Files.exists(Path.of("/proc/self/status")), "skipped: no /proc/self/status here");
+    Path status = Path.of("/proc/self/status");
+    if (!Files.exists(status)) {
+      System.out.println("skipped: no " + status + " on this system");
+    }
+    Assumptions.assumeTrue(Files.exists(status), "no " + status);
     long before = ProcessMemory.now().rssBytes().getAsLong();
     int size = 64 << 20;
     ByteBuffer block = ByteBuffer.allocateDirect(size);

@@ -1,6 +1,8 @@
-"""Makes events.bin, the event file that TensorBoard's own writer makes of one resumed run.
+"""The event file that TensorBoard's own writer makes of one resumed run.
 
-    pip install tensorboard && python make_events.py
+    pip install tensorboard && python peft-core/src/test/python/make_tensorboard.py
+
+Writes src/test/resources/golden/tensorboard/events.bin.
 """
 
 from pathlib import Path
@@ -9,6 +11,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+OUT = Path(__file__).parents[1] / "resources/golden/tensorboard/events.bin"
 WALL_TIME = 1_700_000_000.25
 
 
@@ -36,7 +39,7 @@ events = [
     scalars(301, epoch__loss=0.71),
     scalars(301, eval__loss=0.5, eval__accuracy=0.0),
 ]
-with open(Path(__file__).parent / "events.bin", "wb") as file:
+with open(OUT, "wb") as file:
     writer = RecordWriter(file)
     for event in events:
         writer.write(event.SerializeToString(deterministic=True))
