@@ -21,8 +21,8 @@ public sealed interface QuantizedTensor permits FourBitTensor, Int8Tensor {
   long storedBytes();
 
   /**
-   * The packed codes, little-endian and read-only: of a 4-bit type {@code ceil(count / 2)} bytes, the
-   * even element in the high half; of int8 one signed byte an element.
+   * The packed codes, little-endian and read-only: of a 4-bit type {@code ceil(count / 2)} bytes,
+   * the even element in the high half; of int8 one signed byte an element.
    */
   ByteBuffer codes();
 
@@ -47,5 +47,17 @@ public sealed interface QuantizedTensor permits FourBitTensor, Int8Tensor {
    */
   default void dequantize(ByteBuffer target, FloatType type) {
     Dequantizer.dequantize(this, FloatSink.of(target, type));
+  }
+
+  /**
+   * Restores some rows of a matrix in float32.
+   *
+   * @param from the first row
+   * @param to the row after the last
+   * @return {@code [to - from, columns]} elements
+   * @throws QuantizationException if this is no matrix or has not these rows
+   */
+  default float[] dequantizeRows(int from, int to) {
+    return Dequantizer.rows(this, from, to);
   }
 }

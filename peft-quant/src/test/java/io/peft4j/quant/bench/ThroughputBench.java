@@ -28,7 +28,8 @@ public final class ThroughputBench {
     System.out.printf("java %s, %d threads%n", Runtime.version(), threads);
     for (FloatType type : FloatType.values()) {
       ByteBuffer weight = weight(type);
-      ByteBuffer target = ByteBuffer.allocateDirect(weight.capacity()).order(ByteOrder.LITTLE_ENDIAN);
+      ByteBuffer target =
+          ByteBuffer.allocateDirect(weight.capacity()).order(ByteOrder.LITTLE_ENDIAN);
       for (QuantType quant : QuantType.values()) {
         Quantizer quantizer = new Quantizer(QuantizationConfig.of(quant));
         QuantizedTensor packed = quantizer.quantize(weight, type, EXTENT, EXTENT);
