@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.peft4j.quant.BlockScales;
 import io.peft4j.quant.FourBitTensor;
 import io.peft4j.quant.Int8Tensor;
@@ -80,6 +81,25 @@ class BnbFormatTest {
       SafetensorsWriter.write(rewritten, parts, Map.of("format", "pt"));
     }
     assertArrayEquals(Files.readAllBytes(golden), Files.readAllBytes(rewritten));
+  }
+
+  @Test
+  void statesAreSpelledAsPythonSpellsThem() throws IOException {
+    ObjectMapper json = new ObjectMapper();
+    int states = 0;
+    try (InputStream in =
+        BnbFormatTest.class.getResourceAsStream("/io/peft4j/quant/goldens.jsonl")) {
+      for (String line : new String(in.readAllBytes(), StandardCharsets.UTF_8).split("\n")) {
+        String state = json.readTree(line).path("json").asText();
+        if (!state.isEmpty()) {
+          byte[] bytes = state.getBytes(StandardCharsets.UTF_8);
+          byte[] written = QuantState.parse(bytes, state.contains("nested")).toJson();
+          assertEquals(state, new String(written, StandardCharsets.UTF_8));
+          states++;
+        }
+      }
+    }
+    assertTrue(states >= 250, states + " states");
   }
 
   @Test
