@@ -19,10 +19,17 @@ final class TargetMatcher {
   private static final Set<String> CLASSIFIERS = Set.of("classifier", "score");
 
   private static final Map<String, List<String>> DEFAULT_TARGETS =
-      Map.of(
-          "bert", List.of("query", "value"),
-          "roberta", List.of("query", "value"),
-          "distilbert", List.of("q_lin", "v_lin"));
+      Map.ofEntries(
+          Map.entry("bert", List.of("query", "value")),
+          Map.entry("roberta", List.of("query", "value")),
+          Map.entry("distilbert", List.of("q_lin", "v_lin")),
+          Map.entry("llama", List.of("q_proj", "v_proj")),
+          Map.entry("mistral", List.of("q_proj", "v_proj")),
+          Map.entry("qwen2", List.of("q_proj", "v_proj")),
+          Map.entry("qwen3", List.of("q_proj", "v_proj")),
+          Map.entry("gemma2", List.of("q_proj", "v_proj")),
+          Map.entry("gpt2", List.of("c_attn")),
+          Map.entry("gpt_neox", List.of("query_key_value")));
 
   private static final Pattern ANY_LAYER = Pattern.compile(".*?\\.[^.]*\\.(\\d+)\\..*");
 
