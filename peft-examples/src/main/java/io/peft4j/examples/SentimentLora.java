@@ -18,9 +18,11 @@ import io.peft4j.hub.HubConfig;
 import io.peft4j.hub.ModelHub;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
+import io.peft4j.model.ModelConfig;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
 import io.peft4j.text.TextTokenizer;
+import io.peft4j.text.Tokens;
 import io.peft4j.torch.Precision;
 import io.peft4j.train.ClassificationSet;
 import io.peft4j.train.Trainer;
@@ -34,6 +36,7 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -157,7 +160,7 @@ public final class SentimentLora implements Callable<Integer> {
     try (Model base = Model.load(folder, options);
         TextTokenizer tokenizer = TextTokenizer.of(folder, base);
         AdaptedModel adapted = new AdaptedModel(base)) {
-      ClassificationSet heldOut = encode(split.heldOut(), base, tokenizer);
+      ClassificationSet heldOut = ClassificationSet.of(split.heldOut(), tokenizer, base);
       double before = accuracy(heldOut, base);
       say(
           "%,d examples to train on, %,d held out; labels %s",
@@ -165,7 +168,7 @@ public final class SentimentLora implements Callable<Integer> {
       say("accuracy before: %.3f (the classifier on top is new and knows nothing yet)", before);
 
       Adapter adapter = adapted.add(ADAPTER, lora(), seed);
-      EpochLog log = train(adapted, encode(split.train(), base, tokenizer), heldOut);
+      EpochLog log = train(adapted, ClassificationSet.of(split.train(), tokenizer, base), heldOut);
       say("%nepoch  training loss  validation loss  accuracy");
       for (EpochLog.Epoch epoch : log.epochs()) {
         say(
@@ -210,6 +213,8 @@ public final class SentimentLora implements Callable<Integer> {
       new Trainer(adapted, ADAPTER, arguments, train, heldOut, listener, output, Map.of())
           .train(false);
     }
+    // the names of the labels, which an adapter's own files have no place for
+    adapted.model().config().write(output);
     chart.write(output.resolve("curves.png"));
     return log;
   }
@@ -230,7 +235,8 @@ public final class SentimentLora implements Callable<Integer> {
   private int reloadAndClassify(
       Path folder, LoadOptions options, List<String> sentences, float[][] expected)
       throws IOException {
-    try (Model base = Model.load(folder, options);
+    ModelConfig saved = ModelConfig.read(output);
+    try (Model base = Model.load(folder, options.withHead(saved.task(), saved.labels()));
         TextTokenizer tokenizer = TextTokenizer.of(folder, base);
         AdaptedModel adapted = new AdaptedModel(base)) {
       adapted.load(ADAPTER, output);
@@ -260,29 +266,17 @@ public final class SentimentLora implements Callable<Integer> {
     return dataset.examples().stream().limit(3).map(Example::text).toList();
   }
 
-  private static ClassificationSet encode(TextDataset texts, Model model, TextTokenizer tokenizer) {
-    float[][] targets = new float[texts.size()][];
-    for (int i = 0; i < targets.length; i++) {
-      targets[i] = texts.target(i);
-    }
-    return new ClassificationSet(
-        texts.task(), sequences(texts.examples(), model, tokenizer), targets);
-  }
-
-  private static List<TokenSequence> sequences(
-      List<Example> examples, Model model, TextTokenizer tokenizer) {
-    return tokenizer.encodeAll(examples).stream()
-        .map(tokens -> model.sequence(tokens.ids(), tokens.types()))
-        .toList();
-  }
-
   private static double accuracy(ClassificationSet set, Model model) {
     return set.evaluate(model, 64).get("accuracy");
   }
 
   private static float[][] logits(List<String> texts, Model model, TextTokenizer tokenizer) {
-    List<Example> examples = texts.stream().map(text -> new Example(text, null, null, 1)).toList();
-    try (TokenBatch batch = model.batch(sequences(examples, model, tokenizer))) {
+    List<TokenSequence> sequences = new ArrayList<>();
+    for (String text : texts) {
+      Tokens tokens = tokenizer.encode(text);
+      sequences.add(model.sequence(tokens.ids(), tokens.types()));
+    }
+    try (TokenBatch batch = model.batch(sequences)) {
       return model.logits(batch);
     }
   }
