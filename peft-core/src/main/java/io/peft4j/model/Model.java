@@ -54,6 +54,7 @@ public final class Model implements AutoCloseable {
             precision,
             architecture.baseName(),
             architecture.initializerRange(),
+            options.labels() != null,
             options.seed());
     List<Segment> segments;
     if (labels == null) {
