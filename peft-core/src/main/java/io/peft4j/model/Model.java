@@ -33,6 +33,7 @@ public final class Model implements AutoCloseable {
   private final Checkpoint checkpoint;
   private final SegmentChain chain;
   private final ModuleTree modules;
+  private String fingerprint;
 
   private Model(
       ModelConfig config,
@@ -95,8 +96,8 @@ public final class Model implements AutoCloseable {
       Map<Integer, String> names = new HashMap<>();
       id2label
           .properties()
-          .forEach(entry -> names.put(Integer.valueOf(entry.getKey()), entry.getValue().asText()));
-      return LabelNames.ofId2label(names);
+          .forEach(entry -> names.put(config.labelId(entry.getKey()), entry.getValue().asText()));
+      return config.naming("id2label", () -> LabelNames.ofId2label(names));
     }
     List<String> names = new ArrayList<>();
     for (int i = 0; i < config.integer("num_labels", 2); i++) {
@@ -108,7 +109,7 @@ public final class Model implements AutoCloseable {
   private static Task task(ModelConfig config, LabelNames labels) {
     String problem = config.text("problem_type", null);
     if (problem != null) {
-      return Task.ofProblemType(problem);
+      return config.naming("problem_type", () -> Task.ofProblemType(problem));
     }
     return labels.size() == 1 ? Task.REGRESSION : Task.SINGLE_LABEL;
   }
@@ -155,6 +156,35 @@ public final class Model implements AutoCloseable {
     return checkpoint;
   }
 
+  /**
+   * {@return the SHA-256 of the checkpoint's tensors, see {@link Fingerprint#of}} Reads the whole
+   * checkpoint the first time.
+   */
+  public String fingerprint() {
+    if (fingerprint == null) {
+      fingerprint = Fingerprint.of(checkpoint);
+    }
+    return fingerprint;
+  }
+
+  /**
+   * Reads all of the base's weights in search of one that is not a finite number. Loading does not:
+   * it would read a file that otherwise is read when, and as far as, it is used.
+   *
+   * @throws IllegalArgumentException if there is one; the message names file and tensor
+   */
+  public void checkFinite() {
+    for (Parameter parameter : modules.parameters()) {
+      if (!parameter.isFinite()) {
+        throw new IllegalArgumentException(
+            checkpoint.path()
+                + ": tensor '"
+                + parameter.name()
+                + "': expected finite numbers, found NaN or an infinity");
+      }
+    }
+  }
+
   /** {@return the longest sequence it takes, in tokens} */
   public int maxLength() {
     return spec.maxLength();
@@ -178,10 +208,17 @@ public final class Model implements AutoCloseable {
   /**
    * Runs {@code batch} without dropout and without a graph.
    *
-   * @return the logits, [examples][labels]
+   * @return the logits, [examples][labels]; they may be NaN if an adapter's weights are
+   * @throws IllegalArgumentException if they are not finite because of the base's own weights
    */
   public float[][] logits(TokenBatch batch) {
     float[] flat = chain.infer(batch);
+    for (float logit : flat) {
+      if (!Float.isFinite(logit)) {
+        checkFinite();
+        break;
+      }
+    }
     float[][] rows = new float[batch.examples()][labels.size()];
     for (int i = 0; i < rows.length; i++) {
       System.arraycopy(flat, i * labels.size(), rows[i], 0, labels.size());

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.function.Function;
+import java.util.function.Supplier;
 
 /** A checkpoint's {@code config.json}. Immutable: changes give a new one. */
 public final class ModelConfig {
@@ -113,10 +114,24 @@ public final class ModelConfig {
 
   Activation activation(String key, String otherwise) {
     String name = text(key, otherwise);
+    return naming(key, () -> Activation.named(name));
+  }
+
+  /** {@return what {@code read} gives, its complaints preceded by this file and {@code key}} */
+  <T> T naming(String key, Supplier<T> read) {
     try {
-      return Activation.named(name);
+      return read.get();
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
+      throw new IllegalArgumentException(file + ": '" + key + "': " + e.getMessage(), e);
+    }
+  }
+
+  int labelId(String key) {
+    try {
+      return Integer.parseInt(key);
+    } catch (NumberFormatException e) {
+      throw new IllegalArgumentException(
+          file + ": 'id2label': expected numbers as keys, found '" + key + "'", e);
     }
   }
 
@@ -127,6 +142,11 @@ public final class ModelConfig {
   private IllegalArgumentException wrongType(String key, String expected, JsonNode found) {
     return new IllegalArgumentException(
         file + ": '" + key + "' must be " + expected + ", found " + found);
+  }
+
+  /** {@return an exception saying what is wrong in this file} */
+  IllegalArgumentException wrong(String message) {
+    return new IllegalArgumentException(file + ": " + message);
   }
 
   /** {@return an exception saying that the value of {@code key} is not one of {@code supported}} */
