@@ -2,7 +2,6 @@ package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.data.LabelNames;
@@ -11,10 +10,7 @@ import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * A frozen transformer with a head, loaded from a Hugging Face checkpoint folder. Adapters attach
@@ -77,8 +73,8 @@ public final class Model implements AutoCloseable {
   public static Model load(Path folder, LoadOptions options) throws IOException {
     ModelConfig config = ModelConfig.read(folder);
     EncoderSpec spec = EncoderSpec.of(config);
-    LabelNames labels = options.labels() != null ? options.labels() : labels(config);
-    Task task = options.task() != null ? options.task() : task(config, labels);
+    LabelNames labels = options.labels() != null ? options.labels() : config.labels();
+    Task task = options.task() != null ? options.task() : config.task();
     Checkpoint checkpoint = Checkpoint.open(folder);
     NDManager manager = NDManager.newBaseManager("PyTorch");
     try {
@@ -88,30 +84,6 @@ public final class Model implements AutoCloseable {
       checkpoint.close();
       throw e;
     }
-  }
-
-  private static LabelNames labels(ModelConfig config) {
-    JsonNode id2label = config.json().get("id2label");
-    if (id2label != null && id2label.isObject()) {
-      Map<Integer, String> names = new HashMap<>();
-      id2label
-          .properties()
-          .forEach(entry -> names.put(config.labelId(entry.getKey()), entry.getValue().asText()));
-      return config.naming("id2label", () -> LabelNames.ofId2label(names));
-    }
-    List<String> names = new ArrayList<>();
-    for (int i = 0; i < config.integer("num_labels", 2); i++) {
-      names.add("LABEL_" + i);
-    }
-    return LabelNames.of(names);
-  }
-
-  private static Task task(ModelConfig config, LabelNames labels) {
-    String problem = config.text("problem_type", null);
-    if (problem != null) {
-      return config.naming("problem_type", () -> Task.ofProblemType(problem));
-    }
-    return labels.size() == 1 ? Task.REGRESSION : Task.SINGLE_LABEL;
   }
 
   private static ObjectNode headConfig(Task task, LabelNames labels) {

@@ -15,6 +15,8 @@ import java.util.List;
  */
 public final class TokenBatch implements AutoCloseable {
 
+  private static final int ROUNDING = 16;
+
   private final NDManager manager;
   private final int examples;
   private final int tokens;
@@ -34,7 +36,7 @@ public final class TokenBatch implements AutoCloseable {
     this.examples = sequences.size();
     this.tokens = sequences.stream().mapToInt(TokenSequence::length).sum();
     int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
-    RowPacking packing = RowPacking.pack(lengths, Arrays.stream(lengths).max().orElseThrow());
+    RowPacking packing = RowPacking.pack(lengths, rowLength(lengths));
     this.rows = packing.rows();
     this.rowLength = packing.rowLength();
 
@@ -86,6 +88,15 @@ public final class TokenBatch implements AutoCloseable {
     NDArray keys = manager.create(key, grid);
     mask = mask(manager.create(owner, grid), keys, precision);
     firstMask = mask(manager.create(firstOwner, new Shape(rows, slots)), keys, precision);
+  }
+
+  /**
+   * The longest sequence, rounded up: libtorch compiles and caches a kernel for each shape it
+   * meets, so few shapes are worth a little padding.
+   */
+  private static int rowLength(int[] lengths) {
+    int longest = Arrays.stream(lengths).max().orElseThrow();
+    return (longest + ROUNDING - 1) / ROUNDING * ROUNDING;
   }
 
   private static NDArray mask(NDArray query, NDArray key, Precision precision) {

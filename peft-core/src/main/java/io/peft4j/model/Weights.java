@@ -165,11 +165,9 @@ final class Weights {
       return NativeTensor.wrap(manager, address, type, info.dimensions());
     }
     // The format allows unaligned tensors, libtorch does not.
-    try (NDArray bytes =
-            NativeTensor.wrap(manager, address, NativeTensor.Type.UINT8, info.length());
-        NDArray aligned = bytes.duplicate()) {
-      return Ops.reinterpret(aligned, type, new Shape(info.dimensions()));
-    }
+    NDArray aligned = Ops.empty(manager, type, new Shape(info.dimensions()));
+    aligned.toByteBuffer(true).put(checkpoint.bytes(info.name()));
+    return aligned;
   }
 
   /** {@return a 0-d int64 that lives as long as the model} */

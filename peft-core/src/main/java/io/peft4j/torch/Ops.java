@@ -120,21 +120,17 @@ public final class Ops {
     return x.getDataType() == like.getDataType() ? x : call("typed_like", like, x);
   }
 
-  /**
-   * Reads memory as another type, without a copy: uint8 of any shape, as {@code shape} of {@code
-   * type}.
-   */
-  public static NDArray reinterpret(NDArray bytes, NativeTensor.Type type, Shape shape) {
-    try (NDArray flat = bytes.reshape(-1);
-        NDArray code = bytes.getManager().create((long) type.code());
-        NDArray typed = call("reinterpret", flat, code)) {
-      return typed.reshape(shape);
+  /** {@return an uninitialized array on {@code manager}} */
+  public static NDArray empty(NDManager manager, NativeTensor.Type type, Shape shape) {
+    try (NDArray sizes = manager.create(shape.getShape());
+        NDArray code = manager.create((long) type.code())) {
+      return call("empty", sizes, code);
     }
   }
 
-  /** {@return the memory of {@code x} as uint8, last dimension times the element size} */
-  public static NDArray asBytes(NDArray x) {
-    return call("as_bytes", x);
+  /** {@return an uninitialized array like {@code x} in shape, type and owner} */
+  public static NDArray emptyLike(NDArray x) {
+    return call("empty_like", x);
   }
 
   /** {@return the same data, cut from the graph} */

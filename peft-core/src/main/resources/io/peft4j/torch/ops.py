@@ -15,10 +15,13 @@ class Ops(Module):
     return torch.to(x, 6)
   def typed_like(self: __torch__.Ops, like: Tensor, x: Tensor) -> Tensor:
     return torch.to(x, like.dtype)
-  def reinterpret(self: __torch__.Ops, x: Tensor, dtype: Tensor) -> Tensor:
-    return torch.view(x, int(dtype))
-  def as_bytes(self: __torch__.Ops, x: Tensor) -> Tensor:
-    return torch.view(torch.contiguous(x), 0)
+  def empty(self: __torch__.Ops, shape: Tensor, dtype: Tensor) -> Tensor:
+    sizes = annotate(List[int], [])
+    for i in range(torch.size(shape, 0)):
+      _0 = torch.append(sizes, int(shape[i]))
+    return torch.empty(sizes, dtype=int(dtype))
+  def empty_like(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.empty_like(torch.detach(x))
 
   # --- shapes and rows --------------------------------------------------------------------------
   def detach(self: __torch__.Ops, x: Tensor) -> Tensor:

@@ -129,6 +129,24 @@ class LoraInitTest {
     }
   }
 
+  /** Whichever comes first, both are in the merged weight. */
+  @Test
+  void mergesWithAnotherInEitherOrder() throws IOException {
+    JsonNode golden = Golden.json("init/pissa/golden.json");
+    try (Model model = Model.load(Golden.path("encoders/bert"), LoadOptions.DEFAULT);
+        AdaptedModel adapted = new AdaptedModel(model)) {
+      adapted.load("plain", Golden.path("lora/bert-plain"));
+      adapted.load("pissa", Golden.path("init/pissa-rslora-patterns"));
+      adapted.activate("plain", "pissa");
+      List<float[][]> both = logits(model, golden);
+      adapted.merge("plain", "pissa");
+      assertTrue(distance(both, logits(model, golden)) < 1e-4);
+      adapted.unmerge();
+      adapted.merge("pissa", "plain");
+      assertTrue(distance(both, logits(model, golden)) < 1e-4);
+    }
+  }
+
   private static float[] start(LoraInit init, int rank, String key, long seed) throws IOException {
     LoraConfig config =
         LoraConfig.builder().r(rank).loraAlpha(rank).targetModules("query").init(init).build();
