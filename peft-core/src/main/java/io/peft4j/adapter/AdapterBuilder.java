@@ -103,8 +103,8 @@ final class AdapterBuilder {
   }
 
   /**
-   * Uses {@code residual}, what factors leave of a weight, in place of the base's while this adapter
-   * is active; not saved. When merging, the adapter of the projection accounts for it.
+   * Uses {@code residual}, what factors leave of a weight, in place of the base's while this
+   * adapter is active; not saved. When merging, the adapter of the projection accounts for it.
    */
   void leave(Parameter parameter, NDArray residual) {
     residuals.put(parameter, residual);

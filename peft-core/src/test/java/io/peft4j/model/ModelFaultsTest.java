@@ -44,8 +44,7 @@ class ModelFaultsTest {
   }
 
   private void refuse(Class<? extends Exception> type, String... parts) {
-    String message =
-        assertThrows(type, () -> Model.load(folder, LoadOptions.DEFAULT)).getMessage();
+    String message = assertThrows(type, () -> Model.load(folder, LoadOptions.DEFAULT)).getMessage();
     for (String part : parts) {
       assertTrue(message.contains(part), message);
     }
@@ -74,13 +73,13 @@ class ModelFaultsTest {
     for (long dimension : shape) {
       elements *= (int) dimension;
     }
-    ByteBuffer bytes =
-        ByteBuffer.allocate(elements * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer bytes = ByteBuffer.allocate(elements * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
     while (type == DType.F32 && bytes.hasRemaining()) {
       bytes.putFloat(value);
     }
     bytes.rewind();
-    List<Long> dimensions = Stream.iterate(0, i -> i + 1).limit(shape.length).map(i -> shape[i]).toList();
+    List<Long> dimensions =
+        Stream.iterate(0, i -> i + 1).limit(shape.length).map(i -> shape[i]).toList();
     return TensorSource.of(name, type, dimensions, bytes);
   }
 
@@ -88,7 +87,7 @@ class ModelFaultsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "'model_type': 'rwkv' | model_type \"rwkv\" is not supported; supported: bert, roberta",
+        "'model_type': 'rwkv' | model_type \"rwkv\" is not supported; supported: ",
         "'model_type': null | 'model_type' is missing",
         "'hidden_size': null | 'hidden_size' is missing",
         "'hidden_size': 'wide' | 'hidden_size' must be an integer, found \"wide\"",
