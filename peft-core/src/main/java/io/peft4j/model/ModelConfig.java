@@ -141,14 +141,37 @@ public final class ModelConfig {
   }
 
   double number(String key, double otherwise) {
-    if (absent(key)) {
-      return otherwise;
-    }
-    JsonNode node = json.get(key);
+    return absent(key) ? otherwise : number(key);
+  }
+
+  double number(String key) {
+    JsonNode node = required(key);
     if (!node.isNumber()) {
       throw wrongType(key, "a number", node);
     }
     return node.asDouble();
+  }
+
+  boolean flag(String key, boolean otherwise) {
+    if (absent(key)) {
+      return otherwise;
+    }
+    JsonNode node = json.get(key);
+    if (!node.isBoolean()) {
+      throw wrongType(key, "true or false", node);
+    }
+    return node.asBoolean();
+  }
+
+  /** {@return the object under {@code key} as a config of its own, or null where there is none} */
+  ModelConfig section(String key) {
+    if (absent(key)) {
+      return null;
+    }
+    if (!(json.get(key) instanceof ObjectNode section)) {
+      throw wrongType(key, "an object", json.get(key));
+    }
+    return new ModelConfig(file, section);
   }
 
   <T> T optional(String key, Function<JsonNode, T> read, T otherwise) {
@@ -169,7 +192,7 @@ public final class ModelConfig {
     }
   }
 
-  private boolean absent(String key) {
+  boolean absent(String key) {
     return !json.hasNonNull(key);
   }
 

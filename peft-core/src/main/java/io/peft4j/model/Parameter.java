@@ -15,12 +15,18 @@ public final class Parameter {
 
   private final String name;
   private final NDArray base;
+  private final boolean turned;
   private final Map<Object, NDArray> overlays = new LinkedHashMap<>();
   private NDArray value;
 
   Parameter(String name, NDArray base) {
+    this(name, base, false);
+  }
+
+  Parameter(String name, NDArray base, boolean turned) {
     this.name = name;
     this.base = base;
+    this.turned = turned;
     this.value = base;
   }
 
@@ -31,6 +37,11 @@ public final class Parameter {
 
   public Shape shape() {
     return base.getShape();
+  }
+
+  /** {@return whether the checkpoint stores it transposed, as GPT-2's linear layers are} */
+  public boolean turned() {
+    return turned;
   }
 
   /** {@return the frozen tensor} */

@@ -68,6 +68,19 @@ final class Weights {
     return new Parameter(name, load(stored, shape));
   }
 
+  /** As {@link #get} for a matrix [rows, columns] that is stored as [columns, rows]. */
+  Parameter getTurned(String name, long rows, long columns) {
+    try (NDArray stored = get(name, columns, rows).base();
+        NDArray turned = stored.transpose()) {
+      return new Parameter(name, turned.duplicate(), true);
+    }
+  }
+
+  /** {@return another parameter over the memory of {@code parameter}, for tied weights} */
+  Parameter tied(String name, Parameter parameter) {
+    return new Parameter(name, parameter.base(), parameter.turned());
+  }
+
   /** As {@link #get}, but a weight that the checkpoint lacks is drawn from N(0, range). */
   Parameter getOrDraw(String name, long... shape) {
     return find(name) != null ? get(name, shape) : initialize(name, initializerRange, shape);
@@ -115,7 +128,10 @@ final class Weights {
         return old;
       }
     }
-    return null;
+    // GPT-NeoX's head, whose module transformers has renamed.
+    return name.equals("lm_head.weight") && checkpoint.names().contains("embed_out.weight")
+        ? "embed_out.weight"
+        : null;
   }
 
   private String withoutBase(String name) {
@@ -170,8 +186,29 @@ final class Weights {
     return aligned;
   }
 
-  /** {@return a 0-d int64 that lives as long as the model} */
-  NDArray constant(long value) {
+  /** {@return a 0-d float64 that lives as long as the model} */
+  NDArray constant(double value) {
     return manager.create(value);
+  }
+
+  /** {@return a 0-d number in the model's precision that lives as long as the model} */
+  NDArray typedConstant(double value) {
+    NDArray constant = manager.create((float) value);
+    return precision == Precision.BFLOAT16 ? convert(constant) : constant;
+  }
+
+  /** {@return float32 values that live as long as the model} */
+  NDArray constants(float[] values) {
+    return manager.create(values);
+  }
+
+  /** {@return int64 values that live as long as the model} */
+  NDArray constants(long[] values) {
+    return manager.create(values);
+  }
+
+  /** {@return a 0-d int64 that lives as long as the model} */
+  NDArray constant(int value) {
+    return manager.create((long) value);
   }
 }
