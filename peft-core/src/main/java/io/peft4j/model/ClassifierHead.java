@@ -4,7 +4,9 @@ import ai.djl.ndarray.NDArray;
 import io.peft4j.torch.Ops;
 import java.util.List;
 
-/** First tokens' states [rows, slots, hidden] to logits [examples, labels], as each family has it. */
+/**
+ * First tokens' states [rows, slots, hidden] to logits [examples, labels], as each family has it.
+ */
 final class ClassifierHead implements Segment {
 
   private final Linear dense;

@@ -8,7 +8,10 @@ public sealed interface Module permits Linear, Embedding, LayerNorm {
   /** {@return the name, such as {@code bert.encoder.layer.0.attention.self.query}} */
   String name();
 
-  /** {@return the tensors it holds as they are in a checkpoint; quantized weights are not among them} */
+  /**
+   * {@return the tensors it holds as they are in a checkpoint; quantized weights are not among
+   * them}
+   */
   List<Parameter> parameters();
 
   /** {@return whether a training step needs gradients inside this module} */

@@ -59,7 +59,8 @@ public final class TokenBatch implements AutoCloseable {
       firstsInRow[start / rowLength]++;
     }
 
-    // The first token of each example, by row: [rows, slots], unused slots point at the row's start.
+    // The first token of each example, by row: [rows, slots], unused slots point at the row's
+    // start.
     int slots = Arrays.stream(firstsInRow).max().orElseThrow();
     long[] first = new long[rows * slots];
     long[] firstOwner = new long[rows * slots];
@@ -93,7 +94,9 @@ public final class TokenBatch implements AutoCloseable {
     return precision == Precision.BFLOAT16 ? precision.cast(mask) : mask;
   }
 
-  /** Lays out {@code sequences}, none of them empty, for a model that computes in {@code precision}. */
+  /**
+   * Lays out {@code sequences}, none of them empty, for a model that computes in {@code precision}.
+   */
   public static TokenBatch of(
       NDManager parent, List<TokenSequence> sequences, Precision precision) {
     if (sequences.isEmpty()) {

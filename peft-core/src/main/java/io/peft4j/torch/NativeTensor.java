@@ -47,8 +47,7 @@ public final class NativeTensor {
     // Ops has loaded the engine, or does now.
     NDManager.newBaseManager("PyTorch").close();
     Path folder = Path.of(LibUtils.getLibtorchPath());
-    return NativeLibrary.getInstance(
-        folder.resolve(System.mapLibraryName("torch_cpu")).toString());
+    return NativeLibrary.getInstance(folder.resolve(System.mapLibraryName("torch_cpu")).toString());
   }
 
   /**

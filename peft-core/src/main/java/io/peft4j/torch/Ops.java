@@ -136,7 +136,8 @@ public final class Ops {
   }
 
   /**
-   * Picks rows: {@code x} [.., d] seen as [n, d], {@code index} int64 of any shape s, result [s, d].
+   * Picks rows: {@code x} [.., d] seen as [n, d], {@code index} int64 of any shape s, result [s,
+   * d].
    */
   public static NDArray rows(NDArray x, NDArray index) {
     return call("rows", x, index);
@@ -155,8 +156,7 @@ public final class Ops {
   /** Layer normalization over the last dimension (Ba et al., 2016). */
   public static NDArray layerNorm(NDArray x, NDArray weight, NDArray bias, double epsilon) {
     Shape last = new Shape(x.getShape().get(x.getShape().dimension() - 1));
-    return JniUtils.layerNorm(
-        (PtNDArray) x, last, (PtNDArray) weight, (PtNDArray) bias, epsilon);
+    return JniUtils.layerNorm((PtNDArray) x, last, (PtNDArray) weight, (PtNDArray) bias, epsilon);
   }
 
   public static NDArray gelu(NDArray x) {

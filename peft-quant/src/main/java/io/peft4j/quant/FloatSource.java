@@ -20,7 +20,9 @@ interface FloatSource {
     void read(int start, int[] bits, int length);
   }
 
-  /** The elements between the buffer's position and limit, little-endian, neither of which moves. */
+  /**
+   * The elements between the buffer's position and limit, little-endian, neither of which moves.
+   */
   static FloatSource of(ByteBuffer buffer, FloatType type) {
     ByteBuffer data = buffer.slice().order(ByteOrder.LITTLE_ENDIAN);
     if (data.remaining() % type.bytes() != 0) {

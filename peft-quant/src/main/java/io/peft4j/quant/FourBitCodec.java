@@ -88,7 +88,8 @@ final class FourBitCodec {
     BlockDecoder decoder = BlockDecoder.of(tensor.type().levels(), sink.type(), CHUNK);
     for (int block = from; block < to; block += blocksAtOnce) {
       int start = block * blockSize;
-      int end = (int) Math.min(tensor.count(), (long) Math.min(to, block + blocksAtOnce) * blockSize);
+      int end =
+          (int) Math.min(tensor.count(), (long) Math.min(to, block + blocksAtOnce) * blockSize);
       int bytes = FourBitTensor.packedBytes(end - start);
       codes.get(start / 2, packed, 0, bytes);
       for (int b = block, at = 0; at < bytes; b++, at += blockSize / 2) {

@@ -47,11 +47,7 @@ public final class Int8Tensor implements QuantizedTensor {
       throw new QuantizationException(
           "shape %s takes %d codes and %d row scales, found %d and %d"
               .formatted(
-                  Shapes.text(shape),
-                  count,
-                  shape[0],
-                  this.codes.remaining(),
-                  rowAbsmax.length));
+                  Shapes.text(shape), count, shape[0], this.codes.remaining(), rowAbsmax.length));
     }
     checkOutliers();
   }

@@ -24,7 +24,9 @@ final class NearestLevel {
     int[] order =
         IntStream.range(0, book.size())
             .boxed()
-            .sorted((a, b) -> book.level(a) < book.level(b) ? -1 : book.level(a) > book.level(b) ? 1 : 0)
+            .sorted(
+                (a, b) ->
+                    book.level(a) < book.level(b) ? -1 : book.level(a) > book.level(b) ? 1 : 0)
             .mapToInt(Integer::intValue)
             .toArray();
     float[] midpoints = new float[order.length - 1];

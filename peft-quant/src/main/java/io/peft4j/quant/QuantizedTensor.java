@@ -21,8 +21,8 @@ public sealed interface QuantizedTensor permits FourBitTensor, Int8Tensor {
   long storedBytes();
 
   /**
-   * The packed codes, little-endian and read-only: of a 4-bit type {@code ceil(count / 2)} bytes, the
-   * even element in the high half; of int8 one signed byte an element.
+   * The packed codes, little-endian and read-only: of a 4-bit type {@code ceil(count / 2)} bytes,
+   * the even element in the high half; of int8 one signed byte an element.
    */
   ByteBuffer codes();
 

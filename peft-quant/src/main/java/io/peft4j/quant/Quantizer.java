@@ -21,8 +21,8 @@ public record Quantizer(QuantizationConfig config) {
    * @param weight row-major little-endian elements, in direct, mapped or heap memory
    * @param type the elements' type
    * @param shape the weight's shape; int8 wants a matrix
-   * @throws QuantizationException if the shape does not fit the buffer, or an element is infinite or
-   *     NaN
+   * @throws QuantizationException if the shape does not fit the buffer, or an element is infinite
+   *     or NaN
    */
   public QuantizedTensor quantize(ByteBuffer weight, FloatType type, long... shape) {
     return quantize(FloatSource.of(weight, type), shape);
