@@ -2,7 +2,7 @@ package io.peft4j.quant;
 
 /**
  * Decodes 4-bit blocks into a scratch array: the 16 levels are scaled, and rounded to the target's
- * type, once a block; an element is then one lookup.
+ * type, once a block; a byte of codes is then two lookups and one store of the pair.
  */
 abstract sealed class BlockDecoder {
   private final Codebook levels;
@@ -13,77 +13,83 @@ abstract sealed class BlockDecoder {
 
   static BlockDecoder of(Codebook levels, FloatType type, int capacity) {
     return type == FloatType.F32
-        ? new Floats(levels, capacity)
-        : new Halves(levels, type, capacity);
+        ? new Floats(levels, capacity / 2)
+        : new Halves(levels, type, capacity / 2);
   }
 
   final float scaled(int code, float scale) {
     return levels.level(code) * scale;
   }
 
-  /** Decodes {@code length} bytes from {@code at} on to twice that place in the scratch. */
+  /** Decodes {@code length} bytes from {@code at} on to the same place among the pairs. */
   abstract void decode(byte[] packed, int at, int length, float scale);
 
   /** Writes {@code length} decoded elements. */
   abstract void flush(FloatSink sink, int start, int length);
 
+  /** Pairs of float32, the first in the low half. */
   private static final class Floats extends BlockDecoder {
-    private final float[] table = new float[16];
-    private final float[] decoded;
+    private final long[] table = new long[16];
+    private final long[] pairs;
 
     Floats(Codebook levels, int capacity) {
       super(levels);
-      decoded = new float[capacity];
+      pairs = new long[capacity];
     }
 
     @Override
     void decode(byte[] packed, int at, int length, float scale) {
-      float[] values = table;
+      long[] bits = table;
       for (int code = 0; code < 16; code++) {
-        values[code] = scaled(code, scale);
+        bits[code] = Float.floatToRawIntBits(scaled(code, scale)) & 0xffff_ffffL;
       }
-      float[] target = decoded;
+      long[] target = pairs;
       for (int i = at; i < at + length; i++) {
-        int pair = packed[i];
-        target[2 * i] = values[pair >> 4 & 15];
-        target[2 * i + 1] = values[pair & 15];
+        int codes = packed[i];
+        target[i] = bits[codes >> 4 & 15] | bits[codes & 15] << 32;
       }
     }
 
     @Override
     void flush(FloatSink sink, int start, int length) {
-      sink.write(start, decoded, length);
+      sink.write(start, pairs, length);
     }
   }
 
+  /** Pairs of 16-bit floats, the first in the low half. */
   private static final class Halves extends BlockDecoder {
     private final FloatType type;
-    private final short[] table = new short[16];
-    private final short[] decoded;
+    private final int[] table = new int[16];
+    private final int[] pairs;
 
     Halves(Codebook levels, FloatType type, int capacity) {
       super(levels);
       this.type = type;
-      decoded = new short[capacity];
+      pairs = new int[capacity];
     }
 
     @Override
     void decode(byte[] packed, int at, int length, float scale) {
-      short[] values = table;
-      for (int code = 0; code < 16; code++) {
-        values[code] = type.round(scaled(code, scale));
+      int[] bits = table;
+      if (type == FloatType.BF16) {
+        for (int code = 0; code < 16; code++) {
+          bits[code] = Half.finiteToBf16Bits(scaled(code, scale));
+        }
+      } else {
+        for (int code = 0; code < 16; code++) {
+          bits[code] = Half.toF16(scaled(code, scale)) & 0xffff;
+        }
       }
-      short[] target = decoded;
+      int[] target = pairs;
       for (int i = at; i < at + length; i++) {
-        int pair = packed[i];
-        target[2 * i] = values[pair >> 4 & 15];
-        target[2 * i + 1] = values[pair & 15];
+        int codes = packed[i];
+        target[i] = bits[codes >> 4 & 15] | bits[codes & 15] << 16;
       }
     }
 
     @Override
     void flush(FloatSink sink, int start, int length) {
-      sink.write(start, decoded, length);
+      sink.write(start, pairs, length);
     }
   }
 }

@@ -1,5 +1,7 @@
 package io.peft4j.quant;
 
+import java.nio.ByteBuffer;
+
 /** The floating point types that weights come in and are dequantized to. */
 public enum FloatType {
   F32(4, "float32"),
@@ -37,6 +39,43 @@ public enum FloatType {
     }
     throw new QuantizationException(
         "unsupported float type '" + name + "', expected float32, float16 or bfloat16");
+  }
+
+  /**
+   * The elements between the buffer's position and limit, little-endian, widened.
+   *
+   * @throws QuantizationException if the bytes are no whole number of elements
+   */
+  public float[] toFloats(ByteBuffer elements) {
+    FloatSource source = FloatSource.of(elements, this);
+    float[] values = new float[(int) source.count()];
+    int[] bits = new int[Math.min(values.length, 4096)];
+    FloatSource.Reader reader = source.reader();
+    for (int start = 0; start < values.length; start += bits.length) {
+      int length = Math.min(bits.length, values.length - start);
+      reader.read(start, bits, length);
+      for (int i = 0; i < length; i++) {
+        values[start + i] = Float.intBitsToFloat(bits[i]);
+      }
+    }
+    return values;
+  }
+
+  /**
+   * Rounds values to this type, half to even, and writes them little-endian from the buffer's
+   * position on, which does not move.
+   *
+   * @throws QuantizationException if they do not fit
+   */
+  public void fromFloats(float[] values, ByteBuffer target) {
+    FloatSink sink = FloatSink.of(target, this);
+    if (sink.capacity() < values.length) {
+      throw new QuantizationException(
+          "%d %s elements take %d bytes, found room for %d"
+              .formatted(
+                  values.length, torchName, (long) values.length * bytes, target.remaining()));
+    }
+    sink.write(0, values, values.length);
   }
 
   /** The element nearest to {@code value} (ties to even), as 16 bits. Not for {@link #F32}. */

@@ -51,31 +51,12 @@ final class FourBitCodec {
         if (length == blockSize) {
           absmax[b] = largest;
           float inverse = 1 / Math.max(largest, SMALLEST_SCALE);
-          pack(bits, at, length, inverse, nearest, codes, (start + at) / 2);
+          nearest.packScaled(bits, at, length, inverse, codes, (start + at) / 2);
         } else {
           absmax[b] = Math.max(largest, SMALLEST_SCALE);
-          packLast(bits, at, length, absmax[b], nearest, codes, (start + at) / 2);
+          nearest.packDivided(bits, at, length, absmax[b], codes, (start + at) / 2);
         }
       }
-    }
-  }
-
-  private static void pack(
-      int[] bits, int at, int length, float inverse, NearestLevel nearest, byte[] codes, int to) {
-    for (int i = 0; i < length; i += 2) {
-      int high = nearest.code(Float.intBitsToFloat(bits[at + i]) * inverse);
-      int low = nearest.code(Float.intBitsToFloat(bits[at + i + 1]) * inverse);
-      codes[to + (i >> 1)] = (byte) (high << 4 | low);
-    }
-  }
-
-  /** A short last block is divided by its scale, where whole ones are multiplied by its inverse. */
-  private static void packLast(
-      int[] bits, int at, int length, float scale, NearestLevel nearest, byte[] codes, int to) {
-    for (int i = 0; i < length; i += 2) {
-      int high = nearest.code(Float.intBitsToFloat(bits[at + i]) / scale);
-      int low = nearest.code(Float.intBitsToFloat(bits[at + i + 1]) / scale);
-      codes[to + (i >> 1)] = (byte) (high << 4 | low);
     }
   }
 

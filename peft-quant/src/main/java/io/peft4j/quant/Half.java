@@ -7,11 +7,15 @@ final class Half {
   private Half() {}
 
   static short toBf16(float value) {
+    return (short)
+        (value != value
+            ? Float.floatToRawIntBits(value) >>> 16 | 0x40 // rounding might carry a NaN to zero
+            : finiteToBf16Bits(value));
+  }
+
+  static int finiteToBf16Bits(float value) {
     int bits = Float.floatToRawIntBits(value);
-    if (value != value) {
-      return (short) (bits >>> 16 | 0x40);
-    }
-    return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
+    return bits + 0x7fff + (bits >>> 16 & 1) >>> 16;
   }
 
   /** Shifting exponent and mantissa into place leaves the exponent 112 too low. */

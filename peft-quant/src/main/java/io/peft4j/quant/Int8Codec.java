@@ -10,6 +10,7 @@ import java.util.BitSet;
 final class Int8Codec {
   private static final float LARGEST_CODE = 127;
   private static final float INVERSE_OF_127 = 7.874015718698502e-3f;
+  private static final float ROUNDER = 0x1.8p23f;
   private static final int SIGN = 0x8000_0000;
 
   private Int8Codec() {}
@@ -70,10 +71,15 @@ final class Int8Codec {
 
   private static float encodeRow(int[] bits, int start, byte[] codes) {
     float largest = Magnitude.largest(bits, 0, bits.length, start);
-    float inverse = 1 / largest * LARGEST_CODE;
+    if (largest == 0) {
+      return largest;
+    }
+    float factor = 1 / largest * LARGEST_CODE;
     for (int i = 0; i < bits.length; i++) {
-      // a row of zeros has an infinite inverse, and NaN casts to 0
-      codes[start + i] = (byte) (int) Math.rint(Float.intBitsToFloat(bits[i]) * inverse);
+      // adding a number whose last bit is 1 rounds half to even, and leaves the integer in the low
+      // bits
+      float rounded = Float.intBitsToFloat(bits[i]) * factor + ROUNDER;
+      codes[start + i] = (byte) Float.floatToRawIntBits(rounded);
     }
     return largest;
   }
@@ -103,7 +109,6 @@ final class Int8Codec {
     ByteBuffer codes = tensor.codes();
     byte[] row = new byte[columns];
     float[] values = new float[columns];
-    short[] halves = sink.type() == FloatType.F32 ? new short[0] : new short[columns];
     for (int r = from; r < to; r++) {
       codes.get(r * columns, row, 0, columns);
       float scale = tensor.rowAbsmax()[r];
@@ -111,15 +116,7 @@ final class Int8Codec {
         values[i] = row[i] * scale * INVERSE_OF_127;
       }
       putOutliers(tensor.outliers(), r, values);
-      int start = r * columns - origin;
-      if (sink.type() == FloatType.F32) {
-        sink.write(start, values, columns);
-      } else {
-        for (int i = 0; i < columns; i++) {
-          halves[i] = sink.type().round(values[i]);
-        }
-        sink.write(start, halves, columns);
-      }
+      sink.write(r * columns - origin, values, columns);
     }
   }
 

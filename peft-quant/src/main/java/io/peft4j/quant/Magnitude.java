@@ -15,10 +15,17 @@ final class Magnitude {
    * @throws QuantizationException if one is infinite or NaN
    */
   static float largest(int[] bits, int offset, int length, long position) {
-    int largest = 0;
-    for (int i = offset; i < offset + length; i++) {
-      largest = Math.max(largest, bits[i] & ~SIGN);
+    int even = 0;
+    int odd = 0;
+    int i = offset;
+    for (int end = offset + length - 1; i < end; i += 2) { // two chains of comparisons, not one
+      even = Math.max(even, bits[i] & ~SIGN);
+      odd = Math.max(odd, bits[i + 1] & ~SIGN);
     }
+    if (i < offset + length) {
+      even = Math.max(even, bits[i] & ~SIGN);
+    }
+    int largest = Math.max(even, odd);
     if (largest >= INFINITY) {
       throw notFinite(bits, offset, position);
     }

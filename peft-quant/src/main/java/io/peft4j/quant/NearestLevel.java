@@ -58,15 +58,46 @@ final class NearestLevel {
     };
   }
 
-  /** The code nearest to {@code scaled}, which is in [-1, 1] but for rounding. */
-  int code(float scaled) {
+  /**
+   * Packs the codes of {@code bits[at..at + length)} times {@code factor}, two a byte; products are
+   * in [-1, 1] but for rounding.
+   */
+  void packScaled(int[] bits, int at, int length, float factor, byte[] packed, int to) {
+    float[] threshold = this.threshold;
+    byte[] codes = this.codes;
+    float bucketsPerUnit = this.bucketsPerUnit;
+    for (int i = at, target = to; i < at + length; i += 2, target++) {
+      float first = Float.intBitsToFloat(bits[i]) * factor;
+      float second = Float.intBitsToFloat(bits[i + 1]) * factor;
+      int high = (int) ((first + 1f) * bucketsPerUnit);
+      int low = (int) ((second + 1f) * bucketsPerUnit);
+      packed[target] =
+          (byte)
+              (codes[2 * high + above(threshold[high], first)] << 4
+                  | codes[2 * low + above(threshold[low], second)]);
+    }
+  }
+
+  /** The same for a short last block, where bitsandbytes divides. */
+  void packDivided(int[] bits, int at, int length, float divisor, byte[] packed, int to) {
+    for (int i = 0; i < length; i += 2) {
+      int high = code(Float.intBitsToFloat(bits[at + i]) / divisor);
+      int low = code(Float.intBitsToFloat(bits[at + i + 1]) / divisor);
+      packed[to + i / 2] = (byte) (high << 4 | low);
+    }
+  }
+
+  private int code(float scaled) {
     int bucket = bucket(scaled);
-    // the sign of the difference is 1 if the value lies above the threshold
-    int above = Float.floatToRawIntBits(threshold[bucket] - scaled) >>> 31;
-    return codes[2 * bucket + above];
+    return codes[2 * bucket + above(threshold[bucket], scaled)];
   }
 
   private int bucket(float scaled) {
     return (int) ((scaled + 1f) * bucketsPerUnit);
+  }
+
+  /** 1 if the value lies above the threshold, the sign of their difference; else 0. */
+  private static int above(float threshold, float value) {
+    return Float.floatToRawIntBits(threshold - value) >>> 31;
   }
 }

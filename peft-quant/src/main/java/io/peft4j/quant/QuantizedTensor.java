@@ -48,4 +48,16 @@ public sealed interface QuantizedTensor permits FourBitTensor, Int8Tensor {
   default void dequantize(ByteBuffer target, FloatType type) {
     Dequantizer.dequantize(this, FloatSink.of(target, type));
   }
+
+  /**
+   * Restores some rows of a matrix in float32.
+   *
+   * @param from the first row
+   * @param to the row after the last
+   * @return {@code [to - from, columns]} elements
+   * @throws QuantizationException if this is no matrix or has not these rows
+   */
+  default float[] dequantizeRows(int from, int to) {
+    return Dequantizer.rows(this, from, to);
+  }
 }

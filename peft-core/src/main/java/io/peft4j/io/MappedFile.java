@@ -1,0 +1,210 @@
+package io.peft4j.io;
+
+import com.sun.jna.Library;
+import com.sun.jna.Native;
+import com.sun.jna.Platform;
+import com.sun.jna.Pointer;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.Charset;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Objects;
+
+/**
+ * A whole file as one range of native memory, of any size. {@link FileChannel#map} cannot do that:
+ * it stops at 2 GiB and leaves unmapping to the garbage collector.
+ *
+ * <p>On Unix the pages are the file's own ({@code mmap}), read when touched and shared with other
+ * processes. The mapping is private and writable: a stray write lands in a private page and reaches
+ * neither the file nor a signal handler. Where there is no {@code mmap} the file is read into
+ * allocated memory.
+ *
+ * <p>The file must not be cut while it is mapped: touching a page past its new end kills the
+ * process, as with every {@code mmap}. Replacing it by a rename, as {@link AtomicFiles} does, is
+ * fine.
+ *
+ * <p>Safe for use by several threads, except that nobody may touch the memory during or after
+ * {@link #close()}.
+ */
+public final class MappedFile implements AutoCloseable {
+
+  private static final boolean HAS_MMAP =
+      (Platform.isLinux() || Platform.isMac() || Platform.isFreeBSD()) && Native.POINTER_SIZE == 8;
+
+  private final Path path;
+  private final long length;
+  private final Runnable release;
+  private long address;
+
+  private MappedFile(Path path, long length, long address, Runnable release) {
+    this.path = path;
+    this.length = length;
+    this.address = address;
+    this.release = release;
+  }
+
+  /**
+   * Maps {@code path} from its first byte to its last.
+   *
+   * @throws IOException if there is no such regular file, if it is empty, or if it cannot be opened
+   *     or mapped
+   */
+  public static MappedFile open(Path path) throws IOException {
+    return HAS_MMAP ? map(path, sizeOf(path)) : read(path, sizeOf(path));
+  }
+
+  private static long sizeOf(Path path) throws IOException {
+    if (!Files.isRegularFile(path)) {
+      throw new IOException(path + ": expected a regular file, found " + kindOf(path));
+    }
+    long length = Files.size(path);
+    if (length == 0) {
+      throw new IOException(path + ": the file is empty");
+    }
+    return length;
+  }
+
+  private static String kindOf(Path path) {
+    if (Files.isDirectory(path)) {
+      return "a folder";
+    }
+    return Files.exists(path) ? "something else" : "nothing";
+  }
+
+  private static MappedFile map(Path path, long length) throws IOException {
+    int descriptor = LibC.INSTANCE.open(nullTerminated(path), LibC.O_RDONLY);
+    if (descriptor < 0) {
+      throw new IOException(path + ": cannot open: " + LibC.lastError());
+    }
+    try {
+      long address =
+          LibC.INSTANCE.mmap(
+              null,
+              length,
+              LibC.PROT_READ | LibC.PROT_WRITE,
+              LibC.MAP_PRIVATE | LibC.MAP_NORESERVE,
+              descriptor,
+              0);
+      if (address == LibC.MAP_FAILED) {
+        throw new IOException(path + ": cannot map " + length + " bytes: " + LibC.lastError());
+      }
+      return new MappedFile(
+          path, length, address, () -> LibC.INSTANCE.munmap(new Pointer(address), length));
+    } finally {
+      LibC.INSTANCE.close(descriptor);
+    }
+  }
+
+  private static byte[] nullTerminated(Path path) {
+    // the charset in which the JDK itself hands names to the system
+    Charset names = Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8"));
+    return (path.toAbsolutePath() + "\0").getBytes(names);
+  }
+
+  /** The way for systems without {@code mmap}: allocates {@code length} bytes and fills them. */
+  static MappedFile read(Path path, long length) throws IOException {
+    long address = Native.malloc(length);
+    if (address == 0) {
+      throw new IOException(path + ": cannot allocate " + length + " bytes to read the file");
+    }
+    MappedFile file = new MappedFile(path, length, address, () -> Native.free(address));
+    try (FileChannel in = FileChannel.open(path, StandardOpenOption.READ)) {
+      int chunk = 1 << 26;
+      for (long at = 0; at < length; at += chunk) {
+        ByteBuffer part = file.buffer(at, Math.min(chunk, length - at));
+        while (part.hasRemaining()) {
+          if (in.read(part) < 0) {
+            throw new IOException(path + ": expected " + length + " bytes, found fewer");
+          }
+        }
+      }
+      return file;
+    } catch (IOException | RuntimeException | Error e) {
+      file.close();
+      throw e;
+    }
+  }
+
+  /** The file that was mapped. */
+  public Path path() {
+    return path;
+  }
+
+  /** The size of the file and of the mapping, in bytes. */
+  public long length() {
+    return length;
+  }
+
+  /**
+   * The native address of the file's first byte, valid until {@link #close()}.
+   *
+   * @throws IllegalStateException if this is closed
+   */
+  public synchronized long address() {
+    if (address == 0) {
+      throw new IllegalStateException(path + ": the mapping is closed");
+    }
+    return address;
+  }
+
+  /**
+   * A little-endian view of {@code length} bytes from {@code offset}. It is a window on this
+   * mapping and must not be touched after {@link #close()}.
+   *
+   * @throws IndexOutOfBoundsException if the range is not within the file
+   * @throws IllegalArgumentException if the range is longer than a buffer can be (2³¹−1 bytes)
+   * @throws IllegalStateException if this is closed
+   */
+  public ByteBuffer buffer(long offset, long length) {
+    Objects.checkFromIndexSize(offset, length, this.length);
+    if (length > Integer.MAX_VALUE) {
+      throw new IllegalArgumentException(
+          path + ": a buffer holds at most 2^31-1 bytes, found " + length);
+    }
+    if (length == 0) {
+      return ByteBuffer.allocateDirect(0).order(ByteOrder.LITTLE_ENDIAN);
+    }
+    return new Pointer(address() + offset).getByteBuffer(0, length).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /** Gives the memory back. A second call does nothing. */
+  @Override
+  public synchronized void close() {
+    if (address != 0) {
+      address = 0;
+      release.run();
+    }
+  }
+
+  /** The few functions of the C library that mapping takes. */
+  private interface LibC extends Library {
+    LibC INSTANCE = Native.load("c", LibC.class);
+
+    int O_RDONLY = 0;
+    int PROT_READ = 1;
+    int PROT_WRITE = 2;
+    int MAP_PRIVATE = 2;
+    // without it Linux refuses a private mapping larger than memory and swap
+    int MAP_NORESERVE = Platform.isLinux() ? 0x4000 : Platform.isMac() ? 0x40 : 0;
+    long MAP_FAILED = -1;
+
+    int open(byte[] path, int flags);
+
+    long mmap(Pointer hint, long length, int protection, int flags, int descriptor, long offset);
+
+    int munmap(Pointer address, long length);
+
+    int close(int descriptor);
+
+    Pointer strerror(int error);
+
+    static String lastError() {
+      int error = Native.getLastError();
+      return INSTANCE.strerror(error).getString(0) + " (errno " + error + ")";
+    }
+  }
+}
