@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -80,8 +81,22 @@ struct Worker {
   }
 };
 
-// read in a signal handler, so it must be there without an allocation
-thread_local Worker* worker __attribute__((tls_model("initial-exec"))) = nullptr;
+thread_local Worker* worker = nullptr;
+
+// The same for a signal handler, where touching a thread_local for the first time may allocate.
+pthread_key_t worker_key() {
+  static const pthread_key_t key = [] {
+    pthread_key_t made;
+    pthread_key_create(&made, nullptr);
+    return made;
+  }();
+  return key;
+}
+
+void set_worker(Worker* w) {
+  worker = w;
+  pthread_setspecific(worker_key(), w);
+}
 
 void fiber_main() {
   Worker& w = *worker;
@@ -142,14 +157,13 @@ struct sigaction previous[NSIG];
 
 // A fault inside a kernel ends the launch. Any other is somebody else's: the Java VM's own.
 void on_fault(int signal, siginfo_t* info, void* context) {
-  if (worker != nullptr) {
-    worker->fault = signal == SIGSEGV || signal == SIGBUS ? Outcome::kIllegalAddress : Outcome::kTrap;
+  if (const auto w = static_cast<Worker*>(pthread_getspecific(worker_key()))) {
+    w->fault = signal == SIGSEGV || signal == SIGBUS ? Outcome::kIllegalAddress : Outcome::kTrap;
     fprintf(stderr, "standin: %s in %s, block (%u,%u,%u) thread (%u,%u,%u), address %p\n",
-            worker->fault == Outcome::kTrap ? "undefined behaviour" : "illegal address",
-            worker->kernel->name, worker->block.x, worker->block.y, worker->block.z,
-            worker->current->index.x, worker->current->index.y, worker->current->index.z,
-            info->si_addr);
-    siglongjmp(worker->escape, 1);
+            w->fault == Outcome::kTrap ? "undefined behaviour" : "illegal address", w->kernel->name,
+            w->block.x, w->block.y, w->block.z, w->current->index.x, w->current->index.y,
+            w->current->index.z, info->si_addr);
+    siglongjmp(w->escape, 1);
   }
   const struct sigaction& old = previous[signal];
   if (old.sa_flags & SA_SIGINFO) {
@@ -257,10 +271,10 @@ Outcome run_grid(const Kernel& kernel, Index3 grid, Index3 block, size_t shared_
     w.shared_size = shared_bytes;
     w.kernel = &kernel;
     w.arguments = arguments;
-    worker = &w;
+    set_worker(&w);
     if (sigsetjmp(w.escape, 1) != 0) {
       outcome = static_cast<int>(w.fault);
-      worker = nullptr;
+      set_worker(nullptr);
       return;
     }
     for (uint64_t b; outcome == static_cast<int>(Outcome::kDone) && (b = next++) < blocks;) {
@@ -275,7 +289,7 @@ Outcome run_grid(const Kernel& kernel, Index3 grid, Index3 block, size_t shared_
         outcome = static_cast<int>(ended);
       }
     }
-    worker = nullptr;
+    set_worker(nullptr);
   };
   // never on the caller's thread: it is the Java VM's, which looks at its stack
   const uint64_t wanted = std::min<uint64_t>(blocks, std::max(1u, std::thread::hardware_concurrency()));

@@ -37,8 +37,8 @@ struct FiberContext {
   void* stack_pointer = nullptr;
 
   void prepare(char* stack, size_t bytes, void (*entry)()) {
-    auto top = reinterpret_cast<void**>(stack + bytes) - 2;
-    *top = nullptr;                               // entry never returns
+    auto top = reinterpret_cast<void**>(stack + bytes) - 1;  // as after a call: 8 from 16-byte alignment
+    *top = nullptr;                                // entry never returns
     *--top = reinterpret_cast<void*>(entry);      // where the switch's ret goes
     for (int i = 0; i < 6; i++) *--top = nullptr;  // the six registers it pops
     stack_pointer = top;
