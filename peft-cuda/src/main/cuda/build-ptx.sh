@@ -5,6 +5,9 @@
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 out="${1:-$here/../resources/io/peft4j/cuda/ptx}"
+mkdir -p "$out"
+(cd "$here" && sha256sum -- *.cu *.cuh) >"$out/sources.sha256"
+nvcc --version | grep -o 'V[0-9.]*$' >"$out/nvcc.version"
 for target in 75 80; do
   mkdir -p "$out/compute_$target"
   for source in "$here"/*.cu; do

@@ -11,7 +11,7 @@ flags=(-std=c++17 -O1 -fPIC -fvisibility=hidden -ffp-contract=off -pthread -Wall
 if [ "$(uname -m)" = x86_64 ]; then flags+=(-mfma); fi
 compile() { g++ "${flags[@]}" "${@:2}" -c "$1" -o "$out/$(basename "$1").o"; }
 running=()
-for source in "$here"/../../main/cuda/*.cu; do
+for source in "$here"/../../main/cuda/*.cu "$here"/*.cu; do
   compile "$source" -x c++ -fsanitize="$checks" -fsanitize-undefined-trap-on-error &
   running+=($!)
 done

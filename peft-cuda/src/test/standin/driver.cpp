@@ -81,7 +81,7 @@ int enter(const char* call, bool needs_context) {
   if (fault != driver.faults.end() && fault->second.after-- == 0) {
     const int result = fault->second.result;
     driver.faults.erase(fault);
-    if (result >= kIllegalAddress) driver.lost = result;
+    if (result >= kIllegalAddress && result != kOutOfResources) driver.lost = result;
     return result;
   }
   if (!driver.initialized) return kNotInitialized;
@@ -118,7 +118,7 @@ EXPORT int standin_set(const char* name, int64_t value) {
   else return -1;
   return 0;
 }
-// The call after the next `after` ones returns `result`; 700 and above lose the context for good.
+// The call after the next `after` ones returns `result`; 700 and above, but 701, lose the context for good.
 EXPORT void standin_fail(const char* call, int64_t after, int result) {
   std::lock_guard<std::mutex> lock(driver.mutex);
   driver.faults[call] = {after, result};

@@ -113,7 +113,7 @@ public final class CudaContext implements AutoCloseable {
     enter();
     CudaModule loaded = modules.get(module);
     if (loaded == null) {
-      loaded = CudaModule.load(this, module);
+      loaded = CudaModule.load(this, PtxModule.forCapability(module, status.capability()));
       modules.put(module, loaded);
     }
     return loaded.kernel(name);
@@ -127,9 +127,12 @@ public final class CudaContext implements AutoCloseable {
     }
     closed = true;
     try {
-      if (lostBy == null) {
-        JCudaDriver.cuCtxSetCurrent(context);
-        modules.values().forEach(CudaModule::unload);
+      JCudaDriver.cuCtxSetCurrent(context);
+      for (CudaModule module : modules.values()) {
+        int code = module.unload();
+        if (lostBy == null) { // else it went with the context
+          Driver.check("cuModuleUnload", code);
+        }
       }
     } finally {
       modules.clear();

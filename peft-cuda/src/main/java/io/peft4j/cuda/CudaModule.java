@@ -20,11 +20,11 @@ final class CudaModule {
     this.module = module;
   }
 
-  static CudaModule load(CudaContext context, String name) {
-    PtxModule ptx = PtxModule.forCapability(name, context.status().capability());
+  static CudaModule load(CudaContext context, PtxModule ptx) {
+    context.enter();
     CUmodule module = new CUmodule();
     context.check(
-        "cuModuleLoadData", JCudaDriver.cuModuleLoadData(module, ptx.image()), name + ".cu");
+        "cuModuleLoadData", JCudaDriver.cuModuleLoadData(module, ptx.image()), ptx.name() + ".cu");
     return new CudaModule(context, ptx, module);
   }
 
@@ -46,7 +46,8 @@ final class CudaModule {
     return kernel;
   }
 
-  void unload() {
-    Driver.check("cuModuleUnload", JCudaDriver.cuModuleUnload(module), ptx.name() + ".cu");
+  /** Returns the driver's code. */
+  int unload() {
+    return JCudaDriver.cuModuleUnload(module);
   }
 }

@@ -2,6 +2,7 @@ package io.peft4j.cuda;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.List;
 import jcuda.Pointer;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.JCudaDriver;
@@ -104,6 +105,25 @@ public final class DeviceMemory implements AutoCloseable {
         JCudaDriver.cuMemcpyDtoH(Pointer.to(bytes), pointer, bytes.capacity()),
         "%,d bytes".formatted(bytes.capacity()));
     return bytes;
+  }
+
+  /** Closes all, also when closing one of them fails. */
+  static void closeAll(List<DeviceMemory> memories) {
+    CudaException failure = null;
+    for (DeviceMemory memory : memories) {
+      try {
+        memory.close();
+      } catch (CudaException e) {
+        if (failure == null) {
+          failure = e;
+        } else {
+          failure.addSuppressed(e);
+        }
+      }
+    }
+    if (failure != null) {
+      throw failure;
+    }
   }
 
   /** Frees the memory. If the context is lost the memory is gone with it, and that is no error. */

@@ -110,6 +110,6 @@ public final class DeviceWeight implements AutoCloseable {
 
   @Override
   public void close() {
-    owned.forEach(DeviceMemory::close);
+    DeviceMemory.closeAll(owned);
   }
 }

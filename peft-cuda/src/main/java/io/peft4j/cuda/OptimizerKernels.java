@@ -3,6 +3,7 @@ package io.peft4j.cuda;
 import static io.peft4j.cuda.FloatTypes.divideUp;
 
 import io.peft4j.quant.DynamicQuantizer;
+import java.util.List;
 
 /** Optimizer steps on the device. Owns the two 8-bit maps there. */
 public final class OptimizerKernels implements AutoCloseable {
@@ -121,7 +122,6 @@ public final class OptimizerKernels implements AutoCloseable {
 
   @Override
   public void close() {
-    signed.close();
-    unsigned.close();
+    DeviceMemory.closeAll(List.of(signed, unsigned));
   }
 }

@@ -46,7 +46,11 @@ record PtxModule(String name, int target, String text, Map<String, List<Integer>
 
   /** The newest PTX that a device of {@code capability} takes. */
   static PtxModule forCapability(String name, int capability) {
-    return load(name, capability >= 80 ? 80 : 75);
+    return load(name, targetFor(capability));
+  }
+
+  static int targetFor(int capability) {
+    return capability >= 80 ? 80 : 75;
   }
 
   static PtxModule load(String name, int target) {
@@ -75,6 +79,11 @@ record PtxModule(String name, int target, String text, Map<String, List<Integer>
       kernels.put(entry.group(1), List.copyOf(sizes));
     }
     return new PtxModule(name, target, text, kernels);
+  }
+
+  @Override
+  public String toString() {
+    return "%s for compute_%d".formatted(name, target);
   }
 
   /** The text as the driver wants it: ending in a zero byte. */

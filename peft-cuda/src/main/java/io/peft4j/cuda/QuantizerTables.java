@@ -4,6 +4,7 @@ import io.peft4j.quant.Codebook;
 import io.peft4j.quant.QuantType;
 import java.nio.ByteBuffer;
 import java.util.Comparator;
+import java.util.List;
 import java.util.stream.IntStream;
 
 /**
@@ -64,7 +65,6 @@ public final class QuantizerTables implements AutoCloseable {
 
   @Override
   public void close() {
-    midpoints.close();
-    codeOfRank.close();
+    DeviceMemory.closeAll(List.of(midpoints, codeOfRank));
   }
 }
