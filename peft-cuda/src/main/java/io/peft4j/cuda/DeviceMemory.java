@@ -84,6 +84,12 @@ public final class DeviceMemory implements AutoCloseable {
     return span;
   }
 
+  /** As JCuda's calls take it. */
+  CUdeviceptr pointer() {
+    span();
+    return pointer;
+  }
+
   /** Copies the buffer's remaining bytes to the start of the memory; waits until done. */
   public void upload(ByteBuffer bytes) {
     span().require("the data", bytes.remaining());
