@@ -81,8 +81,7 @@ class ModuleBoundariesTest {
           .resideOutsideOfPackage(EXAMPLES)
           .should()
           .onlyDependOnClassesThat(
-              not(
-                  resideInAnyPackage("picocli..", "org.knowm..", "me.tongfei..")));
+              not(resideInAnyPackage("picocli..", "org.knowm..", "me.tongfei..")));
 
   /** The examples are one slice: their command line names each of them. */
   @ArchTest
