@@ -31,6 +31,7 @@ public final class Model implements AutoCloseable {
   private final SegmentChain chain;
   private final LanguageModelHead head;
   private final ModuleTree modules;
+  private String fingerprint;
 
   private Model(
       ModelConfig config,
@@ -54,6 +55,7 @@ public final class Model implements AutoCloseable {
             precision,
             architecture.baseName(),
             architecture.initializerRange(),
+            options.labels() != null,
             options.seed());
     List<Segment> segments;
     if (labels == null) {
@@ -170,6 +172,35 @@ public final class Model implements AutoCloseable {
     return checkpoint;
   }
 
+  /**
+   * {@return the SHA-256 of the checkpoint's tensors, see {@link Fingerprint#of}} Reads the whole
+   * checkpoint the first time.
+   */
+  public String fingerprint() {
+    if (fingerprint == null) {
+      fingerprint = Fingerprint.of(checkpoint);
+    }
+    return fingerprint;
+  }
+
+  /**
+   * Reads all of the base's weights in search of one that is not a finite number. Loading does not:
+   * it would read a file that otherwise is read when, and as far as, it is used.
+   *
+   * @throws IllegalArgumentException if there is one; the message names file and tensor
+   */
+  public void checkFinite() {
+    for (Parameter parameter : modules.parameters()) {
+      if (!parameter.isFinite()) {
+        throw new IllegalArgumentException(
+            checkpoint.path()
+                + ": tensor '"
+                + parameter.name()
+                + "': expected finite numbers, found NaN or an infinity");
+      }
+    }
+  }
+
   /** {@return the longest sequence it takes, in tokens} */
   public int maxLength() {
     return architecture.maxLength();
@@ -193,15 +224,30 @@ public final class Model implements AutoCloseable {
   /**
    * Runs {@code batch} without dropout and without a graph.
    *
-   * @return a classifier's logits, [examples][labels]
+   * @return a classifier's logits, [examples][labels]; they may be NaN if an adapter's weights are
    * @throws IllegalStateException if this is a language model
+   * @throws IllegalArgumentException if they are not finite because of the base's own weights
    */
   public float[][] logits(TokenBatch batch) {
     if (head != null) {
       throw new IllegalStateException("a language model has no logits of a whole sequence");
     }
     Pass pass = Pass.inference(batch, precision);
-    return chain.infer(pass, output -> Decoding.rows(output, batch.examples()));
+    float[][] rows = chain.infer(pass, output -> Decoding.rows(output, batch.examples()));
+    for (float[] row : rows) {
+      blameBase(row);
+    }
+    return rows;
+  }
+
+  /** Looks into the base's weights where an output is not finite. */
+  private void blameBase(float[] outputs) {
+    for (float output : outputs) {
+      if (!Float.isFinite(output)) {
+        checkFinite();
+        return;
+      }
+    }
   }
 
   /** {@return the log-probability of each label of the batch, for a language model} */
@@ -210,7 +256,9 @@ public final class Model implements AutoCloseable {
       return new float[0];
     }
     Pass pass = Pass.inference(batch, precision);
-    return chain.infer(pass, states -> head.logProbs(states, pass));
+    float[] logProbs = chain.infer(pass, states -> head.logProbs(states, pass));
+    blameBase(logProbs);
+    return logProbs;
   }
 
   /** {@return the logits of each row's next token, after a step of generation} */

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /** A checkpoint's {@code config.json}. Immutable: changes give a new one. */
@@ -92,7 +93,7 @@ public final class ModelConfig {
         }
         names.put(Integer.valueOf(entry.getKey()), entry.getValue().asText());
       }
-      return LabelNames.ofId2label(names);
+      return naming("id2label", () -> LabelNames.ofId2label(names));
     }
     int count = integer("num_labels", 2);
     return LabelNames.of(IntStream.range(0, count).mapToObj(i -> "LABEL_" + i).toList());
@@ -102,7 +103,7 @@ public final class ModelConfig {
   public Task task() {
     String problem = text("problem_type", null);
     if (problem != null) {
-      return Task.ofProblemType(problem);
+      return naming("problem_type", () -> Task.ofProblemType(problem));
     }
     return labels().size() == 1 ? Task.REGRESSION : Task.SINGLE_LABEL;
   }
@@ -179,10 +180,15 @@ public final class ModelConfig {
 
   Activation activation(String key, String otherwise) {
     String name = text(key, otherwise);
+    return naming(key, () -> Activation.named(name));
+  }
+
+  /** {@return what {@code read} gives, its complaints preceded by this file and {@code key}} */
+  <T> T naming(String key, Supplier<T> read) {
     try {
-      return Activation.named(name);
+      return read.get();
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
+      throw new IllegalArgumentException(file + ": '" + key + "': " + e.getMessage(), e);
     }
   }
 
@@ -193,6 +199,11 @@ public final class ModelConfig {
   private IllegalArgumentException wrongType(String key, String expected, JsonNode found) {
     return new IllegalArgumentException(
         file + ": '" + key + "' must be " + expected + ", found " + found);
+  }
+
+  /** {@return an exception saying what is wrong in this file} */
+  IllegalArgumentException wrong(String message) {
+    return new IllegalArgumentException(file + ": " + message);
   }
 
   /** {@return an exception saying that the value of {@code key} is not one of {@code supported}} */

@@ -14,10 +14,12 @@ import io.peft4j.model.TokenSequence;
 import io.peft4j.text.TextTokenizer;
 import io.peft4j.text.Tokens;
 import io.peft4j.torch.Ops;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.zip.CRC32C;
 
 /**
  * Tokenized texts with what a sequence classifier should say of them: transformers' three losses,
@@ -78,6 +80,31 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
   @Override
   public int weight(int index) {
     return targets[index].length;
+  }
+
+  @Override
+  public String fingerprint() {
+    CRC32C checksum = new CRC32C();
+    for (int i = 0; i < size(); i++) {
+      TokenSequence sequence = sequences.get(i);
+      for (int[] numbers :
+          new int[][] {
+            sequence.ids(), sequence.types(), sequence.positions(), floatBits(targets[i])
+          }) {
+        ByteBuffer bytes = ByteBuffer.allocate(Integer.BYTES * (numbers.length + 1));
+        bytes.putInt(numbers.length).asIntBuffer().put(numbers);
+        checksum.update(bytes.array());
+      }
+    }
+    return "%08x".formatted(checksum.getValue());
+  }
+
+  private static int[] floatBits(float[] values) {
+    int[] bits = new int[values.length];
+    for (int i = 0; i < bits.length; i++) {
+      bits[i] = Float.floatToIntBits(values[i]);
+    }
+    return bits;
   }
 
   @Override
