@@ -205,12 +205,14 @@ public final class SentimentLora implements Callable<Integer> {
             .evalStrategy(When.EPOCH)
             .seed(seed)
             .build();
+    Map<String, String> metadata =
+        Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
     EpochLog log = new EpochLog();
     CurveChart chart = new CurveChart("Sentiment of medical device reviews, LoRA rank " + rank);
     MetricsJsonLines metrics = new MetricsJsonLines(output.resolve("metrics.jsonl"));
     try (TrainingListener listener =
         TrainingListener.all(List.of(ProgressBarListener.forConsole(10), metrics, chart, log))) {
-      new Trainer(adapted, ADAPTER, arguments, train, heldOut, listener, output, Map.of())
+      new Trainer(adapted, ADAPTER, arguments, train, heldOut, listener, output, metadata)
           .train(false);
     }
     // the names of the labels, which an adapter's own files have no place for
