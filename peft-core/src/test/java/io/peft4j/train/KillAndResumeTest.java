@@ -215,8 +215,7 @@ class KillAndResumeTest {
       assertEquals(end, run.trainer(arguments, listener, output).train(true).step());
     }
     assertTrue(whole.containsAll(evaluations) && !evaluations.isEmpty());
-    assertArrayEquals(
-        TinyTraining.weights(folder.resolve("whole")), TinyTraining.weights(output));
+    assertArrayEquals(TinyTraining.weights(folder.resolve("whole")), TinyTraining.weights(output));
   }
 
   @Test
@@ -226,9 +225,12 @@ class KillAndResumeTest {
       Trainer cut = run.trainer(arguments, cutAfter(step -> step == 8), output);
       assertThrows(Cut.class, () -> cut.train(false));
 
-      refuses(run.trainer(TinyTraining.arguments().seed(7).build(), cutAfter(s -> true), output),
-          "cannot resume: " + output.resolve("checkpoint-6") + " was made with other settings: "
-          + "seed (now 7, then 42)");
+      refuses(
+          run.trainer(TinyTraining.arguments().seed(7).build(), cutAfter(s -> true), output),
+          "cannot resume: "
+              + output.resolve("checkpoint-6")
+              + " was made with other settings: "
+              + "seed (now 7, then 42)");
       refuses(
           run.trainer(
               TinyTraining.arguments().learningRate(1e-3).maxSteps(9).build(),
@@ -236,7 +238,8 @@ class KillAndResumeTest {
               output),
           "learning_rate (now 0.001, then 0.005), steps (now 9, then 21)");
       refuses(
-          run.trainer(arguments, run.examples(TinyTraining.EXAMPLES, 4), cutAfter(s -> true), output),
+          run.trainer(
+              arguments, run.examples(TinyTraining.EXAMPLES, 4), cutAfter(s -> true), output),
           "data (now ");
     }
     try (TinyTraining run = TinyTraining.create()) {

@@ -54,8 +54,7 @@ final class MemoryRun {
               .build();
       ClassificationSet data = examples(model, 2000);
       TrainingListener listener = new Watch(model.manager());
-      new Trainer(
-              adapted, "a", training, data, null, listener, Path.of(arguments[1]), Map.of())
+      new Trainer(adapted, "a", training, data, null, listener, Path.of(arguments[1]), Map.of())
           .train(false);
     }
   }

@@ -82,8 +82,7 @@ final class RandomBert {
     while (bytes.hasRemaining()) {
       bytes.putFloat((float) (0.05 * random.nextGaussian()));
     }
-    tensors.add(
-        TensorSource.of(name + ".weight", DType.F32, List.of(rows, columns), bytes.flip()));
+    tensors.add(TensorSource.of(name + ".weight", DType.F32, List.of(rows, columns), bytes.flip()));
   }
 
   private void add(String name, float value, long size) {

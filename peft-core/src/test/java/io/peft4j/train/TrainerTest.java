@@ -126,12 +126,28 @@ class TrainerTest {
   void listenersHearInOrder(@TempDir Path output) throws IOException {
     Recorder recorder =
         record(
-            plain().numTrainEpochs(1).evalStrategy(When.EPOCH).saveStrategy(When.STEPS).saveSteps(3),
+            plain()
+                .numTrainEpochs(1)
+                .evalStrategy(When.EPOCH)
+                .saveStrategy(When.STEPS)
+                .saveSteps(3),
             output);
     assertEquals(
         List.of(
-            "start 0/7", "step 1", "step 2", "step 3", "checkpoint 3", "step 4", "step 5",
-            "step 6", "checkpoint 6", "step 7", "epoch 1", "evaluate 7", "checkpoint 7", "end 7"),
+            "start 0/7",
+            "step 1",
+            "step 2",
+            "step 3",
+            "checkpoint 3",
+            "step 4",
+            "step 5",
+            "step 6",
+            "checkpoint 6",
+            "step 7",
+            "epoch 1",
+            "evaluate 7",
+            "checkpoint 7",
+            "end 7"),
         recorder.heard);
   }
 
@@ -181,9 +197,13 @@ class TrainerTest {
   @Test
   void learns(@TempDir Path output) throws IOException {
     Recorder recorder = record(plain().numTrainEpochs(30), output);
-    double first = recorder.steps.subList(0, 7).stream().mapToDouble(StepReport::loss).average().orElseThrow();
+    double first =
+        recorder.steps.subList(0, 7).stream().mapToDouble(StepReport::loss).average().orElseThrow();
     double last =
-        recorder.steps.subList(203, 210).stream().mapToDouble(StepReport::loss).average().orElseThrow();
+        recorder.steps.subList(203, 210).stream()
+            .mapToDouble(StepReport::loss)
+            .average()
+            .orElseThrow();
     System.out.printf("loss of the first epoch %.3f, of the thirtieth %.3f%n", first, last);
     assertTrue(last < 0.5 * first);
   }
@@ -235,11 +255,7 @@ class TrainerTest {
     try (TinyTraining run = TinyTraining.create()) {
       RunSummary summary =
           train(
-              run,
-              arguments.build(),
-              scripted(3, 4, 2, 2.5, 2),
-              recorder,
-              folder.resolve("loss"));
+              run, arguments.build(), scripted(3, 4, 2, 2.5, 2), recorder, folder.resolve("loss"));
       assertTrue(summary.stoppedEarly());
       assertEquals(10, summary.step());
       assertEquals(OptionalInt.of(6), summary.bestStep());
@@ -437,8 +453,7 @@ class TrainerTest {
       Map<String, Long> before = checksums(run.model());
       Map<String, float[]> adapterBefore = new TreeMap<>();
       run.adapter().tensors().forEach((name, x) -> adapterBefore.put(name, x.toFloatArray()));
-      run.trainer(
-              TinyTraining.arguments().learningRate(0.1).build(), TinyTraining.SILENT, output)
+      run.trainer(TinyTraining.arguments().learningRate(0.1).build(), TinyTraining.SILENT, output)
           .train(false);
       assertEquals(before, checksums(run.model()));
       assertEquals(41, before.size(), "parameters of the base");
