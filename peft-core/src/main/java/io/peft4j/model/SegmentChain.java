@@ -2,11 +2,10 @@ package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import io.peft4j.torch.Autograd;
-import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
 import java.util.List;
+import java.util.function.Function;
 
 /**
  * Runs segments one after the other, forward and backward. Each segment has a graph of its own,
@@ -14,6 +13,28 @@ import java.util.List;
  * trainable segment is differentiated.
  */
 final class SegmentChain {
+
+  /** What is on top of the segments in training: the loss, with a head of its own or without. */
+  interface Top {
+    /**
+     * Computes the loss and its gradient times {@code scale}; gradients of the head's own tensors
+     * are added to them.
+     *
+     * @param states the last segment's output, on a manager that lives until the end of the pass
+     */
+    Differentiated differentiate(NDArray states, Pass pass, double scale);
+
+    /** {@return whether a head of its own has anything to train} */
+    default boolean trainable() {
+      return false;
+    }
+  }
+
+  /**
+   * @param loss not scaled
+   * @param gradient of the states
+   */
+  record Differentiated(double loss, NDArray gradient) {}
 
   private final List<Segment> segments;
   private final Precision precision;
@@ -23,10 +44,9 @@ final class SegmentChain {
     this.precision = precision;
   }
 
-  /** {@return the last segment's output as a flat array} */
-  float[] infer(TokenBatch batch) {
-    Pass pass = Pass.inference(batch, precision);
-    try (NDManager manager = batch.manager().newSubManager();
+  /** {@return what {@code use} makes of the last segment's output, which is freed after it} */
+  <T> T infer(Pass pass, Function<NDArray, T> use) {
+    try (NDManager manager = pass.batch().manager().newSubManager();
         Autograd.Mode paused = Autograd.pause()) {
       NDArray h = null;
       for (int i = 0; i < segments.size(); i++) {
@@ -36,13 +56,14 @@ final class SegmentChain {
         }
         h = next;
       }
-      return Ops.toFloat32(h).toFloatArray();
+      pass.enter(segments.size(), manager);
+      return use.apply(h);
     }
   }
 
   double forwardBackward(
-      TokenBatch batch, Model.Loss loss, double scale, long dropoutKey, boolean recompute) {
-    int lowest = lowestTrainable();
+      TokenBatch batch, Top top, double scale, long dropoutKey, boolean recompute) {
+    int lowest = lowestTrainable(top);
     Pass pass = Pass.training(batch, precision, dropoutKey);
     try (NDManager manager = batch.manager().newSubManager()) {
       NDArray[] inputs = new NDArray[segments.size()];
@@ -67,15 +88,9 @@ final class SegmentChain {
         }
       }
 
-      NDArray top = Autograd.leaf(h);
-      double value;
-      try (Autograd.Mode mode = Autograd.record()) {
-        NDArray scalar = loss.of(top);
-        value = scalar.toType(DataType.FLOAT64, false).getDouble();
-        Autograd.backward(scalar, scalar.onesLike().mul(scale));
-      }
-      NDArray gradient = Autograd.gradient(top);
-
+      pass.enter(segments.size(), manager);
+      Differentiated result = top.differentiate(h, pass, scale);
+      NDArray gradient = result.gradient();
       for (int i = segments.size() - 1; i >= lowest; i--) {
         NDArray y = outputs[i];
         if (y == null) {
@@ -91,15 +106,18 @@ final class SegmentChain {
           inputs[i].close();
         }
       }
-      return value;
+      return result.loss();
     }
   }
 
-  private int lowestTrainable() {
+  private int lowestTrainable(Top top) {
     for (int i = 0; i < segments.size(); i++) {
       if (segments.get(i).trainable()) {
         return i;
       }
+    }
+    if (top.trainable()) {
+      return segments.size();
     }
     throw new IllegalStateException("nothing to train: no adapter is active on the model");
   }

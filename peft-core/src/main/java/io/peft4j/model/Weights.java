@@ -28,6 +28,7 @@ final class Weights {
   private final Precision precision;
   private final String baseName;
   private final double initializerRange;
+  private final boolean newHead;
   private final SplittableRandom random;
   private final List<String> initialized = new ArrayList<>();
 
@@ -35,6 +36,7 @@ final class Weights {
    * @param baseName first part of the base model's names ({@code bert}), which a checkpoint saved
    *     without a head lacks
    * @param initializerRange standard deviation for weights that the checkpoint lacks
+   * @param newHead whether a head of another size than asked for is replaced by a new one
    */
   Weights(
       NDManager manager,
@@ -42,12 +44,14 @@ final class Weights {
       Precision precision,
       String baseName,
       double initializerRange,
+      boolean newHead,
       long seed) {
     this.manager = manager;
     this.checkpoint = checkpoint;
     this.precision = precision;
     this.baseName = baseName;
     this.initializerRange = initializerRange;
+    this.newHead = newHead;
     this.random = new SplittableRandom(seed);
   }
 
@@ -68,14 +72,33 @@ final class Weights {
     return new Parameter(name, load(stored, shape));
   }
 
+  /** As {@link #get} for a matrix [rows, columns] that is stored as [columns, rows]. */
+  Parameter getTurned(String name, long rows, long columns) {
+    try (NDArray stored = get(name, columns, rows).base();
+        NDArray turned = stored.transpose()) {
+      return new Parameter(name, turned.duplicate(), true);
+    }
+  }
+
+  /** {@return another parameter over the memory of {@code parameter}, for tied weights} */
+  Parameter tied(String name, Parameter parameter) {
+    return new Parameter(name, parameter.base(), parameter.turned());
+  }
+
   /** As {@link #get}, but a weight that the checkpoint lacks is drawn from N(0, range). */
   Parameter getOrDraw(String name, long... shape) {
-    return find(name) != null ? get(name, shape) : initialize(name, initializerRange, shape);
+    return usable(name, shape) ? get(name, shape) : initialize(name, initializerRange, shape);
   }
 
   /** As {@link #get}, but a bias that the checkpoint lacks is zero. */
   Parameter getOrZero(String name, long... shape) {
-    return find(name) != null ? get(name, shape) : initialize(name, 0, shape);
+    return usable(name, shape) ? get(name, shape) : initialize(name, 0, shape);
+  }
+
+  private boolean usable(String name, long[] shape) {
+    String stored = find(name);
+    return stored != null
+        && (!newHead || new Shape(checkpoint.info(stored).dimensions()).equals(new Shape(shape)));
   }
 
   private Parameter initialize(String name, double deviation, long[] shape) {
@@ -115,7 +138,10 @@ final class Weights {
         return old;
       }
     }
-    return null;
+    // GPT-NeoX's head, whose module transformers has renamed.
+    return name.equals("lm_head.weight") && checkpoint.names().contains("embed_out.weight")
+        ? "embed_out.weight"
+        : null;
   }
 
   private String withoutBase(String name) {
@@ -170,8 +196,29 @@ final class Weights {
     return aligned;
   }
 
-  /** {@return a 0-d int64 that lives as long as the model} */
-  NDArray constant(long value) {
+  /** {@return a 0-d float64 that lives as long as the model} */
+  NDArray constant(double value) {
     return manager.create(value);
+  }
+
+  /** {@return a 0-d number in the model's precision that lives as long as the model} */
+  NDArray typedConstant(double value) {
+    NDArray constant = manager.create((float) value);
+    return precision == Precision.BFLOAT16 ? convert(constant) : constant;
+  }
+
+  /** {@return float32 values that live as long as the model} */
+  NDArray constants(float[] values) {
+    return manager.create(values);
+  }
+
+  /** {@return int64 values that live as long as the model} */
+  NDArray constants(long[] values) {
+    return manager.create(values);
+  }
+
+  /** {@return a 0-d int64 that lives as long as the model} */
+  NDArray constant(int value) {
+    return manager.create((long) value);
   }
 }

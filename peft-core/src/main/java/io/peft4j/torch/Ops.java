@@ -218,6 +218,131 @@ public final class Ops {
   }
 
   /**
+   * Root-mean-square normalization over the last dimension (Zhang and Sennrich, 2019), computed in
+   * float32.
+   *
+   * @param weight the factor of each element; in {@code x}'s type
+   * @param epsilon 0-d
+   */
+  public static NDArray rmsNorm(NDArray x, NDArray weight, NDArray epsilon) {
+    return call("rms_norm", x, weight, epsilon);
+  }
+
+  /** As {@link #rmsNorm}, where {@code 1 + weight} is the factor (Gemma). */
+  public static NDArray rmsNormOffset(NDArray x, NDArray weight, NDArray epsilon) {
+    return call("rms_norm_offset", x, weight, epsilon);
+  }
+
+  /**
+   * The additive mask of causal attention: a query sees the keys with its own number that stand at
+   * its position or fewer than {@code window} before it.
+   *
+   * @param owner int64 [r, q]
+   * @param key int64 [r, k]
+   * @param position int64 [r, q]
+   * @param keyPosition int64 [r, k]
+   * @param window 0-d
+   * @return float32 [r, 1, q, k], 0 or -1e30
+   */
+  public static NDArray causalMask(
+      NDArray owner, NDArray key, NDArray position, NDArray keyPosition, NDArray window) {
+    return call("causal_mask", owner, key, position, keyPosition, window);
+  }
+
+  /** Each position times each frequency: int64 [r, l] and float32 [n] to float32 [r, 1, l, n]. */
+  public static NDArray angles(NDArray positions, NDArray frequencies) {
+    return call("angles", positions, frequencies);
+  }
+
+  /** {@code x} [r, l, h·d] as [r, h, l, d]. */
+  public static NDArray heads(NDArray x, NDArray heads) {
+    return call("heads", x, heads);
+  }
+
+  /**
+   * Rotary positions (Su et al., 2021), in the layout of two halves: the first {@code 2 n} elements
+   * of each head are turned, element i together with element {@code i + n}.
+   *
+   * @param x [r, l, h·d]
+   * @param cos [r, 1, l, n], in {@code x}'s type, as {@code sin}
+   * @param whole whether {@code 2 n = d}
+   * @return [r, h, l, d]
+   */
+  public static NDArray rotate(NDArray x, NDArray cos, NDArray sin, NDArray heads, boolean whole) {
+    return call(whole ? "rotate_all" : "rotate", x, cos, sin, heads);
+  }
+
+  /**
+   * Attention probabilities where groups of query heads share a key head (Ainslie et al., 2023): q
+   * [r, h, lq, d], k [r, g, lk, d], mask [r, 1, lq, lk]; result [r, h, lq, lk].
+   *
+   * @param scale on the products, 0-d
+   * @param cap scores are softly held within ± it by tanh; 0-d, or null
+   */
+  public static NDArray groupedScores(
+      NDArray q, NDArray k, NDArray mask, NDArray scale, NDArray cap) {
+    return cap == null
+        ? call("grouped_scores", q, k, mask, scale)
+        : call("capped_scores", q, k, mask, scale, cap);
+  }
+
+  /** Attention's output: p [r, h, lq, lk], v [r, g, lk, d], result [r, lq, h·d]. */
+  public static NDArray groupedWeigh(NDArray p, NDArray v) {
+    return call("grouped_weigh", p, v);
+  }
+
+  /** {@link #groupedScores} and {@link #groupedWeigh} in one, without keeping the scores. */
+  public static NDArray groupedAttention(
+      NDArray q, NDArray k, NDArray v, NDArray mask, NDArray scale) {
+    return call("grouped_attention", q, k, v, mask, scale);
+  }
+
+  /** Splits the last dimension into three; {@code sizes} int64 [3]. */
+  public static NDList split(NDArray x, NDArray sizes) {
+    return run("split", new NDList(x, sizes));
+  }
+
+  /** Splits [r, l, h·3·d] into three [r, l, h·d], where each head has its three parts together. */
+  public static NDList splitInHeads(NDArray x, NDArray heads) {
+    return run("split_in_heads", new NDList(x, heads));
+  }
+
+  /** Splits the last dimension in the middle. */
+  public static NDList halves(NDArray x) {
+    return run("halves", new NDList(x));
+  }
+
+  /** {@code cap · tanh(x / cap)}; cap 0-d. */
+  public static NDArray softCap(NDArray x, NDArray cap) {
+    return call("soft_cap", x, cap);
+  }
+
+  /**
+   * Copies {@code part} [r, h, n, d] into {@code buffer} [r, h, capacity, d] from {@code offset}
+   * (0-d) on.
+   *
+   * @return that part of the buffer, not a copy
+   */
+  public static NDArray put(NDArray buffer, NDArray part, NDArray offset) {
+    return call("put", buffer, part, offset);
+  }
+
+  /** {@return zeros [r, h, capacity, d] for parts like {@code part} [r, h, n, d]} */
+  public static NDArray buffer(NDArray part, NDArray capacity) {
+    return call("buffer", part, capacity);
+  }
+
+  /** {@return the entries {@code index} int64 [n] of {@code x}'s first dimension} */
+  public static NDArray pick(NDArray x, NDArray index) {
+    return call("pick", x, index);
+  }
+
+  /** log softmax(logits)[token]: logits [n, vocabulary], tokens int64 [n], read as 0 below that. */
+  public static NDArray tokenLogProbs(NDArray logits, NDArray tokens) {
+    return call("token_log_probs", logits, tokens);
+  }
+
+  /**
    * LoRA: {@code y + scale · ((x Aᵀ) Bᵀ + bias)}. x [.., in], y [.., out], a [r, in], b [out, r],
    * bias [out] or null; the factors are read in {@code x}'s type.
    */

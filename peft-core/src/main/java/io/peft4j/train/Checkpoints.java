@@ -35,7 +35,8 @@ final class Checkpoints {
 
   private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)");
   private static final Pattern UNFINISHED =
-      Pattern.compile("\\.(checkpoint-\\d+|adapter_(config\\.json|model\\.safetensors)\\..*)\\.tmp");
+      Pattern.compile(
+          "\\.(checkpoint-\\d+|adapter_(config\\.json|model\\.safetensors)\\..*)\\.tmp");
   private static final String OPTIMIZER = "optimizer.safetensors";
   private static final String STATE = "trainer_state.json";
   private static final ObjectMapper JSON =
@@ -198,7 +199,8 @@ final class Checkpoints {
     }
     List<Path> own = new ArrayList<>();
     for (Map.Entry<Integer, Path> entry : all().headMap(state.step(), true).entrySet()) {
-      if (entry.getKey() != state.bestStep() && state(entry.getValue()).plan().equals(state.plan())) {
+      if (entry.getKey() != state.bestStep()
+          && state(entry.getValue()).plan().equals(state.plan())) {
         own.add(entry.getValue());
       }
     }

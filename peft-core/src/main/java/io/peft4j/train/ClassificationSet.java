@@ -6,10 +6,13 @@ import ai.djl.ndarray.types.Shape;
 import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.data.Task;
+import io.peft4j.data.TextDataset;
 import io.peft4j.eval.Metrics;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
+import io.peft4j.text.TextTokenizer;
+import io.peft4j.text.Tokens;
 import io.peft4j.torch.Ops;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -45,6 +48,23 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
     this.task = task;
     this.sequences = List.copyOf(sequences);
     this.targets = targets.clone();
+  }
+
+  /**
+   * Tokenizes a data set for a model.
+   *
+   * @throws IllegalArgumentException if a text has tokens the model does not know
+   */
+  public static ClassificationSet of(TextDataset data, TextTokenizer tokenizer, Model model) {
+    List<TokenSequence> sequences = new ArrayList<>(data.size());
+    for (Tokens tokens : tokenizer.encodeAll(data.examples())) {
+      sequences.add(model.sequence(tokens.ids(), tokens.types()));
+    }
+    float[][] targets = new float[data.size()][];
+    for (int i = 0; i < targets.length; i++) {
+      targets[i] = data.target(i);
+    }
+    return new ClassificationSet(data.task(), sequences, targets);
   }
 
   @Override

@@ -353,7 +353,9 @@ public final class Trainer {
       if (Double.isNaN(metric) || state.bestStep() == 0) {
         return !Double.isNaN(metric);
       }
-      return arguments.greaterIsBetter() ? metric > state.bestMetric() : metric < state.bestMetric();
+      return arguments.greaterIsBetter()
+          ? metric > state.bestMetric()
+          : metric < state.bestMetric();
     }
   }
 }

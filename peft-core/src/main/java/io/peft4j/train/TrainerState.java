@@ -57,8 +57,7 @@ record TrainerState(
   }
 
   TrainerState epochBegun() {
-    return new TrainerState(
-        step, updates, 0, 0, bestStep, bestMetric, evaluationsSinceBest, plan);
+    return new TrainerState(step, updates, 0, 0, bestStep, bestMetric, evaluationsSinceBest, plan);
   }
 
   TrainerState evaluated(double metric, boolean better) {

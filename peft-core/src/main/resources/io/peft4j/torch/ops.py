@@ -61,6 +61,79 @@ class Ops(Module):
   def weigh(self: __torch__.Ops, p: Tensor, v: Tensor, heads: Tensor) -> Tensor:
     return self.merge_heads(torch.matmul(p, self.split_heads(v, int(heads))))
 
+  # --- decoders ---------------------------------------------------------------------------------
+  def normalized(self: __torch__.Ops, x: Tensor, epsilon: Tensor) -> Tensor:
+    wide = torch.to(x, 6)
+    inverse = torch.rsqrt(torch.add(torch.mean(torch.square(wide), [-1], True), float(epsilon)))
+    return torch.mul(wide, inverse)
+  def rms_norm(self: __torch__.Ops, x: Tensor, weight: Tensor, epsilon: Tensor) -> Tensor:
+    return torch.mul(torch.to(self.normalized(x, epsilon), x.dtype), weight)
+  def rms_norm_offset(self: __torch__.Ops, x: Tensor, weight: Tensor, epsilon: Tensor) -> Tensor:
+    return torch.to(torch.mul(self.normalized(x, epsilon), torch.add(torch.to(weight, 6), 1)), x.dtype)
+  def causal_mask(self: __torch__.Ops, owner: Tensor, key: Tensor, position: Tensor, key_position: Tensor, window: Tensor) -> Tensor:
+    ahead = torch.sub(torch.unsqueeze(position, -1), torch.unsqueeze(key_position, -2))
+    hidden = torch.logical_or(torch.ne(torch.unsqueeze(owner, -1), torch.unsqueeze(key, -2)), torch.lt(ahead, 0))
+    hidden = torch.logical_or(hidden, torch.ge(ahead, int(window)))
+    zero = torch.zeros(hidden.shape, dtype=6, device=hidden.device)
+    return torch.unsqueeze(torch.masked_fill(zero, hidden, -1e30), 1)
+  def angles(self: __torch__.Ops, positions: Tensor, frequencies: Tensor) -> Tensor:
+    return torch.unsqueeze(torch.mul(torch.unsqueeze(torch.to(positions, 6), -1), frequencies), 1)
+  def heads(self: __torch__.Ops, x: Tensor, heads: Tensor) -> Tensor:
+    return self.split_heads(x, int(heads))
+  # cos and sin [r, 1, l, n/2] turn the first n elements of each head, element i with element i + n/2
+  def turned(self: __torch__.Ops, a: Tensor, b: Tensor, cos: Tensor, sin: Tensor) -> List[Tensor]:
+    turned_a = torch.addcmul(torch.mul(a, cos), b, sin, value=-1)
+    turned_b = torch.addcmul(torch.mul(b, cos), a, sin)
+    return [turned_a, turned_b]
+  def rotate(self: __torch__.Ops, x: Tensor, cos: Tensor, sin: Tensor, heads: Tensor) -> Tensor:
+    y = self.split_heads(x, int(heads))
+    half = torch.size(cos, -1)
+    rest = torch.sub(torch.size(y, -1), torch.mul(half, 2))
+    parts = torch.split_with_sizes(y, [half, half, rest], -1)
+    return torch.cat(torch.add(self.turned(parts[0], parts[1], cos, sin), [parts[2]]), -1)
+  def rotate_all(self: __torch__.Ops, x: Tensor, cos: Tensor, sin: Tensor, heads: Tensor) -> Tensor:
+    parts = torch.chunk(self.split_heads(x, int(heads)), 2, -1)
+    return torch.cat(self.turned(parts[0], parts[1], cos, sin), -1)
+  # queries that share a key head are stacked, so that keys need not be repeated
+  def stack(self: __torch__.Ops, x: Tensor, heads: int) -> Tensor:
+    return torch.reshape(x, [torch.size(x, 0), heads, -1, torch.size(x, -1)])
+  def grouped_product(self: __torch__.Ops, q: Tensor, k: Tensor, scale: Tensor) -> Tensor:
+    s = torch.matmul(self.stack(torch.mul(q, float(scale)), torch.size(k, 1)), torch.transpose(k, -2, -1))
+    return torch.reshape(s, [torch.size(q, 0), torch.size(q, 1), torch.size(q, 2), -1])
+  def grouped_scores(self: __torch__.Ops, q: Tensor, k: Tensor, mask: Tensor, scale: Tensor) -> Tensor:
+    return torch.softmax(torch.add_(self.grouped_product(q, k, scale), mask), -1)
+  def capped_scores(self: __torch__.Ops, q: Tensor, k: Tensor, mask: Tensor, scale: Tensor, cap: Tensor) -> Tensor:
+    c = float(cap)
+    s = torch.mul(torch.tanh(torch.div(self.grouped_product(q, k, scale), c)), c)
+    return torch.softmax(torch.add_(s, mask), -1)
+  def grouped_weigh(self: __torch__.Ops, p: Tensor, v: Tensor) -> Tensor:
+    y = torch.matmul(self.stack(p, torch.size(v, 1)), v)
+    return self.merge_heads(torch.reshape(y, [torch.size(p, 0), torch.size(p, 1), torch.size(p, 2), -1]))
+  def repeat_heads(self: __torch__.Ops, x: Tensor, times: int) -> Tensor:
+    wide = torch.expand(torch.unsqueeze(x, 2), [-1, -1, times, -1, -1])
+    return torch.reshape(wide, [torch.size(x, 0), -1, torch.size(x, 2), torch.size(x, 3)])
+  def grouped_attention(self: __torch__.Ops, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: Tensor) -> Tensor:
+    times = torch.floordiv(torch.size(q, 1), torch.size(k, 1))
+    y = torch.scaled_dot_product_attention(q, self.repeat_heads(k, times), self.repeat_heads(v, times), mask, scale=float(scale))
+    return self.merge_heads(y)
+  def split(self: __torch__.Ops, x: Tensor, sizes: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    parts = torch.split_with_sizes(x, [int(sizes[0]), int(sizes[1]), int(sizes[2])], -1)
+    return (parts[0], parts[1], parts[2])
+  def split_in_heads(self: __torch__.Ops, x: Tensor, heads: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    parts = torch.chunk(torch.reshape(x, [torch.size(x, 0), torch.size(x, 1), int(heads), -1]), 3, -1)
+    return (torch.flatten(parts[0], 2), torch.flatten(parts[1], 2), torch.flatten(parts[2], 2))
+  def halves(self: __torch__.Ops, x: Tensor) -> Tuple[Tensor, Tensor]:
+    parts = torch.chunk(x, 2, -1)
+    return (parts[0], parts[1])
+  def soft_cap(self: __torch__.Ops, x: Tensor, cap: Tensor) -> Tensor:
+    return torch.mul(torch.tanh(torch.div(x, float(cap))), float(cap))
+  def put(self: __torch__.Ops, buffer: Tensor, part: Tensor, offset: Tensor) -> Tensor:
+    return torch.copy_(torch.narrow(buffer, 2, int(offset), torch.size(part, 2)), part)
+  def buffer(self: __torch__.Ops, part: Tensor, capacity: Tensor) -> Tensor:
+    return torch.zeros([torch.size(part, 0), torch.size(part, 1), int(capacity), torch.size(part, 3)], dtype=part.dtype)
+  def pick(self: __torch__.Ops, x: Tensor, index: Tensor) -> Tensor:
+    return torch.index_select(x, 0, index)
+
   # --- adapters ---------------------------------------------------------------------------------
   def low_rank(self: __torch__.Ops, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
     low = torch.linear(x, torch.to(a, x.dtype))
@@ -107,6 +180,9 @@ class Ops(Module):
   # --- losses, summed over the batch; labels of -100 are left out -------------------------------
   def cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
     return torch.cross_entropy_loss(torch.to(logits, 6), labels, None, 2, -100)
+  def token_log_probs(self: __torch__.Ops, logits: Tensor, tokens: Tensor) -> Tensor:
+    p = torch.log_softmax(torch.to(logits, 6), -1)
+    return torch.squeeze(torch.gather(p, -1, torch.unsqueeze(torch.clamp(tokens, 0), -1)), -1)
   def squared_error(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
     return torch.sum(torch.square(torch.sub(torch.to(logits, 6), labels)))
   def binary_cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
