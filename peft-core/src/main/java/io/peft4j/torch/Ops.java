@@ -41,6 +41,7 @@ public final class Ops {
   }
 
   private static Ops load() {
+    KernelCaches.bound();
     NDManager manager = NDManager.newBaseManager("PyTorch");
     manager.setName("io.peft4j.torch.Ops");
     try (InputStream source = Ops.class.getResourceAsStream("ops.py")) {
