@@ -73,10 +73,10 @@ ADAPTERS = {
     "roberta-dora": ("roberta", lora(use_dora=True, **SEQ_CLS), []),
     "roberta-all-linear-seq-cls": ("roberta", lora(target_modules="all-linear", r=2, **SEQ_CLS), []),
     "roberta-embeddings": ("roberta", lora(target_modules=["word_embeddings"]), []),
-    # peft does not train DistilBERT's pre_classifier unless told to
+    # the saved "classifier" takes pre_classifier along, whose name ends the same
     "distilbert-seq-cls": ("distilbert", lora(target_modules=["q_lin", "v_lin"], **SEQ_CLS), []),
     "distilbert-pre-classifier": ("distilbert", lora(target_modules=["q_lin", "v_lin"], use_rslora=True,
-                                                     modules_to_save=["pre_classifier"], **SEQ_CLS), []),
+                                                     modules_to_save=["pre_classifier"]), []),
     "distilbert-all-linear": ("distilbert", lora(target_modules="all-linear", r=2), []),
     "distilbert-bias-all": ("distilbert", lora(target_modules=["q_lin", "lin2"], bias="all", use_dora=True), []),
 }

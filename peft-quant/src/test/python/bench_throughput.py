@@ -9,7 +9,7 @@ import bitsandbytes as bnb
 import torch
 from bitsandbytes import functional as F
 
-EXTENT, RUNS = 4096, 15
+EXTENT, RUNS = 2048, 15
 
 
 def report(what, nbytes, work):

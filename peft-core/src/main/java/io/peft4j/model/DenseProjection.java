@@ -37,13 +37,20 @@ final class DenseProjection implements Projection {
 
   @Override
   public NDArray weight(NDManager manager) {
-    NDArray copy = Ops.toFloat32(weight.value());
-    if (copy.getDataType() == weight.value().getDataType()) {
-      copy.close();
-      copy = weight.value().duplicate();
+    return wideCopy(weight.value(), manager);
+  }
+
+  @Override
+  public NDArray storedWeight(NDManager manager) {
+    return wideCopy(weight.base(), manager);
+  }
+
+  private static NDArray wideCopy(NDArray array, NDManager manager) {
+    try (NDArray wide = Ops.toFloat32(array)) {
+      NDArray copy = wide.duplicate();
+      copy.attach(manager);
+      return copy;
     }
-    copy.attach(manager);
-    return copy;
   }
 
   /** {@return the weight itself, for who trains or reads it} */
@@ -58,11 +65,15 @@ final class DenseProjection implements Projection {
 
   @Override
   public void merge(NDArray newWeight) {
-    weight.lay(this, newWeight);
+    NDArray typed = Ops.typedLike(weight.base(), newWeight);
+    if (typed != newWeight) {
+      newWeight.close();
+    }
+    weight.lay(this, typed);
     if (merged != null) {
       merged.close();
     }
-    merged = newWeight;
+    merged = typed;
   }
 
   @Override

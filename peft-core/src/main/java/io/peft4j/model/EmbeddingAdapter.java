@@ -14,10 +14,11 @@ public interface EmbeddingAdapter {
   NDArray output(NDArray ids, NDArray y, Embedding embedding, Pass pass);
 
   /**
-   * @param table float32 [rows, dim]
+   * @param table float32 [rows, dim], with earlier adapters merged into it
+   * @param base the table without any adapter, likewise
    * @return the table that gives the adapted rows by itself, float32 on {@code manager}
    */
-  NDArray mergedTable(NDArray table, NDManager manager);
+  NDArray mergedTable(NDArray table, NDArray base, NDManager manager);
 
   /** {@return whether it has anything to train at the moment} */
   boolean trainable();

@@ -1,6 +1,7 @@
 package io.peft4j.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.List;
 
 /**
  * What distinguishes one encoder family or checkpoint from another, read from {@code config.json}.
@@ -40,7 +41,8 @@ record EncoderSpec(
     int padId,
     boolean positionsAfterPad,
     Names names,
-    Head head) {
+    Head head)
+    implements Architecture {
 
   /** Hugging Face's module names; {@code layer} has a %d, the layer's parts are relative to it. */
   record Names(
@@ -124,12 +126,25 @@ record EncoderSpec(
    * @throws IllegalArgumentException naming the key that is missing or not supported
    */
   static EncoderSpec of(ModelConfig config) {
-    return switch (config.modelType()) {
-      case "bert" -> bert(config);
-      case "roberta" -> roberta(config);
-      case "distilbert" -> distilbert(config);
-      default -> throw config.unsupported("model_type", "an encoder (bert, roberta, distilbert)");
-    };
+    EncoderSpec spec =
+        switch (config.modelType()) {
+          case "bert" -> bert(config);
+          case "roberta" -> roberta(config);
+          case "distilbert" -> distilbert(config);
+          default -> throw config.unsupported("model_type", "bert, roberta, distilbert");
+        };
+    if (spec.layers < 1 || spec.heads < 1 || spec.hidden < 1 || spec.hidden % spec.heads != 0) {
+      throw config.wrong(
+          "expected at least one layer, and a width that is a multiple of the number of heads;"
+              + " found "
+              + spec.layers
+              + " layers, width "
+              + spec.hidden
+              + ", "
+              + spec.heads
+              + " heads");
+    }
+    return spec;
   }
 
   private static EncoderSpec bert(ModelConfig config) {
@@ -209,8 +224,19 @@ record EncoderSpec(
             false));
   }
 
+  @Override
+  public String baseName() {
+    return names.base();
+  }
+
+  @Override
+  public List<Segment> classifier(Weights weights, int labels) {
+    return EncoderBuilder.classifier(this, weights, labels);
+  }
+
   /** {@return the longest sequence the position embeddings allow} */
-  int maxLength() {
+  @Override
+  public int maxLength() {
     return positionsAfterPad ? maxPositions - padId - 1 : maxPositions;
   }
 
@@ -220,7 +246,8 @@ record EncoderSpec(
    * @param ids without padding
    * @param types as long as {@code ids}
    */
-  TokenSequence sequence(int[] ids, int[] types) {
+  @Override
+  public TokenSequence sequence(int[] ids, int[] types) {
     checkLength(ids.length);
     int[] positions = new int[ids.length];
     boolean[] visible = new boolean[ids.length];
@@ -236,7 +263,8 @@ record EncoderSpec(
    * left-padded BERT counts the padding, RoBERTa does not. The first token stays even where it is
    * padding, since the classifier reads it.
    */
-  TokenSequence unpad(int[] ids, int[] types, int[] mask) {
+  @Override
+  public TokenSequence unpad(int[] ids, int[] types, int[] mask) {
     checkLength(ids.length);
     int kept = 0;
     for (int i = 0; i < ids.length; i++) {
@@ -259,12 +287,5 @@ record EncoderSpec(
       visible[to++] = mask[i] != 0;
     }
     return new TokenSequence(id, type, position, visible);
-  }
-
-  private void checkLength(int length) {
-    if (length == 0 || length > maxLength()) {
-      throw new IllegalArgumentException(
-          "a sequence has " + length + " tokens; the model takes 1 to " + maxLength());
-    }
   }
 }

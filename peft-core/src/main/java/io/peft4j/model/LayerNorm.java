@@ -5,7 +5,7 @@ import io.peft4j.torch.Ops;
 import java.util.List;
 
 /** Layer normalization over the last dimension (Ba et al., 2016). */
-public final class LayerNorm implements Module {
+public final class LayerNorm implements Norm {
 
   private final String name;
   private final Parameter weight;
@@ -29,7 +29,8 @@ public final class LayerNorm implements Module {
     return List.of(weight, bias);
   }
 
-  NDArray forward(NDArray x) {
+  @Override
+  public NDArray forward(NDArray x) {
     return Ops.layerNorm(x, weight.valueFor(x), bias.valueFor(x), epsilon);
   }
 

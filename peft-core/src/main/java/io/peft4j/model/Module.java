@@ -3,7 +3,7 @@ package io.peft4j.model;
 import java.util.List;
 
 /** A leaf of a model's module tree, under its Hugging Face name. */
-public sealed interface Module permits Linear, Embedding, LayerNorm {
+public sealed interface Module permits Linear, Embedding, Norm {
 
   /** {@return the name, such as {@code bert.encoder.layer.0.attention.self.query}} */
   String name();

@@ -15,12 +15,18 @@ public final class Parameter {
 
   private final String name;
   private final NDArray base;
+  private final boolean turned;
   private final Map<Object, NDArray> overlays = new LinkedHashMap<>();
   private NDArray value;
 
   Parameter(String name, NDArray base) {
+    this(name, base, false);
+  }
+
+  Parameter(String name, NDArray base, boolean turned) {
     this.name = name;
     this.base = base;
+    this.turned = turned;
     this.value = base;
   }
 
@@ -31,6 +37,11 @@ public final class Parameter {
 
   public Shape shape() {
     return base.getShape();
+  }
+
+  /** {@return whether the checkpoint stores it transposed, as GPT-2's linear layers are} */
+  public boolean turned() {
+    return turned;
   }
 
   /** {@return the frozen tensor} */
@@ -69,6 +80,15 @@ public final class Parameter {
     value = base;
     for (NDArray overlay : overlays.values()) {
       value = overlay;
+    }
+  }
+
+  /** {@return whether the frozen tensor holds finite numbers only} */
+  boolean isFinite() {
+    try (NDArray wide = Ops.toFloat32(base);
+        NDArray magnitudes = wide.abs();
+        NDArray largest = magnitudes.max()) {
+      return Float.isFinite(largest.getFloat());
     }
   }
 

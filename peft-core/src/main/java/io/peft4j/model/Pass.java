@@ -18,23 +18,31 @@ public final class Pass {
   private final Precision precision;
   private final boolean training;
   private final long key;
+  private final KeyValueCache cache;
   private NDManager scope;
   private int segment;
   private int place;
 
-  private Pass(TokenBatch batch, Precision precision, boolean training, long key) {
+  private Pass(
+      TokenBatch batch, Precision precision, boolean training, long key, KeyValueCache cache) {
     this.batch = batch;
     this.precision = precision;
     this.training = training;
     this.key = key;
+    this.cache = cache;
   }
 
   static Pass inference(TokenBatch batch, Precision precision) {
-    return new Pass(batch, precision, false, 0);
+    return new Pass(batch, precision, false, 0, null);
+  }
+
+  /** A step of generation, whose keys and values go to {@code cache}. */
+  static Pass step(TokenBatch batch, Precision precision, KeyValueCache cache) {
+    return new Pass(batch, precision, false, 0, cache);
   }
 
   static Pass training(TokenBatch batch, Precision precision, long key) {
-    return new Pass(batch, precision, true, key);
+    return new Pass(batch, precision, true, key, null);
   }
 
   public boolean training() {
@@ -43,6 +51,11 @@ public final class Pass {
 
   TokenBatch batch() {
     return batch;
+  }
+
+  /** {@return keys and values of earlier tokens, or null where all tokens are in the batch} */
+  KeyValueCache cache() {
+    return cache;
   }
 
   /** Begins a segment whose temporaries belong to {@code owner}. */

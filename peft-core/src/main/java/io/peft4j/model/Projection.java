@@ -21,8 +21,11 @@ public interface Projection {
   /** {@return rows of W} */
   long out();
 
-  /** {@return W as float32 [out, in], a new array on {@code manager}} */
+  /** {@return W as float32 [out, in], with what is merged, a new array on {@code manager}} */
   NDArray weight(NDManager manager);
+
+  /** {@return W as it is stored, as float32 [out, in], a new array on {@code manager}} */
+  NDArray storedWeight(NDManager manager);
 
   /** {@return the bias [out], or null} */
   Parameter bias();

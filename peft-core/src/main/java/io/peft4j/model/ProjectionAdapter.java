@@ -23,10 +23,11 @@ public interface ProjectionAdapter {
   boolean mergeable();
 
   /**
-   * @param weight float32 [out, in]
+   * @param weight float32 [out, in], with earlier adapters merged into it
+   * @param base the weight without any adapter, likewise
    * @return the weight that gives the adapted output by itself, float32 on {@code manager}
    */
-  NDArray mergedWeight(NDArray weight, NDManager manager);
+  NDArray mergedWeight(NDArray weight, NDArray base, NDManager manager);
 
   /**
    * @param bias float32 [out], or null where the projection has none

@@ -3,13 +3,14 @@ package io.peft4j.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.peft4j.data.RowPacking;
 import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
-import java.util.stream.IntStream;
+import java.util.Map;
+import java.util.function.Supplier;
 
 /**
  * Examples laid out as a few rows of equal length, several examples in a row, so that next to no
@@ -17,90 +18,138 @@ import java.util.stream.IntStream;
  */
 public final class TokenBatch implements AutoCloseable {
 
+  private static final int ROUNDING = 16;
+
   private final NDManager manager;
+  private final Precision precision;
   private final int examples;
   private final int tokens;
-  private final int rows;
-  private final int rowLength;
+  private final int computedTokens;
+  private final int labels;
 
   private final NDArray ids;
   private final NDArray types;
   private final NDArray positions;
-  private final NDArray mask;
-  private final NDArray firstTokens;
-  private final NDArray firstMask;
-  private final NDArray firstOfExample;
+  private final NDArray owners;
+  private final NDArray keys;
+  private final NDArray keyPositions;
+  private final NDArray read;
+  private final NDArray targets;
+  private final FirstTokens firstTokens;
+  private final Map<Object, NDArray> derived = new HashMap<>();
 
   private TokenBatch(NDManager manager, List<TokenSequence> sequences, Precision precision) {
     this.manager = manager;
+    this.precision = precision;
     this.examples = sequences.size();
     this.tokens = sequences.stream().mapToInt(TokenSequence::length).sum();
-    Layout layout = Layout.of(sequences);
-    this.rows = layout.rows;
-    this.rowLength = layout.rowLength;
+    int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
+    int rowLength = rounded(Arrays.stream(lengths).max().orElseThrow());
+    RowPacking packing = RowPacking.pack(lengths, rowLength);
+    this.computedTokens = packing.rows() * rowLength;
 
-    int cells = rows * rowLength;
-    long[] id = new long[cells];
-    long[] type = new long[cells];
-    long[] position = new long[cells];
-    long[] owner = new long[cells]; // example number from 1; 0 is padding, which sees itself
-    long[] key = new long[cells]; // the same, or -1 where nobody may look
-    int[] firstsInRow = new int[rows];
+    long[] id = new long[computedTokens];
+    long[] type = new long[computedTokens];
+    long[] position = new long[computedTokens];
+    long[] owner = new long[computedTokens]; // example from 1; 0 is padding, which sees itself
+    long[] key = new long[computedTokens]; // the same, or -1 where nobody may look
+    boolean labelled = sequences.get(0).labels() != null;
+    this.labels = sequences.stream().mapToInt(TokenSequence::labelCount).sum();
+    long[] cell = new long[labelled ? rounded(labels) : examples];
+    long[] target = new long[rounded(labels)];
+    Arrays.fill(target, TokenSequence.IGNORED);
+    int reads = 0;
     for (int i = 0; i < examples; i++) {
       TokenSequence sequence = sequences.get(i);
-      int start = layout.start[i];
+      int start = packing.row()[i] * rowLength + packing.offset()[i];
+      if (!labelled) {
+        cell[reads++] = start + sequence.read();
+      }
       for (int t = 0; t < sequence.length(); t++) {
         id[start + t] = sequence.ids()[t];
         type[start + t] = sequence.types()[t];
         position[start + t] = sequence.positions()[t];
         owner[start + t] = i + 1;
         key[start + t] = sequence.visible()[t] ? i + 1 : -1;
+        if (labelled && t > 0 && sequence.labels()[t] != TokenSequence.IGNORED) {
+          target[reads] = sequence.labels()[t];
+          cell[reads++] = start + t - 1;
+        }
       }
-      firstsInRow[start / rowLength]++;
     }
-
-    // The first token of each example, by row: [rows, slots], unused slots point at the row's
-    // start.
-    int slots = Arrays.stream(firstsInRow).max().orElseThrow();
-    long[] first = new long[rows * slots];
-    long[] firstOwner = new long[rows * slots];
-    long[] slotOf = new long[examples];
-    for (int row = 0; row < rows; row++) {
-      Arrays.fill(first, row * slots, (row + 1) * slots, (long) row * rowLength);
-      Arrays.fill(firstOwner, row * slots, (row + 1) * slots, owner[row * rowLength]);
-    }
-    int[] used = new int[rows];
-    for (int i = 0; i < examples; i++) {
-      int row = layout.start[i] / rowLength;
-      int slot = row * slots + used[row]++;
-      first[slot] = layout.start[i];
-      firstOwner[slot] = i + 1;
-      slotOf[i] = slot;
-    }
-
-    Shape grid = new Shape(rows, rowLength);
+    Shape grid = new Shape(packing.rows(), rowLength);
     ids = manager.create(id, grid);
     types = manager.create(type, grid);
     positions = manager.create(position, grid);
-    firstTokens = manager.create(first, new Shape(rows, slots));
-    firstOfExample = manager.create(slotOf, new Shape(examples));
-    NDArray keys = manager.create(key, grid);
-    mask = mask(manager.create(owner, grid), keys, precision);
-    firstMask = mask(manager.create(firstOwner, new Shape(rows, slots)), keys, precision);
+    owners = manager.create(owner, grid);
+    keys = manager.create(key, grid);
+    keyPositions = positions;
+    read = manager.create(cell);
+    targets = manager.create(target);
+    firstTokens = new FirstTokens(packing, owner);
   }
 
-  private static NDArray mask(NDArray query, NDArray key, Precision precision) {
-    NDArray mask = Ops.encoderMask(query, key);
-    return precision == Precision.BFLOAT16 ? precision.cast(mask) : mask;
+  /**
+   * libtorch compiles and caches a kernel for each shape it meets, so few shapes are worth a little
+   * padding.
+   */
+  private static int rounded(int length) {
+    return (length + ROUNDING - 1) / ROUNDING * ROUNDING;
+  }
+
+  private TokenBatch(NDManager manager, Precision precision, Step step) {
+    this.manager = manager;
+    this.precision = precision;
+    this.examples = step.rows();
+    this.tokens = step.ids().length;
+    this.computedTokens = tokens;
+    this.labels = 0;
+    Shape queries = new Shape(examples, tokens / examples);
+    Shape all = new Shape(examples, step.keys().length / examples);
+    ids = manager.create(step.ids(), queries);
+    types = null;
+    positions = manager.create(step.positions(), queries);
+    owners = manager.create(step.owners(), queries);
+    keys = manager.create(step.keys(), all);
+    keyPositions = manager.create(step.keyPositions(), all);
+    long[] last = new long[examples];
+    for (int i = 0; i < examples; i++) {
+      last[i] = (long) (i + 1) * (tokens / examples) - 1;
+    }
+    read = manager.create(last);
+    targets = null;
+    firstTokens = null;
+  }
+
+  /**
+   * Some more tokens of each of some rows, of which earlier ones are cached. Queries are [rows, n]
+   * row by row, keys [rows, m] with m at least n.
+   *
+   * @param owners non-zero for tokens that count
+   * @param keys the same number where a token can be seen
+   */
+  record Step(
+      int rows, long[] ids, long[] positions, long[] owners, long[] keys, long[] keyPositions) {}
+
+  /** Lays out a step of generation, after which the last token of each row is read. */
+  static TokenBatch of(NDManager parent, Step step, Precision precision) {
+    return new TokenBatch(parent.newSubManager(), precision, step);
   }
 
   /**
    * Lays out {@code sequences}, none of them empty, for a model that computes in {@code precision}.
+   *
+   * @throws IllegalArgumentException if there are none, or some have labels and others not
    */
   public static TokenBatch of(
       NDManager parent, List<TokenSequence> sequences, Precision precision) {
     if (sequences.isEmpty()) {
       throw new IllegalArgumentException("a batch needs at least one sequence");
+    }
+    long labelled = sequences.stream().filter(sequence -> sequence.labels() != null).count();
+    if (labelled != 0 && labelled != sequences.size()) {
+      throw new IllegalArgumentException(
+          labelled + " of " + sequences.size() + " sequences have labels; expected all or none");
     }
     NDManager manager = parent.newSubManager();
     try {
@@ -108,34 +157,6 @@ public final class TokenBatch implements AutoCloseable {
     } catch (RuntimeException e) {
       manager.close();
       throw e;
-    }
-  }
-
-  /** First-fit decreasing: each sequence goes to the first row with room, longest first. */
-  private record Layout(int rows, int rowLength, int[] start) {
-    static Layout of(List<TokenSequence> sequences) {
-      int rowLength = sequences.stream().mapToInt(TokenSequence::length).max().orElseThrow();
-      int[] start = new int[sequences.size()];
-      List<Integer> filled = new ArrayList<>();
-      int[] longestFirst =
-          IntStream.range(0, sequences.size())
-              .boxed()
-              .sorted(Comparator.comparing(i -> -sequences.get(i).length()))
-              .mapToInt(Integer::intValue)
-              .toArray();
-      for (int i : longestFirst) {
-        int length = sequences.get(i).length();
-        int row = 0;
-        while (row < filled.size() && filled.get(row) + length > rowLength) {
-          row++;
-        }
-        if (row == filled.size()) {
-          filled.add(0);
-        }
-        start[i] = row * rowLength + filled.get(row);
-        filled.set(row, filled.get(row) + length);
-      }
-      return new Layout(filled.size(), rowLength, start);
     }
   }
 
@@ -150,7 +171,12 @@ public final class TokenBatch implements AutoCloseable {
 
   /** {@return how many tokens are computed, padding counted} */
   public int computedTokens() {
-    return rows * rowLength;
+    return computedTokens;
+  }
+
+  /** {@return how many tokens a language model is to predict} */
+  public int labels() {
+    return labels;
   }
 
   NDManager manager() {
@@ -172,24 +198,81 @@ public final class TokenBatch implements AutoCloseable {
     return positions;
   }
 
-  /** {@return [rows, 1, rowLength, rowLength], added to attention scores} */
+  /**
+   * {@return int64 [n]: cells whose states the head reads; where there are labels, those before
+   * them, and a few more to round the number up}
+   */
+  NDArray read() {
+    return read;
+  }
+
+  /**
+   * {@return int64 [n]: what follows each cell of {@link #read}, or {@link TokenSequence#IGNORED}}
+   */
+  NDArray targets() {
+    return targets;
+  }
+
+  /** {@return [rows, 1, rowLength, rowLength], added to an encoder's attention scores} */
   NDArray mask() {
-    return mask;
+    return derive("mask", () -> typed(Ops.encoderMask(owners, keys)));
+  }
+
+  /**
+   * {@return [rows, 1, queries, keys], added to a decoder's attention scores}
+   *
+   * @param window how many tokens each token sees, itself included
+   */
+  NDArray causalMask(int window) {
+    return derive(
+        window,
+        () -> {
+          try (NDArray size = manager.create((long) window)) {
+            return typed(Ops.causalMask(owners, keys, positions, keyPositions, size));
+          }
+        });
   }
 
   /** {@return int64 [rows, slots]: each example's first token as a cell number} */
   NDArray firstTokens() {
-    return firstTokens;
+    return derive("firstTokens", () -> firstTokens.cells(manager));
   }
 
   /** {@return [rows, 1, slots, rowLength], the mask for queries at {@link #firstTokens}} */
   NDArray firstMask() {
-    return firstMask;
+    return derive(
+        "firstMask",
+        () -> {
+          try (NDArray owner = firstTokens.owners(manager)) {
+            return typed(Ops.encoderMask(owner, keys));
+          }
+        });
   }
 
   /** {@return int64 [examples]: each example's number among the slots} */
   NDArray firstOfExample() {
-    return firstOfExample;
+    return derive("firstOfExample", () -> firstTokens.slots(manager));
+  }
+
+  /** {@return what {@code make} gives, made once for this batch, which owns it} */
+  NDArray derive(Object key, Supplier<NDArray> make) {
+    NDArray known = derived.get(key);
+    if (known == null) {
+      known = make.get();
+      known.attach(manager);
+      derived.put(key, known);
+    }
+    return known;
+  }
+
+  /** {@return {@code array} in the precision of the model; closes it if that is another array} */
+  NDArray typed(NDArray array) {
+    if (precision == Precision.FLOAT32) {
+      return array;
+    }
+    try (NDArray wide = array) {
+      return precision.cast(wide);
+    }
   }
 
   @Override

@@ -1,11 +1,6 @@
 package io.peft4j.torch;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
-import ai.djl.pytorch.engine.PtNDManager;
-import ai.djl.pytorch.jni.JniUtils;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
@@ -40,30 +35,14 @@ public final class DropoutMask {
     boolean half = Ops.isBfloat16(x);
     int threshold = (int) Math.round(p * 65536);
     float scale = 65536f / (65536 - threshold);
-    NDManager manager = x.getManager();
-    NDArray mask = half ? bfloat16(manager, x.getShape()) : empty(manager, x.getShape());
+    NDArray mask = Ops.emptyLike(x);
     ByteBuffer memory = mask.toByteBuffer(true).order(ByteOrder.nativeOrder());
     if (half) {
       fillHalf(memory, x.size(), threshold, scale, key);
-      try (NDArray bytes = mask) {
-        return Ops.bytesAsBfloat16(bytes);
-      }
+    } else {
+      fillFloat(memory, x.size(), threshold, scale, key);
     }
-    fillFloat(memory, x.size(), threshold, scale, key);
     return mask;
-  }
-
-  private static NDArray empty(NDManager manager, Shape shape) {
-    return JniUtils.createEmptyNdArray(
-        (PtNDManager) manager, shape, DataType.FLOAT32, manager.getDevice(), null);
-  }
-
-  /** Uninitialized bytes that make up bfloat16 elements of {@code shape}. */
-  private static NDArray bfloat16(NDManager manager, Shape shape) {
-    long[] bytes = shape.getShape().clone();
-    bytes[bytes.length - 1] *= 2;
-    return JniUtils.createEmptyNdArray(
-        (PtNDManager) manager, new Shape(bytes), DataType.UINT8, manager.getDevice(), null);
   }
 
   private static void fillHalf(ByteBuffer memory, long size, int threshold, float scale, long key) {

@@ -36,6 +36,10 @@ public final class NativeTensor {
     Type(int code) {
       this.code = code;
     }
+
+    int code() {
+      return code;
+    }
   }
 
   private static final Function FROM_BLOB =

@@ -45,8 +45,6 @@ public final class Ops {
     manager.setName("io.peft4j.torch.Ops");
     try (InputStream source = Ops.class.getResourceAsStream("ops.py")) {
       String code = new String(source.readAllBytes(), StandardCharsets.UTF_8);
-      // The executor's profiling pass costs more than it saves on operations this small.
-      JniUtils.setGraphExecutorOptimize(false);
       PtSymbolBlock module =
           JniUtils.loadModule(
               (PtNDManager) manager,
@@ -70,16 +68,24 @@ public final class Ops {
     for (NDArray argument : arguments) {
       inputs.add(argument);
     }
-    return run(method, inputs);
+    return run(method, inputs).get(0);
   }
 
-  private static NDArray run(String method, NDList inputs) {
+  private static NDList run(String method, NDList inputs) {
     NDArray selector = SCRIPT.selectors.get(method);
     if (selector == null) {
       throw new IllegalStateException("ops.py has no method " + method);
     }
     inputs.add(selector);
-    return IValueUtils.forward(SCRIPT.module, inputs, true).get(0);
+    // The executor's profiling pass costs more than it saves on operations this small, and fuses
+    // some so that results differ in the last bit. The setting is the thread's: others run their
+    // own scripts on it.
+    JniUtils.setGraphExecutorOptimize(false);
+    try {
+      return IValueUtils.forward(SCRIPT.module, inputs, true);
+    } finally {
+      JniUtils.setGraphExecutorOptimize(true);
+    }
   }
 
   /** Adds {@code arrays} as one list argument: DJL reads that from names ending in {@code []}. */
@@ -93,7 +99,7 @@ public final class Ops {
   private static NDArray runWithLists(String method, NDList inputs) {
     List<NDArray> named = List.copyOf(inputs);
     try {
-      return run(method, inputs);
+      return run(method, inputs).get(0);
     } finally {
       named.forEach(array -> array.setName(null));
     }
@@ -120,19 +126,27 @@ public final class Ops {
     return x.getDataType() == like.getDataType() ? x : call("typed_like", like, x);
   }
 
-  /** Reads bytes [.., 2n] as bfloat16 [.., n], without a copy. */
-  public static NDArray bytesAsBfloat16(NDArray bytes) {
-    return call("bytes_as_bfloat16", bytes);
+  /** {@return an uninitialized array on {@code manager}} */
+  public static NDArray empty(NDManager manager, NativeTensor.Type type, Shape shape) {
+    try (NDArray sizes = manager.create(shape.getShape());
+        NDArray code = manager.create((long) type.code())) {
+      return call("empty", sizes, code);
+    }
   }
 
-  /** {@return the memory of {@code x} as uint8, last dimension times the element size} */
-  public static NDArray asBytes(NDArray x) {
-    return call("as_bytes", x);
+  /** {@return an uninitialized array like {@code x} in shape, type and owner} */
+  public static NDArray emptyLike(NDArray x) {
+    return call("empty_like", x);
   }
 
   /** {@return the same data, cut from the graph} */
   public static NDArray detach(NDArray x) {
     return call("detach", x);
+  }
+
+  /** {@return {@code x}, cut from the graph, in the type of {@code like} and on its manager} */
+  public static NDArray detachedLike(NDArray like, NDArray x) {
+    return call("detached_like", like, x);
   }
 
   /**
@@ -202,9 +216,193 @@ public final class Ops {
     return call("weigh", p, v, heads);
   }
 
-  /** {@code y + scale · (x Aᵀ) Bᵀ}: a [r, in] and b [out, r] are read in {@code x}'s type. */
-  public static NDArray lora(NDArray y, NDArray x, NDArray a, NDArray b, NDArray scale) {
-    return call("lora", y, x, a, b, scale);
+  /**
+   * Root-mean-square normalization over the last dimension (Zhang and Sennrich, 2019), computed in
+   * float32.
+   *
+   * @param weight the factor of each element; in {@code x}'s type
+   * @param epsilon 0-d
+   */
+  public static NDArray rmsNorm(NDArray x, NDArray weight, NDArray epsilon) {
+    return call("rms_norm", x, weight, epsilon);
+  }
+
+  /** As {@link #rmsNorm}, where {@code 1 + weight} is the factor (Gemma). */
+  public static NDArray rmsNormOffset(NDArray x, NDArray weight, NDArray epsilon) {
+    return call("rms_norm_offset", x, weight, epsilon);
+  }
+
+  /**
+   * The additive mask of causal attention: a query sees the keys with its own number that stand at
+   * its position or fewer than {@code window} before it.
+   *
+   * @param owner int64 [r, q]
+   * @param key int64 [r, k]
+   * @param position int64 [r, q]
+   * @param keyPosition int64 [r, k]
+   * @param window 0-d
+   * @return float32 [r, 1, q, k], 0 or -1e30
+   */
+  public static NDArray causalMask(
+      NDArray owner, NDArray key, NDArray position, NDArray keyPosition, NDArray window) {
+    return call("causal_mask", owner, key, position, keyPosition, window);
+  }
+
+  /** Each position times each frequency: int64 [r, l] and float32 [n] to float32 [r, 1, l, n]. */
+  public static NDArray angles(NDArray positions, NDArray frequencies) {
+    return call("angles", positions, frequencies);
+  }
+
+  /** {@code x} [r, l, h·d] as [r, h, l, d]. */
+  public static NDArray heads(NDArray x, NDArray heads) {
+    return call("heads", x, heads);
+  }
+
+  /**
+   * Rotary positions (Su et al., 2021), in the layout of two halves: the first {@code 2 n} elements
+   * of each head are turned, element i together with element {@code i + n}.
+   *
+   * @param x [r, l, h·d]
+   * @param cos [r, 1, l, n], in {@code x}'s type, as {@code sin}
+   * @param whole whether {@code 2 n = d}
+   * @return [r, h, l, d]
+   */
+  public static NDArray rotate(NDArray x, NDArray cos, NDArray sin, NDArray heads, boolean whole) {
+    return call(whole ? "rotate_all" : "rotate", x, cos, sin, heads);
+  }
+
+  /**
+   * Attention probabilities where groups of query heads share a key head (Ainslie et al., 2023): q
+   * [r, h, lq, d], k [r, g, lk, d], mask [r, 1, lq, lk]; result [r, h, lq, lk].
+   *
+   * @param scale on the products, 0-d
+   * @param cap scores are softly held within ± it by tanh; 0-d, or null
+   */
+  public static NDArray groupedScores(
+      NDArray q, NDArray k, NDArray mask, NDArray scale, NDArray cap) {
+    return cap == null
+        ? call("grouped_scores", q, k, mask, scale)
+        : call("capped_scores", q, k, mask, scale, cap);
+  }
+
+  /** Attention's output: p [r, h, lq, lk], v [r, g, lk, d], result [r, lq, h·d]. */
+  public static NDArray groupedWeigh(NDArray p, NDArray v) {
+    return call("grouped_weigh", p, v);
+  }
+
+  /** {@link #groupedScores} and {@link #groupedWeigh} in one, without keeping the scores. */
+  public static NDArray groupedAttention(
+      NDArray q, NDArray k, NDArray v, NDArray mask, NDArray scale) {
+    return call("grouped_attention", q, k, v, mask, scale);
+  }
+
+  /** Splits the last dimension into three; {@code sizes} int64 [3]. */
+  public static NDList split(NDArray x, NDArray sizes) {
+    return run("split", new NDList(x, sizes));
+  }
+
+  /** Splits [r, l, h·3·d] into three [r, l, h·d], where each head has its three parts together. */
+  public static NDList splitInHeads(NDArray x, NDArray heads) {
+    return run("split_in_heads", new NDList(x, heads));
+  }
+
+  /** Splits the last dimension in the middle. */
+  public static NDList halves(NDArray x) {
+    return run("halves", new NDList(x));
+  }
+
+  /** {@code cap · tanh(x / cap)}; cap 0-d. */
+  public static NDArray softCap(NDArray x, NDArray cap) {
+    return call("soft_cap", x, cap);
+  }
+
+  /**
+   * Copies {@code part} [r, h, n, d] into {@code buffer} [r, h, capacity, d] from {@code offset}
+   * (0-d) on.
+   *
+   * @return that part of the buffer, not a copy
+   */
+  public static NDArray put(NDArray buffer, NDArray part, NDArray offset) {
+    return call("put", buffer, part, offset);
+  }
+
+  /** {@return zeros [r, h, capacity, d] for parts like {@code part} [r, h, n, d]} */
+  public static NDArray buffer(NDArray part, NDArray capacity) {
+    return call("buffer", part, capacity);
+  }
+
+  /** {@return the entries {@code index} int64 [n] of {@code x}'s first dimension} */
+  public static NDArray pick(NDArray x, NDArray index) {
+    return call("pick", x, index);
+  }
+
+  /** log softmax(logits)[token]: logits [n, vocabulary], tokens int64 [n], read as 0 below that. */
+  public static NDArray tokenLogProbs(NDArray logits, NDArray tokens) {
+    return call("token_log_probs", logits, tokens);
+  }
+
+  /**
+   * LoRA: {@code y + scale · ((x Aᵀ) Bᵀ + bias)}. x [.., in], y [.., out], a [r, in], b [out, r],
+   * bias [out] or null; the factors are read in {@code x}'s type.
+   */
+  public static NDArray lora(
+      NDArray y, NDArray x, NDArray a, NDArray b, NDArray bias, NDArray scale) {
+    return bias == null
+        ? call("lora", y, x, a, b, scale)
+        : call("lora_bias", y, x, a, b, bias, scale);
+  }
+
+  /** LoRA on a table: {@code y + scale · (Aᵀ)[ids] Bᵀ}, a [r, rows], b [dim, r]. */
+  public static NDArray loraEmbedding(NDArray ids, NDArray y, NDArray a, NDArray b, NDArray scale) {
+    return call("lora_embedding", ids, y, a, b, scale);
+  }
+
+  /**
+   * DoRA: {@code y + (f - 1) · base + f · scale · (x Aᵀ) Bᵀ}, where f [out] is the magnitude over
+   * the length of each row of {@code W + scale · B A}.
+   *
+   * @param base {@code x Wᵀ} [.., out]
+   * @param magnitude [out]
+   * @param squares squared lengths of W's rows [out]
+   * @param aw {@code A Wᵀ} [r, out]
+   */
+  public static NDArray dora(
+      NDArray y,
+      NDArray base,
+      NDArray x,
+      NDArray a,
+      NDArray b,
+      NDArray scale,
+      NDArray magnitude,
+      NDArray squares,
+      NDArray aw) {
+    return call("dora", y, base, x, a, b, scale, magnitude, squares, aw);
+  }
+
+  /**
+   * DoRA on a table [rows, dim], with a magnitude for each column: {@code f · (y + scale ·
+   * (Aᵀ)[ids] Bᵀ)}.
+   */
+  public static NDArray doraEmbedding(
+      NDArray ids,
+      NDArray y,
+      NDArray a,
+      NDArray b,
+      NDArray scale,
+      NDArray magnitude,
+      NDArray squares,
+      NDArray table) {
+    return call("dora_embedding", ids, y, a, b, scale, magnitude, squares, table);
+  }
+
+  /** Reduced singular value decomposition: x [m, n] to U [m, k], S [k], Vᵀ [k, n]. */
+  public static NDList svd(NDArray x) {
+    return run("svd", new NDList(x));
+  }
+
+  /** Reduced QR decomposition: x [m, n] to Q [m, k], R [k, n]. */
+  public static NDList qr(NDArray x) {
+    return run("qr", new NDList(x));
   }
 
   /** Sum of -log softmax(logits)[label]: logits [n, classes], labels int64 [n], -100 ignored. */

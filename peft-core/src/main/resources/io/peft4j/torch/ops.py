@@ -15,14 +15,19 @@ class Ops(Module):
     return torch.to(x, 6)
   def typed_like(self: __torch__.Ops, like: Tensor, x: Tensor) -> Tensor:
     return torch.to(x, like.dtype)
-  def bytes_as_bfloat16(self: __torch__.Ops, x: Tensor) -> Tensor:
-    return torch.view(x, 15)
-  def as_bytes(self: __torch__.Ops, x: Tensor) -> Tensor:
-    return torch.view(torch.contiguous(x), 0)
+  def empty(self: __torch__.Ops, shape: Tensor, dtype: Tensor) -> Tensor:
+    sizes = annotate(List[int], [])
+    for i in range(torch.size(shape, 0)):
+      _0 = torch.append(sizes, int(shape[i]))
+    return torch.empty(sizes, dtype=int(dtype))
+  def empty_like(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.empty_like(torch.detach(x))
 
   # --- shapes and rows --------------------------------------------------------------------------
   def detach(self: __torch__.Ops, x: Tensor) -> Tensor:
     return torch.detach(x)
+  def detached_like(self: __torch__.Ops, like: Tensor, x: Tensor) -> Tensor:
+    return torch.to(torch.detach(x), like.dtype)
   def rows(self: __torch__.Ops, x: Tensor, index: Tensor) -> Tensor:
     flat = torch.reshape(x, [-1, torch.size(x, -1)])
     picked = torch.index_select(flat, 0, torch.reshape(index, [-1]))
@@ -56,14 +61,128 @@ class Ops(Module):
   def weigh(self: __torch__.Ops, p: Tensor, v: Tensor, heads: Tensor) -> Tensor:
     return self.merge_heads(torch.matmul(p, self.split_heads(v, int(heads))))
 
+  # --- decoders ---------------------------------------------------------------------------------
+  def normalized(self: __torch__.Ops, x: Tensor, epsilon: Tensor) -> Tensor:
+    wide = torch.to(x, 6)
+    inverse = torch.rsqrt(torch.add(torch.mean(torch.square(wide), [-1], True), float(epsilon)))
+    return torch.mul(wide, inverse)
+  def rms_norm(self: __torch__.Ops, x: Tensor, weight: Tensor, epsilon: Tensor) -> Tensor:
+    return torch.mul(torch.to(self.normalized(x, epsilon), x.dtype), weight)
+  def rms_norm_offset(self: __torch__.Ops, x: Tensor, weight: Tensor, epsilon: Tensor) -> Tensor:
+    return torch.to(torch.mul(self.normalized(x, epsilon), torch.add(torch.to(weight, 6), 1)), x.dtype)
+  def causal_mask(self: __torch__.Ops, owner: Tensor, key: Tensor, position: Tensor, key_position: Tensor, window: Tensor) -> Tensor:
+    ahead = torch.sub(torch.unsqueeze(position, -1), torch.unsqueeze(key_position, -2))
+    hidden = torch.logical_or(torch.ne(torch.unsqueeze(owner, -1), torch.unsqueeze(key, -2)), torch.lt(ahead, 0))
+    hidden = torch.logical_or(hidden, torch.ge(ahead, int(window)))
+    zero = torch.zeros(hidden.shape, dtype=6, device=hidden.device)
+    return torch.unsqueeze(torch.masked_fill(zero, hidden, -1e30), 1)
+  def angles(self: __torch__.Ops, positions: Tensor, frequencies: Tensor) -> Tensor:
+    return torch.unsqueeze(torch.mul(torch.unsqueeze(torch.to(positions, 6), -1), frequencies), 1)
+  def heads(self: __torch__.Ops, x: Tensor, heads: Tensor) -> Tensor:
+    return self.split_heads(x, int(heads))
+  # cos and sin [r, 1, l, n/2] turn the first n elements of each head, element i with element i + n/2
+  def turned(self: __torch__.Ops, a: Tensor, b: Tensor, cos: Tensor, sin: Tensor) -> List[Tensor]:
+    turned_a = torch.addcmul(torch.mul(a, cos), b, sin, value=-1)
+    turned_b = torch.addcmul(torch.mul(b, cos), a, sin)
+    return [turned_a, turned_b]
+  def rotate(self: __torch__.Ops, x: Tensor, cos: Tensor, sin: Tensor, heads: Tensor) -> Tensor:
+    y = self.split_heads(x, int(heads))
+    half = torch.size(cos, -1)
+    rest = torch.sub(torch.size(y, -1), torch.mul(half, 2))
+    parts = torch.split_with_sizes(y, [half, half, rest], -1)
+    return torch.cat(torch.add(self.turned(parts[0], parts[1], cos, sin), [parts[2]]), -1)
+  def rotate_all(self: __torch__.Ops, x: Tensor, cos: Tensor, sin: Tensor, heads: Tensor) -> Tensor:
+    parts = torch.chunk(self.split_heads(x, int(heads)), 2, -1)
+    return torch.cat(self.turned(parts[0], parts[1], cos, sin), -1)
+  # queries that share a key head are stacked, so that keys need not be repeated
+  def stack(self: __torch__.Ops, x: Tensor, heads: int) -> Tensor:
+    return torch.reshape(x, [torch.size(x, 0), heads, -1, torch.size(x, -1)])
+  def grouped_product(self: __torch__.Ops, q: Tensor, k: Tensor, scale: Tensor) -> Tensor:
+    s = torch.matmul(self.stack(torch.mul(q, float(scale)), torch.size(k, 1)), torch.transpose(k, -2, -1))
+    return torch.reshape(s, [torch.size(q, 0), torch.size(q, 1), torch.size(q, 2), -1])
+  def grouped_scores(self: __torch__.Ops, q: Tensor, k: Tensor, mask: Tensor, scale: Tensor) -> Tensor:
+    return torch.softmax(torch.add_(self.grouped_product(q, k, scale), mask), -1)
+  def capped_scores(self: __torch__.Ops, q: Tensor, k: Tensor, mask: Tensor, scale: Tensor, cap: Tensor) -> Tensor:
+    c = float(cap)
+    s = torch.mul(torch.tanh(torch.div(self.grouped_product(q, k, scale), c)), c)
+    return torch.softmax(torch.add_(s, mask), -1)
+  def grouped_weigh(self: __torch__.Ops, p: Tensor, v: Tensor) -> Tensor:
+    y = torch.matmul(self.stack(p, torch.size(v, 1)), v)
+    return self.merge_heads(torch.reshape(y, [torch.size(p, 0), torch.size(p, 1), torch.size(p, 2), -1]))
+  def repeat_heads(self: __torch__.Ops, x: Tensor, times: int) -> Tensor:
+    wide = torch.expand(torch.unsqueeze(x, 2), [-1, -1, times, -1, -1])
+    return torch.reshape(wide, [torch.size(x, 0), -1, torch.size(x, 2), torch.size(x, 3)])
+  def grouped_attention(self: __torch__.Ops, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, scale: Tensor) -> Tensor:
+    times = torch.floordiv(torch.size(q, 1), torch.size(k, 1))
+    y = torch.scaled_dot_product_attention(q, self.repeat_heads(k, times), self.repeat_heads(v, times), mask, scale=float(scale))
+    return self.merge_heads(y)
+  def split(self: __torch__.Ops, x: Tensor, sizes: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    parts = torch.split_with_sizes(x, [int(sizes[0]), int(sizes[1]), int(sizes[2])], -1)
+    return (parts[0], parts[1], parts[2])
+  def split_in_heads(self: __torch__.Ops, x: Tensor, heads: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    parts = torch.chunk(torch.reshape(x, [torch.size(x, 0), torch.size(x, 1), int(heads), -1]), 3, -1)
+    return (torch.flatten(parts[0], 2), torch.flatten(parts[1], 2), torch.flatten(parts[2], 2))
+  def halves(self: __torch__.Ops, x: Tensor) -> Tuple[Tensor, Tensor]:
+    parts = torch.chunk(x, 2, -1)
+    return (parts[0], parts[1])
+  def soft_cap(self: __torch__.Ops, x: Tensor, cap: Tensor) -> Tensor:
+    return torch.mul(torch.tanh(torch.div(x, float(cap))), float(cap))
+  def put(self: __torch__.Ops, buffer: Tensor, part: Tensor, offset: Tensor) -> Tensor:
+    return torch.copy_(torch.narrow(buffer, 2, int(offset), torch.size(part, 2)), part)
+  def buffer(self: __torch__.Ops, part: Tensor, capacity: Tensor) -> Tensor:
+    return torch.zeros([torch.size(part, 0), torch.size(part, 1), int(capacity), torch.size(part, 3)], dtype=part.dtype)
+  def pick(self: __torch__.Ops, x: Tensor, index: Tensor) -> Tensor:
+    return torch.index_select(x, 0, index)
+
   # --- adapters ---------------------------------------------------------------------------------
-  def lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
+  def low_rank(self: __torch__.Ops, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
     low = torch.linear(x, torch.to(a, x.dtype))
-    return torch.add(y, torch.mul(torch.linear(low, torch.to(b, x.dtype)), float(scale)))
+    return torch.mul(torch.linear(low, torch.to(b, x.dtype)), float(scale))
+  def lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
+    return torch.add(y, self.low_rank(x, a, b, scale))
+  def lora_bias(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, bias: Tensor, scale: Tensor) -> Tensor:
+    low = torch.linear(x, torch.to(a, x.dtype))
+    up = torch.linear(low, torch.to(b, x.dtype), torch.to(bias, x.dtype))
+    return torch.add(y, torch.mul(up, float(scale)))
+  def lora_embedding(self: __torch__.Ops, ids: Tensor, y: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
+    low = torch.embedding(torch.transpose(a, 0, 1), ids)
+    return torch.add(y, torch.to(torch.mul(torch.linear(low, b), float(scale)), y.dtype))
+  # magnitude over the length of each row of W + scale b a; no gradient goes through the length.
+  # |w + s d|^2 = |w|^2 + 2 s w.d + s^2 |d|^2, where w.d and |d|^2 need W a' (given as its transpose) and a a' only
+  def dora_factor(self: __torch__.Ops, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, aw: Tensor) -> Tensor:
+    s = float(scale)
+    ad = torch.detach(a)
+    bd = torch.detach(b)
+    cross = torch.sum(torch.mul(torch.transpose(aw, 0, 1), bd), [1])
+    own = torch.sum(torch.mul(torch.matmul(bd, torch.matmul(ad, torch.transpose(ad, 0, 1))), bd), [1])
+    square = torch.add(torch.add(squares, torch.mul(cross, torch.mul(s, 2.))), torch.mul(own, torch.mul(s, s)))
+    return torch.div(magnitude, torch.sqrt(square))
+  def dora(self: __torch__.Ops, y: Tensor, base: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, aw: Tensor) -> Tensor:
+    factor = self.dora_factor(a, b, scale, magnitude, squares, torch.to(aw, 6))
+    up = self.low_rank(x, a, b, scale)
+    change = torch.add(torch.mul(base, torch.sub(torch.to(factor, x.dtype), 1)), torch.mul(up, torch.to(factor, x.dtype)))
+    return torch.add(y, torch.to(change, y.dtype))
+  def dora_embedding(self: __torch__.Ops, ids: Tensor, y: Tensor, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, table: Tensor) -> Tensor:
+    aw = torch.matmul(torch.detach(a), torch.to(table, 6))
+    factor = self.dora_factor(a, b, scale, magnitude, squares, aw)
+    low = torch.embedding(torch.transpose(a, 0, 1), ids)
+    up = torch.mul(torch.linear(low, b), float(scale))
+    return torch.to(torch.mul(torch.add(torch.to(y, 6), up), factor), y.dtype)
+
+  # --- decompositions ---------------------------------------------------------------------------
+  def svd(self: __torch__.Ops, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    u, s, v = torch.linalg_svd(x, False)
+    return (u, s, v)
+  def qr(self: __torch__.Ops, x: Tensor) -> Tuple[Tensor, Tensor]:
+    q, r = torch.linalg_qr(x)
+    return (q, r)
 
   # --- losses, summed over the batch; labels of -100 are left out -------------------------------
   def cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
     return torch.cross_entropy_loss(torch.to(logits, 6), labels, None, 2, -100)
+  def token_log_probs(self: __torch__.Ops, logits: Tensor, tokens: Tensor) -> Tensor:
+    p = torch.log_softmax(torch.to(logits, 6), -1)
+    return torch.squeeze(torch.gather(p, -1, torch.unsqueeze(torch.clamp(tokens, 0), -1)), -1)
   def squared_error(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
     return torch.sum(torch.square(torch.sub(torch.to(logits, 6), labels)))
   def binary_cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:

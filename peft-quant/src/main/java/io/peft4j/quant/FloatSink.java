@@ -2,8 +2,6 @@ package io.peft4j.quant;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
-import java.nio.ShortBuffer;
 
 /**
  * Where dequantized elements go, in runs. The runs of pairs hold two elements an array element, the
@@ -23,7 +21,7 @@ abstract sealed class FloatSink {
   /** How many elements fit. */
   abstract long capacity();
 
-  /** Writes a run of float32 elements, rounded to the sink's type. */
+  /** Writes a run of float32 elements. Only for {@link FloatType#F32}. */
   abstract void write(int start, float[] values, int length);
 
   /** Writes {@code length} elements from pairs of float32. Only for {@link FloatType#F32}. */
@@ -60,15 +58,7 @@ abstract sealed class FloatSink {
 
     @Override
     void write(int start, float[] values, int length) {
-      if (type() == FloatType.F32) {
-        FloatBuffer floats = from(start).asFloatBuffer();
-        floats.put(values, 0, length);
-      } else {
-        ShortBuffer halves = from(start).asShortBuffer();
-        for (int i = 0; i < length; i++) {
-          halves.put(i, type().round(values[i]));
-        }
-      }
+      from(start).asFloatBuffer().put(values, 0, length);
     }
 
     @Override

@@ -75,7 +75,27 @@ public enum FloatType {
               .formatted(
                   values.length, torchName, (long) values.length * bytes, target.remaining()));
     }
-    sink.write(0, values, values.length);
+    if (this == F32) {
+      sink.write(0, values, values.length);
+      return;
+    }
+    int[] pairs = new int[2048];
+    for (int start = 0; start < values.length; start += 2 * pairs.length) {
+      int length = Math.min(2 * pairs.length, values.length - start);
+      roundPairs(values, start, length, pairs);
+      sink.write(start, pairs, length);
+    }
+  }
+
+  /** Rounds to pairs of 16-bit elements, the first in the low half. Not for {@link #F32}. */
+  void roundPairs(float[] values, int from, int length, int[] pairs) {
+    for (int i = 0; i < length / 2; i++) {
+      int low = round(values[from + 2 * i]) & 0xffff;
+      pairs[i] = low | round(values[from + 2 * i + 1]) << 16;
+    }
+    if (length % 2 == 1) {
+      pairs[length / 2] = round(values[from + length - 1]);
+    }
   }
 
   /** The element nearest to {@code value} (ties to even), as 16 bits. Not for {@link #F32}. */

@@ -109,6 +109,7 @@ final class Int8Codec {
     ByteBuffer codes = tensor.codes();
     byte[] row = new byte[columns];
     float[] values = new float[columns];
+    int[] pairs = new int[(columns + 1) / 2];
     for (int r = from; r < to; r++) {
       codes.get(r * columns, row, 0, columns);
       float scale = tensor.rowAbsmax()[r];
@@ -116,7 +117,13 @@ final class Int8Codec {
         values[i] = row[i] * scale * INVERSE_OF_127;
       }
       putOutliers(tensor.outliers(), r, values);
-      sink.write(r * columns - origin, values, columns);
+      int start = r * columns - origin;
+      if (sink.type() == FloatType.F32) {
+        sink.write(start, values, columns);
+      } else {
+        sink.type().roundPairs(values, 0, columns, pairs);
+        sink.write(start, pairs, columns);
+      }
     }
   }
 

@@ -39,8 +39,12 @@ public enum QuantType {
         "unknown quantization type '" + id + "', expected nf4, fp4 or int8");
   }
 
-  /** The 16 levels of a 4-bit type. */
-  Codebook levels() {
+  /**
+   * The 16 levels of a 4-bit type.
+   *
+   * @throws QuantizationException of int8, which has none
+   */
+  public Codebook levels() {
     return switch (this) {
       case NF4 -> Codebook.NF4;
       case FP4 -> Codebook.FP4;

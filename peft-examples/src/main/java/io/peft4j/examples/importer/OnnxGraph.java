@@ -51,6 +51,8 @@ record OnnxGraph(List<Node> nodes, List<Weight> weights) {
     OnnxGraph graph = new OnnxGraph(new ArrayList<>(), new ArrayList<>());
     try {
       CodedInputStream in = CodedInputStream.newInstance(bytes);
+      // so that a part that claims to be longer than the file is an error
+      in.pushLimit(bytes.remaining());
       readFields(
           in,
           (field, tag) -> {

@@ -1,7 +1,6 @@
 package io.peft4j.quant.bnb;
 
 import io.peft4j.quant.BlockScales;
-import io.peft4j.quant.Codebook;
 import io.peft4j.quant.FourBitTensor;
 import io.peft4j.quant.Int8Tensor;
 import io.peft4j.quant.QuantizationException;
@@ -82,18 +81,10 @@ public final class BnbFormat {
     } else {
       parts.add(floats(weight + ABSMAX, ((BlockScales.Plain) tensor.scales()).absmax()));
     }
-    parts.add(floats(weight + QUANT_MAP, levels(tensor).toArray()));
+    parts.add(floats(weight + QUANT_MAP, tensor.type().levels().toArray()));
     QuantState state = QuantState.of(tensor);
     parts.add(bytes(weight + QUANT_STATE + tensor.type().id(), state.toJson()));
     return parts;
-  }
-
-  static Codebook levels(FourBitTensor tensor) {
-    return switch (tensor.type()) {
-      case NF4 -> Codebook.NF4;
-      case FP4 -> Codebook.FP4;
-      case INT8 -> throw new IllegalStateException("int8 is no 4-bit type");
-    };
   }
 
   private static List<TensorSource> writeInt8(String weight, Int8Tensor tensor) {

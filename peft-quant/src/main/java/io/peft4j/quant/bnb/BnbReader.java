@@ -49,7 +49,7 @@ final class BnbReader {
                     buffer(weight),
                     scales));
     float[] levels = floats(weight + BnbFormat.QUANT_MAP);
-    if (!Arrays.equals(BnbFormat.levels(tensor).toArray(), levels)) {
+    if (!Arrays.equals(tensor.type().levels().toArray(), levels)) {
       throw wrong(
           weight + BnbFormat.QUANT_MAP,
           "expected the levels of %s, found %s"

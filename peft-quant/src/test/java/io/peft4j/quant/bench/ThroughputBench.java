@@ -17,8 +17,9 @@ import java.util.concurrent.ForkJoinPool;
  * same form.
  */
 public final class ThroughputBench {
-  private static final int EXTENT = 4096;
-  private static final int RUNS = 15;
+  private static final int EXTENT = 2048;
+  private static final int RUNS = 25;
+  private static final long WARM_UP_NANOS = 2_000_000_000L;
 
   private ThroughputBench() {}
 
@@ -61,13 +62,15 @@ public final class ThroughputBench {
   }
 
   private static void report(String what, long bytes, Runnable work) {
+    long warm = System.nanoTime() + WARM_UP_NANOS;
+    while (System.nanoTime() < warm) {
+      work.run();
+    }
     double[] seconds = new double[RUNS];
-    for (int i = -5; i < RUNS; i++) {
+    for (int i = 0; i < RUNS; i++) {
       long start = System.nanoTime();
       work.run();
-      if (i >= 0) {
-        seconds[i] = (System.nanoTime() - start) / 1e9;
-      }
+      seconds[i] = (System.nanoTime() - start) / 1e9;
     }
     Arrays.sort(seconds);
     System.out.printf(

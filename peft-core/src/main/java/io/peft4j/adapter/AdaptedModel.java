@@ -1,0 +1,323 @@
+package io.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.peft4j.model.Embedding;
+import io.peft4j.model.EmbeddingAdapter;
+import io.peft4j.model.Linear;
+import io.peft4j.model.Model;
+import io.peft4j.model.Parameter;
+import io.peft4j.model.ProjectionAdapter;
+import io.peft4j.torch.Autograd;
+import io.peft4j.torch.Ops;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A model and its named adapters, any of which can be active. The base's weights are never written
+ * to: what is merged or trained in place lies over them and can be taken away again exactly.
+ *
+ * <p>Owns its adapters, not the model. Not thread-safe.
+ */
+public final class AdaptedModel implements AutoCloseable {
+
+  /**
+   * The key, among an adapter's metadata, of the fingerprint of the base that it was trained on;
+   * see {@link Model#fingerprint}.
+   */
+  public static final String BASE_SHA256 = "peft4j.base_sha256";
+
+  private final Model model;
+  private final Map<String, Adapter> adapters = new LinkedHashMap<>();
+  private Merge merge;
+
+  public AdaptedModel(Model model) {
+    this.model = model;
+  }
+
+  public Model model() {
+    return model;
+  }
+
+  /** {@return the adapters by name, in the order they were added} */
+  public Map<String, Adapter> adapters() {
+    return Map.copyOf(adapters);
+  }
+
+  /**
+   * @throws IllegalArgumentException if there is none of that name
+   */
+  public Adapter adapter(String name) {
+    Adapter adapter = adapters.get(name);
+    if (adapter == null) {
+      throw new IllegalArgumentException(
+          "no adapter named '" + name + "'; there are " + adapters.keySet());
+    }
+    return adapter;
+  }
+
+  /**
+   * Adds a new adapter, initialized as its config says, and activates it alone.
+   *
+   * @param seed of the random numbers it starts from
+   * @throws IllegalArgumentException if the name is taken or the config does not fit the model
+   */
+  public Adapter add(String name, AdapterConfig config, long seed) {
+    if (adapters.containsKey(name)) {
+      throw new IllegalArgumentException("there is already an adapter named '" + name + "'");
+    }
+    if (merge != null) {
+      throw new IllegalStateException("unmerge before adding an adapter");
+    }
+    List<Adapter> before = active();
+    before.forEach(Adapter::deactivate);
+    NDManager manager = model.manager().newSubManager();
+    try {
+      AdapterMethod method = AdapterMethods.named(config.peftType());
+      AdapterConfig settled = method.settle(config, model);
+      AdapterBuilder builder = new AdapterBuilder(model, manager, seed);
+      method.build(settled, builder);
+      Adapter adapter = new Adapter(name, settled, manager, builder);
+      adapters.put(name, adapter);
+      adapter.activate();
+      return adapter;
+    } catch (RuntimeException e) {
+      manager.close();
+      before.forEach(Adapter::activate);
+      throw e;
+    }
+  }
+
+  /**
+   * Adds an adapter from a peft folder and activates it alone; it is not trainable until {@link
+   * Adapter#setTrainable}. If the folder says which base it was trained on ({@value #BASE_SHA256}
+   * among its metadata), this has to be that base.
+   *
+   * @throws IOException if a file cannot be read
+   * @throws IllegalArgumentException if the folder does not fit the model; the message names file
+   *     and key, and no adapter has been added
+   */
+  public Adapter load(String name, Path folder) throws IOException {
+    checkBase(folder);
+    return loadOnAnyBase(name, folder);
+  }
+
+  /**
+   * As {@link #load}, but on whatever base fits in names and shapes: for a base that was converted,
+   * or quantized, since.
+   *
+   * @throws IOException if a file cannot be read
+   * @throws IllegalArgumentException if the folder does not fit the model; the message names file
+   *     and key, and no adapter has been added
+   */
+  public Adapter loadOnAnyBase(String name, Path folder) throws IOException {
+    AdapterConfig config = AdapterFiles.readConfig(folder);
+    List<Adapter> before = active();
+    Adapter adapter;
+    try {
+      adapter = add(name, config, 0);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(folder + ": " + e.getMessage(), e);
+    }
+    try {
+      adapter.setTrainable(false);
+      AdapterFiles.readInto(folder, adapter.tensors());
+      return adapter;
+    } catch (IOException | RuntimeException e) {
+      delete(name);
+      before.forEach(Adapter::activate);
+      throw e;
+    }
+  }
+
+  private void checkBase(Path folder) throws IOException {
+    String expected = AdapterFiles.readMetadata(folder).get(BASE_SHA256);
+    if (expected != null && !expected.equals(model.fingerprint())) {
+      throw new IllegalArgumentException(
+          folder.resolve(AdapterFiles.WEIGHTS)
+              + ": was trained on a base with SHA-256 "
+              + expected
+              + ", found "
+              + model.checkpoint().path()
+              + " with SHA-256 "
+              + model.fingerprint());
+    }
+  }
+
+  /**
+   * Replaces the numbers of an adapter by those in a folder it was saved to.
+   *
+   * @throws IOException if the file cannot be read
+   * @throws IllegalArgumentException if the folder holds another adapter; nothing has been changed
+   */
+  public void restore(String name, Path folder) throws IOException {
+    AdapterFiles.readInto(folder, adapter(name).tensors());
+  }
+
+  /**
+   * Writes an adapter as a folder that peft loads.
+   *
+   * @param metadata for the tensor file, such as the base's fingerprint
+   */
+  public void save(String name, Path folder, Map<String, String> metadata) throws IOException {
+    Adapter adapter = adapter(name);
+    AdapterFiles.write(folder, adapter.config(), adapter.tensors(), metadata);
+  }
+
+  /** Makes exactly these adapters active, in this order; none for the bare base. */
+  public void activate(String... names) {
+    if (merge != null) {
+      throw new IllegalStateException("unmerge before activating adapters");
+    }
+    List<Adapter> wanted = new ArrayList<>();
+    for (String name : names) {
+      wanted.add(adapter(name));
+    }
+    active().forEach(Adapter::deactivate);
+    wanted.forEach(Adapter::activate);
+  }
+
+  private List<Adapter> active() {
+    return adapters.values().stream().filter(Adapter::active).toList();
+  }
+
+  /** Removes an adapter and frees it. */
+  public void delete(String name) {
+    if (merge != null) {
+      throw new IllegalStateException("unmerge before deleting an adapter");
+    }
+    adapter(name).close();
+    adapters.remove(name);
+  }
+
+  /**
+   * Folds adapters into the weights, so that the model runs as fast as its base; {@link #unmerge}
+   * takes them out again, exactly, since the base's own weights are kept.
+   *
+   * @param names in the order in which they are folded in
+   * @throws IllegalArgumentException if an adapter's method has no merge
+   * @throws ArithmeticException if a merged weight is not finite; nothing is then merged
+   */
+  public void merge(String... names) {
+    if (merge != null) {
+      throw new IllegalStateException("already merged");
+    }
+    List<Adapter> wanted = new ArrayList<>();
+    for (String name : names) {
+      wanted.add(adapter(name));
+    }
+    List<Adapter> before = active();
+    before.forEach(Adapter::deactivate);
+    Merge started = new Merge(model.manager().newSubManager(), before);
+    try (Autograd.Mode paused = Autograd.pause()) {
+      wanted.forEach(started::fold);
+      merge = started;
+    } catch (RuntimeException e) {
+      started.undo();
+      throw e;
+    }
+  }
+
+  /** Undoes {@link #merge}: the weights are the base's own again, and the same adapters active. */
+  public void unmerge() {
+    if (merge == null) {
+      throw new IllegalStateException("nothing is merged");
+    }
+    merge.undo();
+    merge = null;
+  }
+
+  /** Frees the adapters; the model is as it was without them. */
+  @Override
+  public void close() {
+    if (merge != null) {
+      unmerge();
+    }
+    adapters.values().forEach(Adapter::close);
+    adapters.clear();
+  }
+
+  /** Merged tensors laid over the base's. */
+  private static final class Merge {
+    private final NDManager manager;
+    private final List<Adapter> activeBefore;
+    private final List<Parameter> parameters = new ArrayList<>();
+    private final List<Linear> linears = new ArrayList<>();
+
+    Merge(NDManager manager, List<Adapter> activeBefore) {
+      this.manager = manager;
+      this.activeBefore = activeBefore;
+    }
+
+    void fold(Adapter adapter) {
+      adapter.overlays().forEach(this::lay);
+      adapter.projections().forEach(this::fold);
+      adapter.embeddings().forEach(this::fold);
+    }
+
+    private void lay(Parameter parameter, NDArray value) {
+      parameter.lay(this, value);
+      parameters.add(parameter);
+    }
+
+    private void fold(Linear linear, ProjectionAdapter adapter) {
+      if (!adapter.mergeable()) {
+        throw new IllegalArgumentException(
+            linear.name() + ": " + adapter.getClass().getSimpleName() + " cannot be merged");
+      }
+      try (NDManager scope = manager.newSubManager()) {
+        NDArray merged =
+            adapter.mergedWeight(
+                linear.projection().weight(scope), linear.projection().storedWeight(scope), scope);
+        checkFinite(linear.name(), merged);
+        merged.detach();
+        linears.add(linear);
+        linear.projection().merge(merged);
+        Parameter bias = linear.projection().bias();
+        NDArray wide = bias == null ? null : Ops.toFloat32(bias.value());
+        NDArray mergedBias = adapter.mergedBias(wide, manager);
+        if (wide != null) {
+          wide.close();
+        }
+        if (mergedBias != null && bias == null) {
+          throw new IllegalArgumentException(
+              linear.name() + ": has no bias that lora_bias could be merged into");
+        }
+        if (mergedBias != null) {
+          checkFinite(bias.name(), mergedBias);
+          lay(bias, mergedBias);
+        }
+      }
+    }
+
+    private void fold(Embedding embedding, EmbeddingAdapter adapter) {
+      try (NDArray wide = Ops.toFloat32(embedding.weight().value());
+          NDArray base = Ops.toFloat32(embedding.weight().base())) {
+        NDArray merged = adapter.mergedTable(wide, base, manager);
+        checkFinite(embedding.name(), merged);
+        lay(embedding.weight(), merged);
+      }
+    }
+
+    private static void checkFinite(String name, NDArray merged) {
+      try (NDArray sum = merged.sum()) {
+        float total = sum.getFloat();
+        if (!Float.isFinite(total)) {
+          throw new ArithmeticException(
+              name + ": the merged weight should be finite, found " + total + " as its sum");
+        }
+      }
+    }
+
+    void undo() {
+      linears.forEach(linear -> linear.projection().unmerge());
+      parameters.forEach(parameter -> parameter.lift(this));
+      manager.close();
+      activeBefore.forEach(Adapter::activate);
+    }
+  }
+}

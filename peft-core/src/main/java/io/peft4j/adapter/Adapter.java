@@ -1,0 +1,120 @@
+package io.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.peft4j.model.Embedding;
+import io.peft4j.model.EmbeddingAdapter;
+import io.peft4j.model.Linear;
+import io.peft4j.model.Parameter;
+import io.peft4j.model.ProjectionAdapter;
+import io.peft4j.torch.Autograd;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/** A named set of trained tensors on a model, and where they act. Made by {@link AdaptedModel}. */
+public final class Adapter {
+
+  private final String name;
+  private final AdapterConfig config;
+  private final NDManager manager;
+  private final Map<String, NDArray> tensors;
+  private final Map<Linear, ProjectionAdapter> projections;
+  private final Map<Embedding, EmbeddingAdapter> embeddings;
+  private final Map<Parameter, NDArray> overlays;
+  private final Map<Parameter, NDArray> residuals;
+  private boolean active;
+
+  Adapter(String name, AdapterConfig config, NDManager manager, AdapterBuilder built) {
+    this.name = name;
+    this.config = config;
+    this.manager = manager;
+    this.tensors = Collections.unmodifiableMap(built.tensors);
+    this.projections = built.projections;
+    this.embeddings = built.embeddings;
+    this.overlays = built.overlays;
+    this.residuals = built.residuals;
+  }
+
+  public String name() {
+    return name;
+  }
+
+  public AdapterConfig config() {
+    return config;
+  }
+
+  /**
+   * {@return the trained tensors, float32, under the names they have on disk without the {@code
+   * base_model.model.} in front}; to read and to train, not to replace
+   */
+  public Map<String, NDArray> tensors() {
+    return tensors;
+  }
+
+  /** {@return how many numbers are trained} */
+  public long parameterCount() {
+    return tensors.values().stream().mapToLong(NDArray::size).sum();
+  }
+
+  /** {@return the names of the modules it acts on} */
+  public List<String> targets() {
+    return Stream.concat(
+            embeddings.keySet().stream().map(Embedding::name),
+            projections.keySet().stream().map(Linear::name))
+        .toList();
+  }
+
+  boolean active() {
+    return active;
+  }
+
+  void activate() {
+    if (!active) {
+      overlays.forEach((parameter, value) -> parameter.lay(this, value));
+      residuals.forEach((parameter, value) -> parameter.lay(this, value));
+      projections.forEach((linear, adapter) -> linear.add(adapter));
+      embeddings.forEach((embedding, adapter) -> embedding.add(adapter));
+      active = true;
+    }
+  }
+
+  void deactivate() {
+    if (active) {
+      overlays.keySet().forEach(parameter -> parameter.lift(this));
+      residuals.keySet().forEach(parameter -> parameter.lift(this));
+      projections.forEach((linear, adapter) -> linear.remove(adapter));
+      embeddings.forEach((embedding, adapter) -> embedding.remove(adapter));
+      active = false;
+    }
+  }
+
+  Map<Linear, ProjectionAdapter> projections() {
+    return projections;
+  }
+
+  Map<Embedding, EmbeddingAdapter> embeddings() {
+    return embeddings;
+  }
+
+  /** {@return trained tensors that take the place of the base's} */
+  Map<Parameter, NDArray> overlays() {
+    return overlays;
+  }
+
+  /** Wants gradients for its tensors, or does not. */
+  public void setTrainable(boolean trainable) {
+    tensors.values().forEach(tensor -> tensor.setRequiresGradient(trainable));
+  }
+
+  /** Sets all gradients to zero. */
+  public void clearGradients() {
+    tensors.values().forEach(Autograd::clearGradient);
+  }
+
+  void close() {
+    deactivate();
+    manager.close();
+  }
+}

@@ -1,0 +1,112 @@
+package io.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.peft4j.model.Embedding;
+import io.peft4j.model.EmbeddingAdapter;
+import io.peft4j.model.Linear;
+import io.peft4j.model.Model;
+import io.peft4j.model.Module;
+import io.peft4j.model.Parameter;
+import io.peft4j.model.ProjectionAdapter;
+import io.peft4j.torch.Autograd;
+import io.peft4j.torch.Ops;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.function.DoubleSupplier;
+
+/** Collects what a method adds to a model; all of it belongs to the adapter being built. */
+final class AdapterBuilder {
+
+  final Map<String, NDArray> tensors = new LinkedHashMap<>();
+  final Map<Linear, ProjectionAdapter> projections = new LinkedHashMap<>();
+  final Map<Embedding, EmbeddingAdapter> embeddings = new LinkedHashMap<>();
+  final Map<Parameter, NDArray> overlays = new LinkedHashMap<>();
+  final Map<Parameter, NDArray> residuals = new LinkedHashMap<>();
+
+  private final Model model;
+  private final NDManager manager;
+  private final long seed;
+
+  AdapterBuilder(Model model, NDManager manager, long seed) {
+    this.model = model;
+    this.manager = manager;
+    this.seed = seed;
+  }
+
+  Model model() {
+    return model;
+  }
+
+  /** {@return the owner of the adapter's arrays} */
+  NDManager manager() {
+    return manager;
+  }
+
+  /** {@return a generator that depends on the seed and {@code key} only} */
+  SplittableRandom random(String key) {
+    return new SplittableRandom(seed * 31 + key.hashCode());
+  }
+
+  /** A trained tensor of zeros, saved under {@code key}. */
+  NDArray zeros(String key, long... shape) {
+    return trained(key, manager.zeros(new Shape(shape)));
+  }
+
+  /**
+   * A trained tensor, saved under {@code key}, whose elements come from {@code values} in order.
+   */
+  NDArray drawn(String key, DoubleSupplier values, long... shape) {
+    Shape size = new Shape(shape);
+    float[] data = new float[Math.toIntExact(size.size())];
+    for (int i = 0; i < data.length; i++) {
+      data[i] = (float) values.getAsDouble();
+    }
+    return trained(key, manager.create(data, size));
+  }
+
+  /** Trains {@code value}, float32 of this adapter's manager, and saves it under {@code key}. */
+  NDArray trained(String key, NDArray value) {
+    if (tensors.put(key, value) != null) {
+      throw new IllegalStateException("two tensors for " + key);
+    }
+    value.setRequiresGradient(true);
+    return value;
+  }
+
+  /** Trains a copy of {@code parameter} in its place and saves it under {@code key}. */
+  void train(Parameter parameter, String key) {
+    if (overlays.containsKey(parameter)) {
+      return;
+    }
+    try (Autograd.Mode paused = Autograd.pause();
+        NDArray wide = Ops.toFloat32(parameter.value())) {
+      NDArray copy = wide.duplicate();
+      copy.attach(manager);
+      overlays.put(parameter, trained(key, copy));
+    }
+  }
+
+  /** Trains all of {@code module} in its place. */
+  void trainModule(Module module) {
+    module.parameters().forEach(parameter -> train(parameter, parameter.name()));
+  }
+
+  void adapt(Linear linear, ProjectionAdapter adapter) {
+    projections.put(linear, adapter);
+  }
+
+  void adapt(Embedding embedding, EmbeddingAdapter adapter) {
+    embeddings.put(embedding, adapter);
+  }
+
+  /**
+   * Uses {@code residual}, what factors leave of a weight, in place of the base's while this
+   * adapter is active; not saved. When merging, the adapter of the projection accounts for it.
+   */
+  void leave(Parameter parameter, NDArray residual) {
+    residuals.put(parameter, residual);
+  }
+}

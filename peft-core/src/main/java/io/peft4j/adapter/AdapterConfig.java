@@ -1,0 +1,16 @@
+package io.peft4j.adapter;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+/** What an adapter is, as {@code adapter_config.json} holds it. Implementations are immutable. */
+public interface AdapterConfig {
+
+  /** {@return the value of {@code peft_type}, such as {@code LORA}} */
+  String peftType();
+
+  /** {@return the document that {@code adapter_config.json} holds} */
+  ObjectNode toJson();
+
+  /** {@return this config for a base model of that name or path} */
+  AdapterConfig withBaseModel(String nameOrPath);
+}

@@ -1,0 +1,220 @@
+package io.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.util.DefaultIndenter;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.io.AtomicFiles;
+import io.peft4j.safetensors.DType;
+import io.peft4j.safetensors.SafetensorsFile;
+import io.peft4j.safetensors.SafetensorsWriter;
+import io.peft4j.safetensors.TensorInfo;
+import io.peft4j.safetensors.TensorSource;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+
+/** Adapter folders as peft lays them out: {@value #CONFIG} and {@value #WEIGHTS}. */
+public final class AdapterFiles {
+
+  /** The file that says what the adapter is. */
+  public static final String CONFIG = "adapter_config.json";
+
+  /** The file with its tensors. */
+  public static final String WEIGHTS = "adapter_model.safetensors";
+
+  /** What peft puts before the name of a module. */
+  static final String PREFIX = "base_model.model.";
+
+  /**
+   * Second copies of a saved module's biases, which peft writes with bias="all" and never reads.
+   */
+  private static final Pattern REDUNDANT =
+      Pattern.compile("\\.(modules_to_save|original_module)\\.");
+
+  private static final ObjectMapper JSON =
+      new ObjectMapper().enable(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS);
+
+  private AdapterFiles() {}
+
+  /**
+   * Reads {@value #CONFIG} in {@code folder}.
+   *
+   * @throws IOException if it cannot be read
+   * @throws IllegalArgumentException if it is not a config of a method known here; the message
+   *     names file and key
+   */
+  public static AdapterConfig readConfig(Path folder) throws IOException {
+    Path file = folder.resolve(CONFIG);
+    JsonNode json;
+    try {
+      json = JSON.readTree(Files.readAllBytes(file));
+    } catch (NoSuchFileException e) {
+      throw new NoSuchFileException(file.toString(), null, "an adapter folder needs this file");
+    } catch (JsonProcessingException e) {
+      throw new IllegalArgumentException(file + ": not JSON: " + e.getOriginalMessage(), e);
+    }
+    if (!(json instanceof ObjectNode object) || !object.path("peft_type").isTextual()) {
+      throw new IllegalArgumentException(file + ": expected an object with a 'peft_type'");
+    }
+    try {
+      return AdapterMethods.named(object.get("peft_type").asText()).parse(object);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** {@return the shapes of the tensors in {@value #WEIGHTS}, without peft's prefix} */
+  public static Map<String, List<Long>> readShapes(Path folder) throws IOException {
+    try (SafetensorsFile file = SafetensorsFile.open(folder.resolve(WEIGHTS))) {
+      Map<String, List<Long>> shapes = new LinkedHashMap<>();
+      file.tensors().values().forEach(info -> shapes.put(strip(info.name()), info.shape()));
+      return shapes;
+    }
+  }
+
+  /** {@return the metadata of {@value #WEIGHTS}} */
+  public static Map<String, String> readMetadata(Path folder) throws IOException {
+    try (SafetensorsFile file = SafetensorsFile.open(folder.resolve(WEIGHTS))) {
+      return file.metadata();
+    }
+  }
+
+  private static String strip(String key) {
+    return key.startsWith(PREFIX) ? key.substring(PREFIX.length()) : key;
+  }
+
+  /**
+   * Writes {@code config} and {@code tensors} to {@code folder}, each file whole or not at all.
+   *
+   * @param metadata of the tensor file, beside {@code format=pt}
+   */
+  static void write(
+      Path folder, AdapterConfig config, Map<String, NDArray> tensors, Map<String, String> metadata)
+      throws IOException {
+    List<TensorSource> sources = new ArrayList<>();
+    tensors.forEach((key, tensor) -> sources.add(source(PREFIX + key, tensor)));
+    Map<String, String> all = new TreeMap<>(metadata);
+    all.put("format", "pt");
+    SafetensorsWriter.write(folder.resolve(WEIGHTS), sources, all);
+    // As peft does: whoever loads it means to use it, unless he says otherwise.
+    ObjectNode json = config.toJson().put("inference_mode", true);
+    AtomicFiles.writeString(folder.resolve(CONFIG), print(json) + "\n");
+  }
+
+  /** As Python's {@code json.dumps(indent=2, sort_keys=True)} has it. */
+  private static String print(ObjectNode json) throws JsonProcessingException {
+    DefaultPrettyPrinter printer =
+        new DefaultPrettyPrinter(
+            com.fasterxml.jackson.core.util.Separators.createDefaultInstance()
+                .withObjectFieldValueSpacing(
+                    com.fasterxml.jackson.core.util.Separators.Spacing.AFTER)
+                .withObjectEmptySeparator("")
+                .withArrayEmptySeparator(""));
+    DefaultIndenter indenter = new DefaultIndenter("  ", "\n");
+    printer.indentObjectsWith(indenter);
+    printer.indentArraysWith(indenter);
+    return JSON.writer(printer).writeValueAsString(JSON.treeToValue(json, TreeMap.class));
+  }
+
+  /** {@return a float32 tensor as something to write} */
+  public static TensorSource source(String name, NDArray tensor) {
+    List<Long> shape = new ArrayList<>();
+    for (long dimension : tensor.getShape().getShape()) {
+      shape.add(dimension);
+    }
+    ByteBuffer bytes = tensor.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
+    return TensorSource.of(name, DType.F32, shape, bytes);
+  }
+
+  /**
+   * Reads {@value #WEIGHTS} in {@code folder} into {@code tensors}, which must be exactly those the
+   * file has.
+   *
+   * @throws IOException if the file cannot be read
+   * @throws IllegalArgumentException if a tensor is missing, unexpected, of another shape, or holds
+   *     a number that is not finite; nothing has then been changed
+   */
+  static void readInto(Path folder, Map<String, NDArray> tensors) throws IOException {
+    Path path = folder.resolve(WEIGHTS);
+    try (SafetensorsFile file = SafetensorsFile.open(path)) {
+      Map<String, TensorInfo> found = new LinkedHashMap<>();
+      file.tensors().values().stream()
+          .filter(info -> !REDUNDANT.matcher(info.name()).find())
+          .forEach(info -> found.put(strip(info.name()), info));
+      checkNames(path, tensors, found);
+      Map<String, float[]> values = new LinkedHashMap<>();
+      for (Map.Entry<String, NDArray> entry : tensors.entrySet()) {
+        TensorInfo info = found.get(entry.getKey());
+        checkShape(path, entry.getKey(), entry.getValue(), info);
+        values.put(entry.getKey(), finite(path, info, Floats.read(file, info)));
+      }
+      values.forEach((key, value) -> tensors.get(key).set(value));
+    }
+  }
+
+  private static void checkNames(
+      Path path, Map<String, NDArray> expected, Map<String, TensorInfo> found) {
+    TreeSet<String> missing = new TreeSet<>(expected.keySet());
+    missing.removeAll(found.keySet());
+    TreeSet<String> unexpected = new TreeSet<>(found.keySet());
+    unexpected.removeAll(expected.keySet());
+    if (!missing.isEmpty() || !unexpected.isEmpty()) {
+      throw new IllegalArgumentException(
+          path
+              + ": does not fit its config on this model; missing: "
+              + some(missing)
+              + "; unexpected: "
+              + some(unexpected));
+    }
+  }
+
+  private static String some(TreeSet<String> names) {
+    if (names.isEmpty()) {
+      return "none";
+    }
+    String first = String.join(", ", names.stream().limit(8).toList());
+    return names.size() <= 8 ? first : first + " and " + (names.size() - 8) + " more";
+  }
+
+  private static void checkShape(Path path, String key, NDArray expected, TensorInfo found) {
+    List<Long> shape = new ArrayList<>();
+    for (long dimension : expected.getShape().getShape()) {
+      shape.add(dimension);
+    }
+    if (!shape.equals(found.shape())) {
+      throw new IllegalArgumentException(
+          path + ": tensor '" + key + "': expected shape " + shape + ", found " + found.shape());
+    }
+  }
+
+  private static float[] finite(Path path, TensorInfo info, float[] values) {
+    for (int i = 0; i < values.length; i++) {
+      if (!Float.isFinite(values[i])) {
+        throw new IllegalArgumentException(
+            path
+                + ": tensor '"
+                + info.name()
+                + "': element "
+                + i
+                + " should be a finite number, found "
+                + values[i]);
+      }
+    }
+    return values;
+  }
+}

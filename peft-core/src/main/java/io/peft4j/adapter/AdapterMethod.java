@@ -1,0 +1,27 @@
+package io.peft4j.adapter;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.model.Model;
+
+/** A way of adapting models. One implementation, one file; registered in {@link AdapterMethods}. */
+interface AdapterMethod {
+
+  /** {@return the value of {@code peft_type} that means this method} */
+  String peftType();
+
+  /** {@return the config of an {@code adapter_config.json}} */
+  AdapterConfig parse(ObjectNode json);
+
+  /**
+   * {@return {@code config} with what it leaves open settled for {@code model}}, such as default
+   * targets
+   */
+  AdapterConfig settle(AdapterConfig config, Model model);
+
+  /**
+   * Adds to the adapter what the method adds to the model.
+   *
+   * @throws IllegalArgumentException if the config does not fit the model
+   */
+  void build(AdapterConfig config, AdapterBuilder builder);
+}

@@ -1,0 +1,247 @@
+package io.peft4j.adapter;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/** {@link LoraConfig} to and from peft's {@code adapter_config.json}. */
+final class LoraConfigJson {
+
+  /** Keys of variants of LoRA that change what the tensors mean; only their "off" values pass. */
+  private static final Set<String> UNSUPPORTED =
+      Set.of(
+          "target_parameters",
+          "trainable_token_indices",
+          "layer_replication",
+          "use_qalora",
+          "use_bdlora",
+          "alora_invocation_tokens",
+          "arrow_config",
+          "kasa_config",
+          "velora_config",
+          "monteclora_config",
+          "megatron_config");
+
+  private LoraConfigJson() {}
+
+  static ObjectNode write(LoraConfig config) {
+    ObjectNode json = config.other();
+    json.put("peft_type", config.peftType());
+    json.put("r", config.r());
+    number(json, "lora_alpha", config.loraAlpha());
+    json.put("lora_dropout", config.loraDropout());
+    json.set("target_modules", selector(config.targetModules()));
+    json.set("exclude_modules", selector(config.excludeModules()));
+    json.set("modules_to_save", texts(config.modulesToSave()));
+    json.put("bias", config.bias().name().toLowerCase(Locale.ROOT));
+    if (config.layersToTransform() == null) {
+      json.putNull("layers_to_transform");
+    } else {
+      var layers = json.putArray("layers_to_transform");
+      config.layersToTransform().forEach(layers::add);
+    }
+    json.set("layers_pattern", texts(config.layersPattern()));
+    ObjectNode ranks = json.putObject("rank_pattern");
+    config.rankPattern().forEach(ranks::put);
+    ObjectNode alphas = json.putObject("alpha_pattern");
+    config.alphaPattern().forEach((key, alpha) -> number(alphas, key, alpha));
+    json.put("use_rslora", config.useRslora());
+    json.put("use_dora", config.useDora());
+    json.set("init_lora_weights", config.init().toJson());
+    json.put("fan_in_fan_out", config.fanInFanOut());
+    json.put("lora_bias", config.loraBias());
+    json.put("task_type", config.taskType());
+    json.put("base_model_name_or_path", config.baseModel());
+    json.put("inference_mode", config.inferenceMode());
+    return json;
+  }
+
+  /** Python's peft has alpha as an int; a whole number stays one. */
+  private static void number(ObjectNode json, String key, double value) {
+    if (value == Math.rint(value) && Math.abs(value) < 1e9) {
+      json.put(key, (long) value);
+    } else {
+      json.put(key, value);
+    }
+  }
+
+  private static JsonNode selector(ModuleSelector selector) {
+    return selector == null ? JsonNodeFactory.instance.nullNode() : selector.toJson();
+  }
+
+  private static JsonNode texts(List<String> texts) {
+    return texts == null
+        ? JsonNodeFactory.instance.nullNode()
+        : new ModuleSelector(texts, null).toJson();
+  }
+
+  static LoraConfig read(ObjectNode json) {
+    Reader reader = new Reader(json.deepCopy());
+    String type = reader.text("peft_type", "LORA");
+    if (!type.equals("LORA")) {
+      throw new IllegalArgumentException("'peft_type': expected LORA, found " + type);
+    }
+    LoraConfig.Builder builder =
+        LoraConfig.builder()
+            .r(reader.integer("r", 8))
+            .loraAlpha(reader.number("lora_alpha", 8))
+            .loraDropout(reader.number("lora_dropout", 0))
+            .targetModules(ModuleSelector.ofJson("target_modules", reader.take("target_modules")))
+            .excludeModules(
+                ModuleSelector.ofJson("exclude_modules", reader.take("exclude_modules")))
+            .modulesToSave(reader.texts("modules_to_save"))
+            .bias(bias(reader.text("bias", "none")))
+            .layersToTransform(reader.integers("layers_to_transform"))
+            .layersPattern(reader.texts("layers_pattern"))
+            .rankPattern(reader.ranks("rank_pattern"))
+            .alphaPattern(reader.numbers("alpha_pattern"))
+            .useRslora(reader.flag("use_rslora"))
+            .useDora(reader.flag("use_dora"))
+            .init(LoraInit.ofJson(reader.take("init_lora_weights")))
+            .fanInFanOut(reader.flag("fan_in_fan_out"))
+            .loraBias(reader.flag("lora_bias"))
+            .taskType(reader.text("task_type", null))
+            .baseModel(reader.text("base_model_name_or_path", null))
+            .inferenceMode(reader.flag("inference_mode"));
+    ObjectNode rest = reader.rest();
+    for (String key : UNSUPPORTED) {
+      JsonNode value = rest.get(key);
+      if (value != null && !value.isNull() && !(value.isBoolean() && !value.asBoolean())) {
+        throw new IllegalArgumentException(
+            "'" + key + "' asks for a variant of LoRA that is not supported: " + value);
+      }
+    }
+    return builder.other(rest).build();
+  }
+
+  private static LoraConfig.Bias bias(String text) {
+    for (LoraConfig.Bias bias : LoraConfig.Bias.values()) {
+      if (bias.name().equalsIgnoreCase(text)) {
+        return bias;
+      }
+    }
+    throw new IllegalArgumentException("'bias': expected none, all or lora_only, found " + text);
+  }
+
+  /** Takes typed values out of a document; what nobody took is the rest. */
+  private static final class Reader {
+    private final ObjectNode json;
+
+    Reader(ObjectNode json) {
+      this.json = json;
+    }
+
+    JsonNode take(String key) {
+      JsonNode node = json.remove(key);
+      return node == null || node.isNull() ? null : node;
+    }
+
+    ObjectNode rest() {
+      return json;
+    }
+
+    int integer(String key, int otherwise) {
+      JsonNode node = take(key);
+      return node == null ? otherwise : integerOf(key, node);
+    }
+
+    private static int integerOf(String key, JsonNode node) {
+      if (!node.isIntegralNumber() || !node.canConvertToInt()) {
+        throw wrong(key, "an integer", node);
+      }
+      return node.asInt();
+    }
+
+    double number(String key, double otherwise) {
+      JsonNode node = take(key);
+      return node == null ? otherwise : numberOf(key, node);
+    }
+
+    private static double numberOf(String key, JsonNode node) {
+      if (!node.isNumber()) {
+        throw wrong(key, "a number", node);
+      }
+      return node.asDouble();
+    }
+
+    String text(String key, String otherwise) {
+      JsonNode node = take(key);
+      if (node != null && !node.isTextual()) {
+        throw wrong(key, "a text", node);
+      }
+      return node == null ? otherwise : node.asText();
+    }
+
+    boolean flag(String key) {
+      JsonNode node = take(key);
+      if (node != null && !node.isBoolean()) {
+        throw wrong(key, "true or false", node);
+      }
+      return node != null && node.asBoolean();
+    }
+
+    List<String> texts(String key) {
+      JsonNode node = take(key);
+      if (node == null) {
+        return null;
+      }
+      if (node.isTextual()) {
+        // To peft an empty text is as good as none.
+        return node.asText().isEmpty() ? List.of() : List.of(node.asText());
+      }
+      return ModuleSelector.texts(key, node);
+    }
+
+    List<Integer> integers(String key) {
+      JsonNode node = take(key);
+      if (node == null) {
+        return null;
+      }
+      List<Integer> values = new ArrayList<>();
+      if (node.isArray()) {
+        node.forEach(element -> values.add(integerOf(key, element)));
+      } else {
+        values.add(integerOf(key, node));
+      }
+      return values;
+    }
+
+    Map<String, Integer> ranks(String key) {
+      Map<String, Integer> values = new LinkedHashMap<>();
+      numbers(key)
+          .forEach(
+              (name, value) -> {
+                if (value != Math.rint(value)) {
+                  throw new IllegalArgumentException(
+                      "'" + key + "': '" + name + "' must be an integer, found " + value);
+                }
+                values.put(name, value.intValue());
+              });
+      return values;
+    }
+
+    Map<String, Double> numbers(String key) {
+      JsonNode node = take(key);
+      Map<String, Double> values = new LinkedHashMap<>();
+      if (node == null) {
+        return values;
+      }
+      if (!node.isObject()) {
+        throw wrong(key, "an object", node);
+      }
+      node.properties()
+          .forEach(entry -> values.put(entry.getKey(), numberOf(key, entry.getValue())));
+      return values;
+    }
+
+    private static IllegalArgumentException wrong(String key, String expected, JsonNode found) {
+      return new IllegalArgumentException("'" + key + "' must be " + expected + ", found " + found);
+    }
+  }
+}

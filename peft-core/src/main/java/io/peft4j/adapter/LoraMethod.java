@@ -1,0 +1,235 @@
+package io.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.model.Embedding;
+import io.peft4j.model.Linear;
+import io.peft4j.model.Model;
+import io.peft4j.model.Module;
+import io.peft4j.model.Parameter;
+import io.peft4j.torch.Autograd;
+import io.peft4j.torch.Ops;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+
+/**
+ * LoRA: factors A [r, in] and B [out, r] beside each targeted projection, lora_embedding_A [r,
+ * rows] and lora_embedding_B [dim, r] beside each targeted embedding; with DoRA a magnitude
+ * besides.
+ */
+final class LoraMethod implements AdapterMethod {
+
+  /** What peft saves in full for a sequence classifier, whichever of them the model has. */
+  private static final List<String> CLASSIFIERS = List.of("classifier", "score");
+
+  @Override
+  public String peftType() {
+    return "LORA";
+  }
+
+  @Override
+  public AdapterConfig parse(ObjectNode json) {
+    return LoraConfig.ofJson(json);
+  }
+
+  @Override
+  public AdapterConfig settle(AdapterConfig config, Model model) {
+    return settle((LoraConfig) config, model.config().modelType());
+  }
+
+  static LoraConfig settle(LoraConfig config, String modelType) {
+    LoraConfig lora = TargetMatcher.withDefaultTargets(config, modelType);
+    if (!"SEQ_CLS".equals(lora.taskType())) {
+      return lora;
+    }
+    Set<String> saved = new LinkedHashSet<>();
+    if (lora.modulesToSave() != null) {
+      saved.addAll(lora.modulesToSave());
+    }
+    saved.addAll(CLASSIFIERS);
+    return lora.toBuilder().modulesToSave(new ArrayList<>(saved)).build();
+  }
+
+  @Override
+  public void build(AdapterConfig config, AdapterBuilder builder) {
+    LoraConfig lora = (LoraConfig) config;
+    Set<Module> adapted = new LinkedHashSet<>(TargetMatcher.find(lora, builder.model().modules()));
+    for (Module module : adapted) {
+      try (Autograd.Mode paused = Autograd.pause()) {
+        if (module instanceof Linear linear) {
+          builder.adapt(linear, projection(lora, linear, builder));
+        } else if (module instanceof Embedding embedding) {
+          builder.adapt(embedding, embedding(lora, embedding, builder));
+        }
+      }
+    }
+    trainSavedModules(lora, builder);
+    trainBiases(lora, adapted, builder);
+  }
+
+  private static LoraProjection projection(
+      LoraConfig config, Linear linear, AdapterBuilder builder) {
+    String name = linear.name();
+    long in = linear.projection().in();
+    long out = linear.projection().out();
+    int rank = TargetMatcher.rank(config, name);
+    double scaling = TargetMatcher.scaling(config, name);
+    String keyA = name + ".lora_A.weight";
+    String keyB = name + ".lora_B.weight";
+    SplittableRandom random = builder.random(name);
+    NDArray a;
+    NDArray b;
+    switch (config.init()) {
+      case GAUSSIAN -> {
+        a = builder.drawn(keyA, () -> random.nextGaussian() / rank, rank, in);
+        b = builder.zeros(keyB, out, rank);
+      }
+      case RANDOM -> {
+        a = builder.drawn(keyA, () -> uniform(random, in), rank, in);
+        b = builder.drawn(keyB, () -> uniform(random, rank), out, rank);
+      }
+      case PISSA, OLORA -> {
+        try (NDManager scope = builder.manager().newSubManager()) {
+          NDArray weight = linear.projection().weight(scope);
+          LoraFactors.Split split =
+              config.init() == LoraInit.PISSA
+                  ? LoraFactors.pissa(weight, rank, scaling)
+                  : LoraFactors.olora(weight, rank, scaling);
+          a = builder.trained(keyA, keep(split.a(), builder));
+          b = builder.trained(keyB, keep(split.b(), builder));
+          replace(linear, keep(split.residual(), builder), builder);
+        }
+      }
+      default -> {
+        a = builder.drawn(keyA, () -> uniform(random, in), rank, in);
+        b = builder.zeros(keyB, out, rank);
+      }
+    }
+    NDArray bias = config.loraBias() ? builder.zeros(name + ".lora_B.bias", out) : null;
+    LoraFactors factors = new LoraFactors(a, b, bias, scaling, builder.manager());
+    DoraMagnitude magnitude = null;
+    if (config.useDora()) {
+      try (NDManager scope = builder.manager().newSubManager()) {
+        NDArray weight =
+            config.init().takesFromBase()
+                ? residual(linear, builder, scope)
+                : linear.projection().weight(scope);
+        NDArray norms = DoraMagnitude.rowNorms(weight, factors.delta(scope));
+        magnitude =
+            new DoraMagnitude(
+                builder.trained(name + ".lora_magnitude_vector", keep(norms, builder)),
+                keep(DoraMagnitude.rowSquares(weight), builder));
+      }
+    }
+    NDArray residual = builder.residuals.get(weightOf(linear));
+    return new LoraProjection(factors, magnitude, config.loraDropout(), residual);
+  }
+
+  private static LoraEmbedding embedding(
+      LoraConfig config, Embedding embedding, AdapterBuilder builder) {
+    if (config.init().takesFromBase()) {
+      throw new IllegalArgumentException(
+          "init_lora_weights "
+              + config.init().toJson()
+              + " is for linear layers; "
+              + embedding.name()
+              + " is an embedding");
+    }
+    String name = embedding.name();
+    long rows = embedding.weight().shape().get(0);
+    long dim = embedding.weight().shape().get(1);
+    int rank = TargetMatcher.rank(config, name);
+    SplittableRandom random = builder.random(name);
+    String keyA = name + ".lora_embedding_A";
+    NDArray a =
+        config.init() == LoraInit.RANDOM
+            ? builder.drawn(keyA, random::nextGaussian, rank, rows)
+            : builder.zeros(keyA, rank, rows);
+    NDArray b = builder.drawn(name + ".lora_embedding_B", random::nextGaussian, dim, rank);
+    LoraFactors factors =
+        new LoraFactors(a, b, null, TargetMatcher.scaling(config, name), builder.manager());
+    DoraMagnitude magnitude = null;
+    if (config.useDora()) {
+      try (NDManager scope = builder.manager().newSubManager();
+          NDArray wide = Ops.toFloat32(embedding.weight().value())) {
+        NDArray columns = wide.transpose();
+        columns.attach(scope);
+        NDArray norms = DoraMagnitude.rowNorms(columns, factors.delta(scope));
+        magnitude =
+            new DoraMagnitude(
+                builder.trained(name + ".lora_magnitude_vector", keep(norms, builder)),
+                keep(DoraMagnitude.rowSquares(columns), builder));
+      }
+    }
+    return new LoraEmbedding(factors, magnitude);
+  }
+
+  /** Uniform in ±1/√n: Kaiming's bound for a = √5, as torch initializes linear layers. */
+  private static double uniform(SplittableRandom random, long n) {
+    return (2 * random.nextDouble() - 1) / Math.sqrt(n);
+  }
+
+  private static NDArray keep(NDArray array, AdapterBuilder builder) {
+    array.attach(builder.manager());
+    return array;
+  }
+
+  /** The base is not written to: what the factors leave of its weight is laid over it. */
+  private static void replace(Linear linear, NDArray residual, AdapterBuilder builder) {
+    Parameter weight = weightOf(linear);
+    if (weight == null) {
+      throw new IllegalArgumentException(
+          linear.name() + ": this init_lora_weights needs a dense weight");
+    }
+    builder.leave(weight, residual);
+  }
+
+  private static NDArray residual(Linear linear, AdapterBuilder builder, NDManager scope) {
+    NDArray copy = builder.residuals.get(weightOf(linear)).duplicate();
+    copy.attach(scope);
+    return copy;
+  }
+
+  private static Parameter weightOf(Linear linear) {
+    return linear.parameters().stream()
+        .filter(parameter -> parameter.name().endsWith(".weight"))
+        .findFirst()
+        .orElse(null);
+  }
+
+  private static void trainSavedModules(LoraConfig config, AdapterBuilder builder) {
+    if (config.modulesToSave() == null) {
+      return;
+    }
+    List<String> saved = TargetMatcher.savedModules(config, builder.model().modules());
+    if (saved.isEmpty()) {
+      throw new IllegalArgumentException(
+          "modules_to_save " + config.modulesToSave() + " names nothing in the model");
+    }
+    for (String name : saved) {
+      builder.model().modules().under(name).forEach(builder::trainModule);
+    }
+  }
+
+  private static void trainBiases(LoraConfig config, Set<Module> adapted, AdapterBuilder builder) {
+    if (config.bias() == LoraConfig.Bias.NONE) {
+      return;
+    }
+    for (Module module : builder.model().modules().leaves()) {
+      boolean wrapped = adapted.contains(module);
+      if (config.bias() == LoraConfig.Bias.LORA_ONLY && !wrapped) {
+        continue;
+      }
+      for (Parameter parameter : module.parameters()) {
+        if (parameter.name().endsWith(".bias")) {
+          // peft's adapted layers hold the original one as "base_layer".
+          builder.train(parameter, wrapped ? module.name() + ".base_layer.bias" : parameter.name());
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,101 @@
+package io.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.peft4j.model.Linear;
+import io.peft4j.model.Parameter;
+import io.peft4j.model.Pass;
+import io.peft4j.model.ProjectionAdapter;
+import io.peft4j.torch.Ops;
+
+/** LoRA, or DoRA, on one projection. */
+final class LoraProjection implements ProjectionAdapter {
+
+  private final LoraFactors factors;
+  private final DoraMagnitude magnitude;
+  private final double dropout;
+  private final NDArray residual;
+
+  /**
+   * @param magnitude null for plain LoRA
+   * @param residual what factors taken from the base's weight left of it [out, in], or null
+   */
+  LoraProjection(LoraFactors factors, DoraMagnitude magnitude, double dropout, NDArray residual) {
+    this.factors = factors;
+    this.magnitude = magnitude;
+    this.dropout = dropout;
+    this.residual = residual;
+  }
+
+  @Override
+  public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
+    NDArray dropped = pass.dropout(x, dropout);
+    if (magnitude == null) {
+      return Ops.lora(y, dropped, factors.a(), factors.b(), factors.bias(), factors.scale());
+    }
+    // As in peft: what the magnitude scales is the output so far, unless x was dropped out.
+    NDArray base = dropped == x ? y : linear.projection().forward(dropped);
+    return Ops.dora(
+        y,
+        withoutBias(base, linear),
+        dropped,
+        factors.a(),
+        factors.b(),
+        factors.scale(),
+        magnitude.magnitude(),
+        magnitude.rowSquares(),
+        weightTimesA(x, linear));
+  }
+
+  private static NDArray withoutBias(NDArray y, Linear linear) {
+    Parameter bias = linear.projection().bias();
+    return bias == null ? y : y.sub(bias.value());
+  }
+
+  /** W Aᵀ as [r, out], through the projection, so that a quantized weight serves as well. */
+  private NDArray weightTimesA(NDArray x, Linear linear) {
+    NDArray rows = Ops.detachedLike(x, factors.a());
+    return withoutBias(linear.projection().forward(rows), linear);
+  }
+
+  @Override
+  public boolean mergeable() {
+    return true;
+  }
+
+  @Override
+  public NDArray mergedWeight(NDArray weight, NDArray base, NDManager manager) {
+    try (NDManager scope = manager.newSubManager()) {
+      NDArray delta = factors.delta(scope);
+      NDArray from = weight;
+      NDArray alone = base;
+      if (residual != null) {
+        alone = Ops.toFloat32(residual);
+        alone.attach(scope);
+        from = weight.sub(base).addi(alone);
+        from.attach(scope);
+      }
+      NDArray merged =
+          magnitude == null ? from.add(delta) : magnitude.apply(from, alone, delta, scope);
+      merged.attach(manager);
+      return merged;
+    }
+  }
+
+  @Override
+  public NDArray mergedBias(NDArray bias, NDManager manager) {
+    if (factors.bias() == null) {
+      return null;
+    }
+    try (NDArray delta = factors.bias().mul(factors.scaling())) {
+      NDArray merged = bias == null ? delta.duplicate() : bias.add(delta);
+      merged.attach(manager);
+      return merged;
+    }
+  }
+
+  @Override
+  public boolean trainable() {
+    return factors.trainable();
+  }
+}

@@ -1,0 +1,33 @@
+package io.peft4j.model;
+
+import java.util.List;
+
+/** What a {@link Model} needs to know of a family: how to count its tokens and build its parts. */
+interface Architecture {
+
+  /** {@return first part of the base model's names, such as {@code bert}} */
+  String baseName();
+
+  /** {@return standard deviation of newly initialized weights} */
+  double initializerRange();
+
+  /** {@return the longest sequence it takes} */
+  int maxLength();
+
+  /** One example as the model counts it, without padding; types as long as ids. */
+  TokenSequence sequence(int[] ids, int[] types);
+
+  /** One row of a padded batch, with the positions Hugging Face gives it. */
+  TokenSequence unpad(int[] ids, int[] types, int[] mask);
+
+  /** {@return the segments of a sequence classifier} */
+  List<Segment> classifier(Weights weights, int labels);
+
+  /** Throws IllegalArgumentException unless {@code length} is one that the model takes. */
+  default void checkLength(int length) {
+    if (length == 0 || length > maxLength()) {
+      throw new IllegalArgumentException(
+          "a sequence has " + length + " tokens; the model takes 1 to " + maxLength());
+    }
+  }
+}

@@ -1,0 +1,42 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import java.util.List;
+
+/** Token embeddings, scaled where the family does, with learned positions where it has them. */
+final class DecoderEmbeddings implements Segment {
+
+  private final Embedding words;
+  private final Embedding positions;
+  private final NDArray scale;
+  private final double dropout;
+
+  /**
+   * @param positions null where they are rotary
+   * @param scale 0-d in the model's precision, or null for one
+   */
+  DecoderEmbeddings(Embedding words, Embedding positions, NDArray scale, double dropout) {
+    this.words = words;
+    this.positions = positions;
+    this.scale = scale;
+    this.dropout = dropout;
+  }
+
+  @Override
+  public NDArray forward(NDArray none, Pass pass) {
+    TokenBatch batch = pass.batch();
+    NDArray h = words.forward(pass.lend(batch.ids()), pass);
+    if (scale != null) {
+      h = h.mul(scale);
+    }
+    if (positions != null) {
+      h = h.add(positions.forward(pass.lend(batch.positions()), pass));
+    }
+    return pass.dropout(h, dropout);
+  }
+
+  @Override
+  public List<Module> modules() {
+    return positions == null ? List.of(words) : List.of(words, positions);
+  }
+}

@@ -1,0 +1,65 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A pre-norm transformer decoder layer (Radford et al., 2019): h [rows, length, hidden] to the same
+ * shape. Attention and feed-forward run one after the other, or side by side (Wang and Komatsuzaki,
+ * 2021).
+ */
+final class DecoderLayer implements Segment {
+
+  /**
+   * The parts, by role.
+   *
+   * @param afterAttention null where the family has none
+   * @param afterMlp likewise
+   */
+  record Parts(
+      Norm beforeAttention,
+      SelfAttention attention,
+      Norm afterAttention,
+      Norm beforeMlp,
+      Mlp mlp,
+      Norm afterMlp) {}
+
+  private final Parts parts;
+  private final DecoderSpec spec;
+
+  DecoderLayer(Parts parts, DecoderSpec spec) {
+    this.parts = parts;
+    this.spec = spec;
+  }
+
+  @Override
+  public NDArray forward(NDArray h, Pass pass) {
+    NDArray attention = parts.attention.forward(parts.beforeAttention.forward(h), pass);
+    attention = pass.dropout(normalize(parts.afterAttention, attention), spec.dropout().hidden());
+    NDArray middle = h.add(attention);
+    NDArray read = spec.parallel() ? h : middle;
+    NDArray output = parts.mlp.forward(parts.beforeMlp.forward(read), pass);
+    return middle.add(pass.dropout(normalize(parts.afterMlp, output), spec.dropout().hidden()));
+  }
+
+  private static NDArray normalize(Norm norm, NDArray x) {
+    return norm == null ? x : norm.forward(x);
+  }
+
+  @Override
+  public List<Module> modules() {
+    List<Module> modules = new ArrayList<>();
+    modules.add(parts.beforeAttention);
+    modules.addAll(parts.attention.modules());
+    if (parts.afterAttention != null) {
+      modules.add(parts.afterAttention);
+    }
+    modules.add(parts.beforeMlp);
+    modules.addAll(parts.mlp.modules());
+    if (parts.afterMlp != null) {
+      modules.add(parts.afterMlp);
+    }
+    return modules;
+  }
+}

@@ -1,0 +1,91 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Puts an encoder with a classification head together from a spec and weights. */
+final class EncoderBuilder {
+
+  private final EncoderSpec spec;
+  private final Weights weights;
+  private final String base;
+
+  private EncoderBuilder(EncoderSpec spec, Weights weights) {
+    this.spec = spec;
+    this.weights = weights;
+    this.base = spec.names().base() + ".";
+  }
+
+  static List<Segment> classifier(EncoderSpec spec, Weights weights, int labels) {
+    return new EncoderBuilder(spec, weights).build(labels);
+  }
+
+  private List<Segment> build(int labels) {
+    List<Segment> segments = new ArrayList<>();
+    segments.add(embeddings());
+    NDArray heads = weights.constant(spec.heads());
+    for (int i = 0; i < spec.layers(); i++) {
+      segments.add(layer(base + spec.names().layer().formatted(i) + ".", heads, i));
+    }
+    EncoderSpec.Head head = spec.head();
+    Linear dense =
+        linearOrNew((head.inBase() ? base : "") + head.dense(), spec.hidden(), spec.hidden());
+    Linear logits = linearOrNew(head.logits(), labels, spec.hidden());
+    segments.add(new ClassifierHead(dense, logits, head));
+    weights.logInitialized();
+    return segments;
+  }
+
+  private Segment embeddings() {
+    String at = base + spec.names().embeddings() + ".";
+    return new EncoderEmbeddings(
+        embedding(at + "word_embeddings", spec.vocabulary()),
+        embedding(at + "position_embeddings", spec.maxPositions()),
+        spec.types() == 0 ? null : embedding(at + "token_type_embeddings", spec.types()),
+        norm(at + "LayerNorm"),
+        spec.dropout());
+  }
+
+  private Segment layer(String at, NDArray heads, int index) {
+    EncoderSpec.Names names = spec.names();
+    int hidden = spec.hidden();
+    EncoderLayer.Parts parts =
+        new EncoderLayer.Parts(
+            linear(at + names.query(), hidden, hidden),
+            linear(at + names.key(), hidden, hidden),
+            linear(at + names.value(), hidden, hidden),
+            linear(at + names.attentionOutput(), hidden, hidden),
+            norm(at + names.attentionNorm()),
+            linear(at + names.up(), spec.intermediate(), hidden),
+            linear(at + names.down(), hidden, spec.intermediate()),
+            norm(at + names.outputNorm()));
+    return new EncoderLayer(parts, spec, heads, index == spec.layers() - 1);
+  }
+
+  private Embedding embedding(String name, int rows) {
+    return new Embedding(name, weights.get(name + ".weight", rows, spec.hidden()));
+  }
+
+  private LayerNorm norm(String name) {
+    return new LayerNorm(
+        name,
+        weights.get(name + ".weight", spec.hidden()),
+        weights.get(name + ".bias", spec.hidden()),
+        spec.epsilon());
+  }
+
+  private Linear linear(String name, int out, int in) {
+    return new Linear(
+        name,
+        new DenseProjection(
+            weights.get(name + ".weight", out, in), weights.get(name + ".bias", out)));
+  }
+
+  private Linear linearOrNew(String name, int out, int in) {
+    return new Linear(
+        name,
+        new DenseProjection(
+            weights.getOrDraw(name + ".weight", out, in), weights.getOrZero(name + ".bias", out)));
+  }
+}

@@ -1,0 +1,106 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.DataType;
+import io.peft4j.torch.Autograd;
+import io.peft4j.torch.Ops;
+import java.util.Arrays;
+
+/**
+ * States [n, hidden] to logits [n, vocabulary], a chunk of rows at a time: the logits of all rows
+ * never exist together, and each chunk is differentiated as soon as its loss is there.
+ */
+final class LanguageModelHead implements SegmentChain.Top {
+
+  /** How many logits should exist at a time: 32 MiB of float32. */
+  private static final int LOGITS = 1 << 23;
+
+  /** With fewer rows, reading the weight takes longer than computing with it. */
+  private static final int FEWEST_ROWS = 128;
+
+  /** More gain nothing. */
+  private static final int MOST_ROWS = 256;
+
+  private final Linear linear;
+  private final NDArray cap;
+  private final int rows;
+
+  /**
+   * @param cap logits are softly held within ± it; 0-d, or null
+   */
+  LanguageModelHead(Linear linear, NDArray cap, int vocabulary) {
+    this.linear = linear;
+    this.cap = cap;
+    this.rows = Math.max(FEWEST_ROWS, Math.min(MOST_ROWS, LOGITS / vocabulary));
+  }
+
+  Linear linear() {
+    return linear;
+  }
+
+  /** {@return [n, vocabulary] in the states' type} */
+  NDArray logits(NDArray states, Pass pass) {
+    NDArray logits = linear.forward(states, pass);
+    return cap == null ? logits : Ops.softCap(logits, cap);
+  }
+
+  /** {@return the log-probability of each of the batch's labels} */
+  float[] logProbs(NDArray states, Pass pass) {
+    NDArray targets = pass.batch().targets();
+    int n = (int) states.getShape().get(0);
+    float[] all = new float[n];
+    for (int from = 0; from < n; from += rows) {
+      int to = Math.min(n, from + rows);
+      try (NDManager scope = states.getManager().newSubManager()) {
+        NDArray logits = logits(slice(states, from, to, scope), pass);
+        NDArray chunk = Ops.tokenLogProbs(logits, slice(targets, from, to, scope));
+        System.arraycopy(chunk.toFloatArray(), 0, all, from, to - from);
+      }
+    }
+    return Arrays.copyOf(all, pass.batch().labels());
+  }
+
+  /** The sum of the labels' cross entropies. */
+  @Override
+  public SegmentChain.Differentiated differentiate(NDArray states, Pass pass, double scale) {
+    NDArray targets = pass.batch().targets();
+    NDManager manager = states.getManager();
+    int n = (int) states.getShape().get(0);
+    NDList gradients = new NDList();
+    double loss = 0;
+    for (int from = 0; from < n; from += rows) {
+      int to = Math.min(n, from + rows);
+      try (NDManager scope = manager.newSubManager();
+          Autograd.Mode mode = Autograd.record()) {
+        NDArray chunk = Autograd.leaf(slice(states, from, to, scope));
+        NDArray sum = Ops.crossEntropy(logits(chunk, pass), slice(targets, from, to, scope));
+        loss += sum.toType(DataType.FLOAT64, false).getDouble();
+        Autograd.backward(sum, sum.onesLike().mul(scale));
+        NDArray gradient = Autograd.gradient(chunk);
+        gradient.attach(manager);
+        gradients.add(gradient);
+      }
+    }
+    if (gradients.size() == 1) {
+      return new SegmentChain.Differentiated(loss, gradients.get(0));
+    }
+    try (gradients) {
+      return new SegmentChain.Differentiated(loss, NDArrays.concat(gradients));
+    }
+  }
+
+  private static NDArray slice(NDArray array, int from, int to, NDManager scope) {
+    NDArray slice = array.get(new NDIndex("{}:{}", from, to));
+    slice.attach(scope);
+    return slice;
+  }
+
+  @Override
+  public boolean trainable() {
+    return linear.trainable();
+  }
+}

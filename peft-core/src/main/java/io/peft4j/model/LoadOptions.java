@@ -1,0 +1,32 @@
+package io.peft4j.model;
+
+import io.peft4j.data.LabelNames;
+import io.peft4j.data.Task;
+import io.peft4j.torch.Precision;
+
+/**
+ * How to load a model.
+ *
+ * @param precision what it computes in, and its weights are kept in
+ * @param labels names of a new head's outputs; a stored head of another size is then replaced. null
+ *     takes what {@code config.json} says
+ * @param task what a new head learns; null takes what {@code config.json} says
+ * @param seed of weights that the checkpoint lacks, such as a new head's
+ */
+public record LoadOptions(Precision precision, LabelNames labels, Task task, long seed) {
+
+  /** float32, and everything else from {@code config.json}. */
+  public static final LoadOptions DEFAULT = new LoadOptions(Precision.FLOAT32, null, null, 42);
+
+  public LoadOptions withPrecision(Precision value) {
+    return new LoadOptions(value, labels, task, seed);
+  }
+
+  public LoadOptions withHead(Task newTask, LabelNames newLabels) {
+    return new LoadOptions(precision, newLabels, newTask, seed);
+  }
+
+  public LoadOptions withSeed(long value) {
+    return new LoadOptions(precision, labels, task, value);
+  }
+}

@@ -1,0 +1,315 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.data.LabelNames;
+import io.peft4j.data.Task;
+import io.peft4j.safetensors.Checkpoint;
+import io.peft4j.torch.Precision;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A frozen transformer with a head, loaded from a Hugging Face checkpoint folder. Adapters attach
+ * to its {@link #modules}; the weights themselves are never written to.
+ *
+ * <p>Not thread-safe: use it from one thread at a time.
+ */
+public final class Model implements AutoCloseable {
+
+  private final ModelConfig config;
+  private final Architecture architecture;
+  private final Task task;
+  private final LabelNames labels;
+  private final Precision precision;
+  private final NDManager manager;
+  private final Checkpoint checkpoint;
+  private final SegmentChain chain;
+  private final LanguageModelHead head;
+  private final ModuleTree modules;
+  private String fingerprint;
+
+  private Model(
+      ModelConfig config,
+      Architecture architecture,
+      Task task,
+      LabelNames labels,
+      LoadOptions options,
+      NDManager manager,
+      Checkpoint checkpoint) {
+    this.config = labels == null ? config : config.with(headConfig(task, labels));
+    this.architecture = architecture;
+    this.task = task;
+    this.labels = labels;
+    this.precision = options.precision();
+    this.manager = manager;
+    this.checkpoint = checkpoint;
+    Weights weights =
+        new Weights(
+            manager,
+            checkpoint,
+            precision,
+            architecture.baseName(),
+            architecture.initializerRange(),
+            options.labels() != null,
+            options.seed());
+    List<Segment> segments;
+    if (labels == null) {
+      DecoderBuilder.LanguageModel built =
+          new DecoderBuilder((DecoderSpec) architecture, weights).languageModel();
+      segments = built.segments();
+      head = built.head();
+    } else {
+      segments = architecture.classifier(weights, labels.size());
+      head = null;
+    }
+    this.chain = new SegmentChain(segments, precision);
+    List<Module> leaves = new ArrayList<>();
+    segments.forEach(segment -> leaves.addAll(segment.modules()));
+    if (head != null) {
+      leaves.add(head.linear());
+    }
+    this.modules = new ModuleTree(leaves, head == null ? null : head.linear().name());
+  }
+
+  /**
+   * Loads an encoder or a decoder with a sequence-classification head; for a language model see
+   * {@link CausalLm}. A head that the checkpoint lacks is newly initialized, as in transformers.
+   *
+   * @param folder with {@code config.json} and {@code model.safetensors} (or its shards)
+   * @throws IOException if a file cannot be read
+   * @throws IllegalArgumentException if the configuration or the weights are not what a known
+   *     architecture needs; the message names file and key
+   */
+  public static Model load(Path folder, LoadOptions options) throws IOException {
+    ModelConfig config = ModelConfig.read(folder);
+    Architecture architecture = architecture(config);
+    LabelNames labels = options.labels() != null ? options.labels() : config.labels();
+    Task task = options.task() != null ? options.task() : config.task();
+    return open(folder, config, architecture, task, labels, options);
+  }
+
+  /** Loads a decoder with its language-model head; see {@link CausalLm#load}. */
+  static Model loadLanguageModel(Path folder, LoadOptions options) throws IOException {
+    ModelConfig config = ModelConfig.read(folder);
+    return open(folder, config, DecoderFamilies.of(config), null, null, options);
+  }
+
+  private static Architecture architecture(ModelConfig config) {
+    String type = config.modelType();
+    if (EncoderSpec.knows(type)) {
+      return EncoderSpec.of(config);
+    }
+    if (DecoderFamilies.knows(type)) {
+      return DecoderFamilies.of(config);
+    }
+    throw config.unsupported("model_type", "bert, roberta, distilbert, " + DecoderFamilies.types());
+  }
+
+  private static Model open(
+      Path folder,
+      ModelConfig config,
+      Architecture architecture,
+      Task task,
+      LabelNames labels,
+      LoadOptions options)
+      throws IOException {
+    Checkpoint checkpoint = Checkpoint.open(folder);
+    NDManager manager = NDManager.newBaseManager("PyTorch");
+    try {
+      return new Model(config, architecture, task, labels, options, manager, checkpoint);
+    } catch (RuntimeException e) {
+      manager.close();
+      checkpoint.close();
+      throw e;
+    }
+  }
+
+  private static ObjectNode headConfig(Task task, LabelNames labels) {
+    ObjectNode changes = JsonNodeFactory.instance.objectNode();
+    ObjectNode id2label = changes.putObject("id2label");
+    labels.id2label().forEach((id, name) -> id2label.put(id.toString(), name));
+    ObjectNode label2id = changes.putObject("label2id");
+    labels.label2id().forEach(label2id::put);
+    changes.put("problem_type", task.problemType());
+    return changes;
+  }
+
+  /** {@return the checkpoint's config with this model's labels and problem type in it} */
+  public ModelConfig config() {
+    return config;
+  }
+
+  /** {@return what the classification head learns; null for a language model} */
+  public Task task() {
+    return task;
+  }
+
+  /** {@return the names of the logits; null for a language model} */
+  public LabelNames labels() {
+    return labels;
+  }
+
+  public ModuleTree modules() {
+    return modules;
+  }
+
+  public Precision precision() {
+    return precision;
+  }
+
+  /** {@return the owner of what lives as long as the model} */
+  public NDManager manager() {
+    return manager;
+  }
+
+  /** {@return the files the weights come from} */
+  public Checkpoint checkpoint() {
+    return checkpoint;
+  }
+
+  /**
+   * {@return the SHA-256 of the checkpoint's tensors, see {@link Fingerprint#of}} Reads the whole
+   * checkpoint the first time.
+   */
+  public String fingerprint() {
+    if (fingerprint == null) {
+      fingerprint = Fingerprint.of(checkpoint);
+    }
+    return fingerprint;
+  }
+
+  /**
+   * Reads all of the base's weights in search of one that is not a finite number. Loading does not:
+   * it would read a file that otherwise is read when, and as far as, it is used.
+   *
+   * @throws IllegalArgumentException if there is one; the message names file and tensor
+   */
+  public void checkFinite() {
+    for (Parameter parameter : modules.parameters()) {
+      if (!parameter.isFinite()) {
+        throw new IllegalArgumentException(
+            checkpoint.path()
+                + ": tensor '"
+                + parameter.name()
+                + "': expected finite numbers, found NaN or an infinity");
+      }
+    }
+  }
+
+  /** {@return the longest sequence it takes, in tokens} */
+  public int maxLength() {
+    return architecture.maxLength();
+  }
+
+  /** One example without padding; types may be null for all zeros. */
+  public TokenSequence sequence(int[] ids, int[] types) {
+    return architecture.sequence(ids, types == null ? new int[ids.length] : types);
+  }
+
+  /** One row of a padded batch, as a tokenizer or a Python colleague may have made it. */
+  public TokenSequence unpad(int[] ids, int[] types, int[] attentionMask) {
+    return architecture.unpad(ids, types == null ? new int[ids.length] : types, attentionMask);
+  }
+
+  /** Lays sequences out as one batch for this model; the caller closes it. */
+  public TokenBatch batch(List<TokenSequence> sequences) {
+    return TokenBatch.of(manager, sequences, precision);
+  }
+
+  /**
+   * Runs {@code batch} without dropout and without a graph.
+   *
+   * @return a classifier's logits, [examples][labels]; they may be NaN if an adapter's weights are
+   * @throws IllegalStateException if this is a language model
+   * @throws IllegalArgumentException if they are not finite because of the base's own weights
+   */
+  public float[][] logits(TokenBatch batch) {
+    if (head != null) {
+      throw new IllegalStateException("a language model has no logits of a whole sequence");
+    }
+    Pass pass = Pass.inference(batch, precision);
+    float[][] rows = chain.infer(pass, output -> Decoding.rows(output, batch.examples()));
+    for (float[] row : rows) {
+      blameBase(row);
+    }
+    return rows;
+  }
+
+  /** Looks into the base's weights where an output is not finite. */
+  private void blameBase(float[] outputs) {
+    for (float output : outputs) {
+      if (!Float.isFinite(output)) {
+        checkFinite();
+        return;
+      }
+    }
+  }
+
+  /** {@return the log-probability of each label of the batch, for a language model} */
+  float[] logProbs(TokenBatch batch) {
+    if (batch.labels() == 0) {
+      return new float[0];
+    }
+    Pass pass = Pass.inference(batch, precision);
+    float[] logProbs = chain.infer(pass, states -> head.logProbs(states, pass));
+    blameBase(logProbs);
+    return logProbs;
+  }
+
+  /** {@return the logits of each row's next token, after a step of generation} */
+  float[][] next(TokenBatch.Step step, KeyValueCache cache) {
+    try (TokenBatch batch = TokenBatch.of(manager, step, precision)) {
+      Pass pass = Pass.step(batch, precision, cache);
+      return chain.infer(
+          pass, states -> Decoding.rows(head.logits(states, pass), batch.examples()));
+    }
+  }
+
+  /** {@return how many layers keep keys and values} */
+  int layers() {
+    return ((DecoderSpec) architecture).layers();
+  }
+
+  /**
+   * Runs {@code batch} forward and backward: gradients are added to those of whatever is trainable
+   * on this model.
+   *
+   * @param loss of the logits [examples, labels], a scalar; null for a language model, whose loss
+   *     is the sum of its labels' cross entropies
+   * @param scale factor on the gradients, such as one over the number of examples summed
+   * @param dropoutKey determines every dropout mask of the pass
+   * @param recompute whether layers give up their graphs and are run again in the backward pass,
+   *     which saves memory and costs time (Chen et al., 2016)
+   * @return the loss, not scaled
+   */
+  public double forwardBackward(
+      TokenBatch batch, Loss loss, double scale, long dropoutKey, boolean recompute) {
+    if (head != null && batch.labels() == 0) {
+      return 0;
+    }
+    SegmentChain.Top top = head != null ? head : new LossTop(loss);
+    return chain.forwardBackward(batch, top, scale, dropoutKey, recompute);
+  }
+
+  /** What a run is judged by. */
+  @FunctionalInterface
+  public interface Loss {
+    /**
+     * @param output of the model
+     * @return a scalar, on {@code output}'s manager
+     */
+    NDArray of(NDArray output);
+  }
+
+  /** Frees the weights. Adapters on this model have to be closed before. */
+  @Override
+  public void close() {
+    manager.close();
+    checkpoint.close();
+  }
+}

@@ -1,0 +1,137 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.peft4j.torch.Autograd;
+import io.peft4j.torch.Precision;
+import java.util.List;
+import java.util.function.Function;
+
+/**
+ * Runs segments one after the other, forward and backward. Each segment has a graph of its own,
+ * kept from the forward pass or made anew in the backward pass, and nothing below the lowest
+ * trainable segment is differentiated.
+ */
+final class SegmentChain {
+
+  /** What is on top of the segments in training: the loss, with a head of its own or without. */
+  interface Top {
+    /**
+     * Computes the loss and its gradient times {@code scale}; gradients of the head's own tensors
+     * are added to them.
+     *
+     * @param states the last segment's output, on a manager that lives until the end of the pass
+     */
+    Differentiated differentiate(NDArray states, Pass pass, double scale);
+
+    /** {@return whether a head of its own has anything to train} */
+    default boolean trainable() {
+      return false;
+    }
+  }
+
+  /**
+   * @param loss not scaled
+   * @param gradient of the states
+   */
+  record Differentiated(double loss, NDArray gradient) {}
+
+  private final List<Segment> segments;
+  private final Precision precision;
+
+  SegmentChain(List<Segment> segments, Precision precision) {
+    this.segments = List.copyOf(segments);
+    this.precision = precision;
+  }
+
+  /** {@return what {@code use} makes of the last segment's output, which is freed after it} */
+  <T> T infer(Pass pass, Function<NDArray, T> use) {
+    try (NDManager manager = pass.batch().manager().newSubManager();
+        Autograd.Mode paused = Autograd.pause()) {
+      NDArray h = null;
+      for (int i = 0; i < segments.size(); i++) {
+        NDArray next = run(i, h, pass, manager);
+        if (h != null) {
+          h.close();
+        }
+        h = next;
+      }
+      pass.enter(segments.size(), manager);
+      return use.apply(h);
+    }
+  }
+
+  double forwardBackward(
+      TokenBatch batch, Top top, double scale, long dropoutKey, boolean recompute) {
+    int lowest = lowestTrainable(top);
+    Pass pass = Pass.training(batch, precision, dropoutKey);
+    try (NDManager manager = batch.manager().newSubManager()) {
+      NDArray[] inputs = new NDArray[segments.size()];
+      NDArray[] outputs = new NDArray[segments.size()];
+      NDArray h = null;
+      for (int i = 0; i < segments.size(); i++) {
+        boolean keepGraph = i >= lowest && (!recompute || i == segments.size() - 1);
+        if (i <= lowest) {
+          inputs[i] = h;
+        } else {
+          inputs[i] = Autograd.leaf(h);
+          if (outputs[i - 1] == null) {
+            h.close();
+          }
+        }
+        try (Autograd.Mode mode = keepGraph ? Autograd.record() : Autograd.pause()) {
+          h = run(i, inputs[i], pass, manager);
+        }
+        outputs[i] = keepGraph ? h : null;
+        if (i > 0 && i < lowest) {
+          inputs[i].close();
+        }
+      }
+
+      pass.enter(segments.size(), manager);
+      Differentiated result = top.differentiate(h, pass, scale);
+      NDArray gradient = result.gradient();
+      for (int i = segments.size() - 1; i >= lowest; i--) {
+        NDArray y = outputs[i];
+        if (y == null) {
+          try (Autograd.Mode mode = Autograd.record()) {
+            y = run(i, inputs[i], pass, manager);
+          }
+        }
+        Autograd.backward(y, gradient);
+        y.close();
+        gradient.close();
+        if (i > lowest) {
+          gradient = Autograd.gradient(inputs[i]);
+          inputs[i].close();
+        }
+      }
+      return result.loss();
+    }
+  }
+
+  private int lowestTrainable(Top top) {
+    for (int i = 0; i < segments.size(); i++) {
+      if (segments.get(i).trainable()) {
+        return i;
+      }
+    }
+    if (top.trainable()) {
+      return segments.size();
+    }
+    throw new IllegalStateException("nothing to train: no adapter is active on the model");
+  }
+
+  /** Runs a segment; its temporaries are freed, but for what a graph holds. */
+  private NDArray run(int index, NDArray input, Pass pass, NDManager owner) {
+    try (NDManager scope = owner.newSubManager()) {
+      pass.enter(index, scope);
+      if (input != null) {
+        input.tempAttach(scope);
+      }
+      NDArray output = segments.get(index).forward(input, pass);
+      output.attach(owner);
+      return output;
+    }
+  }
+}

@@ -1,0 +1,224 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.peft4j.safetensors.Checkpoint;
+import io.peft4j.safetensors.DType;
+import io.peft4j.safetensors.TensorInfo;
+import io.peft4j.torch.NativeTensor;
+import io.peft4j.torch.Ops;
+import io.peft4j.torch.Precision;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Hands a model the tensors of a checkpoint. A tensor already stored in the model's precision is
+ * the file's own mapped memory; others are converted. The checkpoint must outlive the model.
+ */
+final class Weights {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(Weights.class);
+
+  private final NDManager manager;
+  private final Checkpoint checkpoint;
+  private final Precision precision;
+  private final String baseName;
+  private final double initializerRange;
+  private final boolean newHead;
+  private final SplittableRandom random;
+  private final List<String> initialized = new ArrayList<>();
+
+  /**
+   * @param baseName first part of the base model's names ({@code bert}), which a checkpoint saved
+   *     without a head lacks
+   * @param initializerRange standard deviation for weights that the checkpoint lacks
+   * @param newHead whether a head of another size than asked for is replaced by a new one
+   */
+  Weights(
+      NDManager manager,
+      Checkpoint checkpoint,
+      Precision precision,
+      String baseName,
+      double initializerRange,
+      boolean newHead,
+      long seed) {
+    this.manager = manager;
+    this.checkpoint = checkpoint;
+    this.precision = precision;
+    this.baseName = baseName;
+    this.initializerRange = initializerRange;
+    this.newHead = newHead;
+    this.random = new SplittableRandom(seed);
+  }
+
+  /**
+   * @throws IllegalArgumentException if the checkpoint lacks it or has another shape
+   */
+  Parameter get(String name, long... shape) {
+    String stored = find(name);
+    if (stored == null) {
+      throw new IllegalArgumentException(
+          checkpoint.path()
+              + ": tensor '"
+              + name
+              + "' of shape "
+              + new Shape(shape)
+              + " is missing");
+    }
+    return new Parameter(name, load(stored, shape));
+  }
+
+  /** As {@link #get} for a matrix [rows, columns] that is stored as [columns, rows]. */
+  Parameter getTurned(String name, long rows, long columns) {
+    try (NDArray stored = get(name, columns, rows).base();
+        NDArray turned = stored.transpose()) {
+      return new Parameter(name, turned.duplicate(), true);
+    }
+  }
+
+  /** {@return another parameter over the memory of {@code parameter}, for tied weights} */
+  Parameter tied(String name, Parameter parameter) {
+    return new Parameter(name, parameter.base(), parameter.turned());
+  }
+
+  /** As {@link #get}, but a weight that the checkpoint lacks is drawn from N(0, range). */
+  Parameter getOrDraw(String name, long... shape) {
+    return usable(name, shape) ? get(name, shape) : initialize(name, initializerRange, shape);
+  }
+
+  /** As {@link #get}, but a bias that the checkpoint lacks is zero. */
+  Parameter getOrZero(String name, long... shape) {
+    return usable(name, shape) ? get(name, shape) : initialize(name, 0, shape);
+  }
+
+  private boolean usable(String name, long[] shape) {
+    String stored = find(name);
+    return stored != null
+        && (!newHead || new Shape(checkpoint.info(stored).dimensions()).equals(new Shape(shape)));
+  }
+
+  private Parameter initialize(String name, double deviation, long[] shape) {
+    initialized.add(name);
+    Shape size = new Shape(shape);
+    float[] values = new float[Math.toIntExact(size.size())];
+    if (deviation != 0) {
+      for (int i = 0; i < values.length; i++) {
+        values[i] = (float) (deviation * random.nextGaussian());
+      }
+    }
+    NDArray array = manager.create(values, size);
+    return new Parameter(name, precision == Precision.BFLOAT16 ? convert(array) : array);
+  }
+
+  /** Tells the user which weights are not pretrained. */
+  void logInitialized() {
+    if (!initialized.isEmpty()) {
+      LOGGER.info(
+          "{}: newly initialized, to be trained: {}",
+          checkpoint.path(),
+          String.join(", ", initialized));
+    }
+  }
+
+  private String find(String name) {
+    for (String candidate : List.of(name, withoutBase(name))) {
+      if (checkpoint.names().contains(candidate)) {
+        return candidate;
+      }
+      // The layer norms of the first BERT checkpoints.
+      String old =
+          candidate
+              .replace("LayerNorm.weight", "LayerNorm.gamma")
+              .replace("LayerNorm.bias", "LayerNorm.beta");
+      if (checkpoint.names().contains(old)) {
+        return old;
+      }
+    }
+    // GPT-NeoX's head, whose module transformers has renamed.
+    return name.equals("lm_head.weight") && checkpoint.names().contains("embed_out.weight")
+        ? "embed_out.weight"
+        : null;
+  }
+
+  private String withoutBase(String name) {
+    return name.startsWith(baseName + ".") ? name.substring(baseName.length() + 1) : name;
+  }
+
+  private NDArray load(String stored, long[] shape) {
+    TensorInfo info = checkpoint.info(stored);
+    if (!new Shape(shape).equals(new Shape(info.dimensions()))) {
+      throw new IllegalArgumentException(
+          checkpoint.path()
+              + ": tensor '"
+              + stored
+              + "': expected shape "
+              + new Shape(shape)
+              + ", found "
+              + new Shape(info.dimensions()));
+    }
+    NDArray mapped = map(info);
+    DType wanted = precision == Precision.BFLOAT16 ? DType.BF16 : DType.F32;
+    return info.dtype() == wanted ? mapped : convert(mapped);
+  }
+
+  private NDArray convert(NDArray array) {
+    try (NDArray source = array) {
+      return precision.cast(source);
+    }
+  }
+
+  private NDArray map(TensorInfo info) {
+    NativeTensor.Type type =
+        switch (info.dtype()) {
+          case F32 -> NativeTensor.Type.FLOAT32;
+          case BF16 -> NativeTensor.Type.BFLOAT16;
+          case F16 -> NativeTensor.Type.FLOAT16;
+          case F64 -> NativeTensor.Type.FLOAT64;
+          default ->
+              throw new IllegalArgumentException(
+                  checkpoint.path()
+                      + ": tensor '"
+                      + info.name()
+                      + "': expected a floating-point type, found "
+                      + info.dtype());
+        };
+    long address = checkpoint.address(info.name());
+    if (address % info.dtype().bytes() == 0) {
+      return NativeTensor.wrap(manager, address, type, info.dimensions());
+    }
+    // The format allows unaligned tensors, libtorch does not.
+    NDArray aligned = Ops.empty(manager, type, new Shape(info.dimensions()));
+    aligned.toByteBuffer(true).put(checkpoint.bytes(info.name()));
+    return aligned;
+  }
+
+  /** {@return a 0-d float64 that lives as long as the model} */
+  NDArray constant(double value) {
+    return manager.create(value);
+  }
+
+  /** {@return a 0-d number in the model's precision that lives as long as the model} */
+  NDArray typedConstant(double value) {
+    NDArray constant = manager.create((float) value);
+    return precision == Precision.BFLOAT16 ? convert(constant) : constant;
+  }
+
+  /** {@return float32 values that live as long as the model} */
+  NDArray constants(float[] values) {
+    return manager.create(values);
+  }
+
+  /** {@return int64 values that live as long as the model} */
+  NDArray constants(long[] values) {
+    return manager.create(values);
+  }
+
+  /** {@return a 0-d int64 that lives as long as the model} */
+  NDArray constant(int value) {
+    return manager.create((long) value);
+  }
+}

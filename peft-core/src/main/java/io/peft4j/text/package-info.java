@@ -1,0 +1,2 @@
+/** From text to the token numbers that a model takes. */
+package io.peft4j.text;

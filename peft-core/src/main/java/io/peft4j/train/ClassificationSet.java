@@ -1,0 +1,246 @@
+package io.peft4j.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.peft4j.data.BatchPlan;
+import io.peft4j.data.EpochOrder;
+import io.peft4j.data.Task;
+import io.peft4j.data.TextDataset;
+import io.peft4j.eval.Metrics;
+import io.peft4j.model.Model;
+import io.peft4j.model.TokenBatch;
+import io.peft4j.model.TokenSequence;
+import io.peft4j.text.TextTokenizer;
+import io.peft4j.text.Tokens;
+import io.peft4j.torch.Ops;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.zip.CRC32C;
+
+/**
+ * Tokenized texts with what a sequence classifier should say of them: transformers' three losses,
+ * and the metrics that go with each.
+ */
+public final class ClassificationSet implements TrainingSet, EvaluationSet {
+
+  private final Task task;
+  private final List<TokenSequence> sequences;
+  private final float[][] targets;
+
+  /**
+   * @param sequences as the model counts them
+   * @param targets for each: the class (single label), 0 or 1 for each class (multi-label), or the
+   *     values (regression)
+   * @throws IllegalArgumentException if there are none, or the two differ in number
+   */
+  public ClassificationSet(Task task, List<TokenSequence> sequences, float[][] targets) {
+    if (sequences.isEmpty() || sequences.size() != targets.length) {
+      throw new IllegalArgumentException(
+          "expected as many targets as sequences and at least one, found "
+              + targets.length
+              + " and "
+              + sequences.size());
+    }
+    this.task = task;
+    this.sequences = List.copyOf(sequences);
+    this.targets = targets.clone();
+  }
+
+  /**
+   * Tokenizes a data set for a model.
+   *
+   * @throws IllegalArgumentException if a text has tokens the model does not know
+   */
+  public static ClassificationSet of(TextDataset data, TextTokenizer tokenizer, Model model) {
+    List<TokenSequence> sequences = new ArrayList<>(data.size());
+    for (Tokens tokens : tokenizer.encodeAll(data.examples())) {
+      sequences.add(model.sequence(tokens.ids(), tokens.types()));
+    }
+    float[][] targets = new float[data.size()][];
+    for (int i = 0; i < targets.length; i++) {
+      targets[i] = data.target(i);
+    }
+    return new ClassificationSet(data.task(), sequences, targets);
+  }
+
+  @Override
+  public int size() {
+    return sequences.size();
+  }
+
+  @Override
+  public int length(int index) {
+    return sequences.get(index).length();
+  }
+
+  @Override
+  public int weight(int index) {
+    return targets[index].length;
+  }
+
+  @Override
+  public String fingerprint() {
+    CRC32C checksum = new CRC32C();
+    for (int i = 0; i < size(); i++) {
+      TokenSequence sequence = sequences.get(i);
+      for (int[] numbers :
+          new int[][] {
+            sequence.ids(), sequence.types(), sequence.positions(), floatBits(targets[i])
+          }) {
+        ByteBuffer bytes = ByteBuffer.allocate(Integer.BYTES * (numbers.length + 1));
+        bytes.putInt(numbers.length).asIntBuffer().put(numbers);
+        checksum.update(bytes.array());
+      }
+    }
+    return "%08x".formatted(checksum.getValue());
+  }
+
+  private static int[] floatBits(float[] values) {
+    int[] bits = new int[values.length];
+    for (int i = 0; i < bits.length; i++) {
+      bits[i] = Float.floatToIntBits(values[i]);
+    }
+    return bits;
+  }
+
+  @Override
+  public TokenBatch batch(Model model, int[] examples) {
+    List<TokenSequence> chosen = new ArrayList<>(examples.length);
+    for (int example : examples) {
+      chosen.add(sequences.get(example));
+    }
+    return model.batch(chosen);
+  }
+
+  @Override
+  public Model.Loss loss(Model model, int[] examples) {
+    return logits -> {
+      NDArray labels = labels(logits.getManager(), examples);
+      return switch (task) {
+        case SINGLE_LABEL -> Ops.crossEntropy(logits, labels);
+        case MULTI_LABEL -> Ops.binaryCrossEntropy(logits, labels);
+        case REGRESSION -> Ops.squaredError(logits, labels);
+      };
+    };
+  }
+
+  private NDArray labels(NDManager manager, int[] examples) {
+    if (task == Task.SINGLE_LABEL) {
+      long[] classes = new long[examples.length];
+      for (int i = 0; i < classes.length; i++) {
+        classes[i] = (long) targets[examples[i]][0];
+      }
+      return manager.create(classes);
+    }
+    int width = targets[examples[0]].length;
+    float[] flat = new float[examples.length * width];
+    for (int i = 0; i < examples.length; i++) {
+      System.arraycopy(targets[examples[i]], 0, flat, i * width, width);
+    }
+    return manager.create(flat, new Shape(examples.length, width));
+  }
+
+  /** {@return the logits of all examples, in their order} */
+  public float[][] logits(Model model, int batchSize) {
+    float[][] logits = new float[size()][];
+    int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
+    int[] order = EpochOrder.sequential(size());
+    for (int[] examples : BatchPlan.groupedByLength(lengths, order, batchSize).batches()) {
+      try (TokenBatch batch = batch(model, examples)) {
+        float[][] rows = model.logits(batch);
+        for (int i = 0; i < rows.length; i++) {
+          logits[examples[i]] = rows[i];
+        }
+      }
+    }
+    return logits;
+  }
+
+  @Override
+  public Map<String, Double> evaluate(Model model, int batchSize) {
+    float[][] logits = logits(model, batchSize);
+    Map<String, Double> metrics = new LinkedHashMap<>();
+    switch (task) {
+      case SINGLE_LABEL -> singleLabel(logits, metrics);
+      case MULTI_LABEL -> multiLabel(logits, metrics);
+      case REGRESSION -> regression(logits, metrics);
+    }
+    return metrics;
+  }
+
+  private void singleLabel(float[][] logits, Map<String, Double> metrics) {
+    int[] predicted = new int[size()];
+    int[] reference = new int[size()];
+    double loss = 0;
+    for (int i = 0; i < size(); i++) {
+      reference[i] = (int) targets[i][0];
+      predicted[i] = argmax(logits[i]);
+      loss += logSumExp(logits[i]) - logits[i][reference[i]];
+    }
+    metrics.put("loss", loss / size());
+    metrics.put("accuracy", Metrics.accuracy(predicted, reference));
+    metrics.put(
+        "f1",
+        logits[0].length == 2
+            ? Metrics.f1(predicted, reference, 1)
+            : Metrics.f1Macro(predicted, reference));
+    metrics.put("matthews", Metrics.matthews(predicted, reference));
+  }
+
+  private static int argmax(float[] row) {
+    int best = 0;
+    for (int i = 1; i < row.length; i++) {
+      best = row[i] > row[best] ? i : best;
+    }
+    return best;
+  }
+
+  private static double logSumExp(float[] row) {
+    double max = row[argmax(row)];
+    double sum = 0;
+    for (float value : row) {
+      sum += Math.exp(value - max);
+    }
+    return max + Math.log(sum);
+  }
+
+  private void multiLabel(float[][] logits, Map<String, Double> metrics) {
+    boolean[][] predicted = new boolean[size()][logits[0].length];
+    boolean[][] reference = new boolean[size()][logits[0].length];
+    double loss = 0;
+    for (int i = 0; i < size(); i++) {
+      for (int j = 0; j < logits[i].length; j++) {
+        double x = logits[i][j];
+        predicted[i][j] = x > 0;
+        reference[i][j] = targets[i][j] > 0.5f;
+        // log(1 + e^x) - t x, without overflow
+        loss += Math.max(x, 0) - x * targets[i][j] + Math.log1p(Math.exp(-Math.abs(x)));
+      }
+    }
+    metrics.put("loss", loss / size() / logits[0].length);
+    metrics.put("accuracy", Metrics.subsetAccuracy(predicted, reference));
+    metrics.put("f1", Metrics.f1Micro(predicted, reference));
+    metrics.put("f1_macro", Metrics.f1Macro(predicted, reference));
+  }
+
+  private void regression(float[][] logits, Map<String, Double> metrics) {
+    int width = logits[0].length;
+    double[] predicted = new double[size() * width];
+    double[] reference = new double[size() * width];
+    for (int i = 0; i < size(); i++) {
+      for (int j = 0; j < width; j++) {
+        predicted[i * width + j] = logits[i][j];
+        reference[i * width + j] = targets[i][j];
+      }
+    }
+    double error = Metrics.meanSquaredError(predicted, reference);
+    metrics.put("loss", error);
+    metrics.put("mse", error);
+    metrics.put("pearson", Metrics.pearson(predicted, reference));
+    metrics.put("spearman", Metrics.spearman(predicted, reference));
+  }
+}

@@ -1,0 +1,359 @@
+package io.peft4j.train;
+
+import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.Adapter;
+import io.peft4j.data.BatchPlan;
+import io.peft4j.data.EpochOrder;
+import io.peft4j.model.Model;
+import io.peft4j.model.Parameter;
+import io.peft4j.model.TokenBatch;
+import io.peft4j.torch.DropoutMask;
+import io.peft4j.train.TrainingArguments.NonFinite;
+import io.peft4j.train.TrainingArguments.When;
+import io.peft4j.train.report.EpochReport;
+import io.peft4j.train.report.EvalReport;
+import io.peft4j.train.report.ProcessMemory;
+import io.peft4j.train.report.RunInfo;
+import io.peft4j.train.report.RunSummary;
+import io.peft4j.train.report.StepReport;
+import io.peft4j.train.report.TrainingListener;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.stream.IntStream;
+
+/**
+ * Trains one adapter of a model.
+ *
+ * <p>The order of the data and every dropout mask are functions of the seed and the step, so a run
+ * that was killed and resumed from its last checkpoint ends with the bytes it would have ended
+ * with.
+ */
+public final class Trainer {
+
+  private final AdaptedModel model;
+  private final String adapter;
+  private final TrainingArguments arguments;
+  private final TrainingSet data;
+  private final EvaluationSet heldOut;
+  private final TrainingListener listener;
+  private final Checkpoints checkpoints;
+  private final Path output;
+  private final Map<String, String> metadata;
+
+  /**
+   * @param model with the adapter to train, which becomes the only active one
+   * @param heldOut what to evaluate on; may be null where nothing is evaluated
+   * @param output folder for checkpoints and the adapter
+   * @param metadata for the adapter's file
+   * @throws IllegalArgumentException if an evaluation is asked for and there is nothing held out
+   */
+  public Trainer(
+      AdaptedModel model,
+      String adapter,
+      TrainingArguments arguments,
+      TrainingSet data,
+      EvaluationSet heldOut,
+      TrainingListener listener,
+      Path output,
+      Map<String, String> metadata) {
+    if (heldOut == null && arguments.evalStrategy() != When.NO) {
+      throw new IllegalArgumentException(
+          "eval_strategy " + arguments.evalStrategy() + " needs held-out examples");
+    }
+    this.model = model;
+    this.adapter = adapter;
+    this.arguments = arguments;
+    this.data = data;
+    this.heldOut = heldOut;
+    this.listener = listener;
+    this.checkpoints = new Checkpoints(output);
+    this.output = output;
+    this.metadata = Map.copyOf(metadata);
+  }
+
+  /**
+   * Trains from the start, or from the last checkpoint in the output folder, and writes the adapter
+   * to the output folder.
+   *
+   * @param resume whether to go on from the last checkpoint, if there is one
+   * @throws IOException if something cannot be written; the last complete checkpoint is then intact
+   * @throws IllegalArgumentException if the run is to go on, but all checkpoints are of runs with
+   *     other settings or data; the message names what differs
+   * @throws TrainingException if a loss or gradient is not finite and the arguments say to stop
+   */
+  public RunSummary train(boolean resume) throws IOException {
+    Adapter trained = model.adapter(adapter);
+    model.activate(adapter);
+    trained.setTrainable(true);
+    trained.clearGradients();
+    try (AdamW optimizer = new AdamW(trained.tensors(), model.model().manager(), arguments)) {
+      return new Run(trained, optimizer).train(resume);
+    } finally {
+      trained.setTrainable(false);
+    }
+  }
+
+  /** Optimizer steps in a pass over the data. */
+  private int stepsPerEpoch() {
+    int batch = arguments.perDeviceTrainBatchSize();
+    int batches = (data.size() + batch - 1) / batch;
+    int accumulation = arguments.gradientAccumulationSteps();
+    return Math.max(1, (batches + accumulation - 1) / accumulation);
+  }
+
+  /** One run of {@link #train}. */
+  private final class Run {
+    private final Adapter trained;
+    private final AdamW optimizer;
+    private final int stepsPerEpoch = stepsPerEpoch();
+    private final int totalSteps =
+        arguments.maxSteps() > 0
+            ? arguments.maxSteps()
+            : (int) Math.ceil(arguments.numTrainEpochs() * stepsPerEpoch);
+    private final int warmupSteps = arguments.warmupStepsOf(totalSteps);
+    private TrainerState state;
+    private BatchPlan epochPlan;
+    private int epochOfPlan = -1;
+    private Speed speed;
+    private double lossSum;
+    private double epochStarted;
+
+    Run(Adapter trained, AdamW optimizer) {
+      this.trained = trained;
+      this.optimizer = optimizer;
+      this.state =
+          TrainerState.start(RunPlan.of(model.model(), trained, arguments, data, totalSteps));
+    }
+
+    RunSummary train(boolean resume) throws IOException {
+      checkpoints.prepare();
+      Optional<Path> last = resume ? checkpoints.latest(state.plan()) : Optional.empty();
+      if (last.isPresent()) {
+        state = checkpoints.read(last.get(), model, adapter, optimizer);
+        checkBestIsThere();
+      }
+      int startStep = state.step();
+      int startUpdates = state.updates();
+      listener.onStart(
+          new RunInfo(
+              startStep,
+              totalSteps,
+              (double) totalSteps / stepsPerEpoch,
+              data.size(),
+              trained.parameterCount(),
+              trained.parameterCount() + baseParameters()));
+      speed = new Speed();
+      boolean stopped = exhausted();
+      while (state.step() < totalSteps && !stopped) {
+        step();
+        stopped = evaluateAndSave();
+      }
+      OptionalInt best = OptionalInt.empty();
+      if (arguments.loadBestModelAtEnd() && state.bestStep() > 0) {
+        model.restore(adapter, checkpoints.folder(state.bestStep()));
+        best = OptionalInt.of(state.bestStep());
+      }
+      save();
+      RunSummary summary =
+          new RunSummary(
+              state.step(),
+              epoch(),
+              lossSum / Math.max(1, state.updates() - startUpdates),
+              speed.seconds(),
+              speed.examplesPerSecond(),
+              speed.tokensPerSecond(),
+              ProcessMemory.now(),
+              stopped,
+              best);
+      listener.onEnd(summary);
+      return summary;
+    }
+
+    private void save() throws IOException {
+      try {
+        model.save(adapter, output, metadata);
+      } catch (IOException e) {
+        throw new IOException(
+            "cannot write the adapter to " + output + ": " + Checkpoints.reason(e), e);
+      }
+    }
+
+    private void checkBestIsThere() throws NoSuchFileException {
+      Path best = checkpoints.folder(state.bestStep());
+      if (arguments.loadBestModelAtEnd() && state.bestStep() > 0 && !Files.isDirectory(best)) {
+        throw new NoSuchFileException(
+            best.toString(), null, "cannot resume: the best model so far should be there");
+      }
+    }
+
+    private long baseParameters() {
+      return model.model().modules().parameters().stream()
+          .mapToLong((Parameter parameter) -> parameter.shape().size())
+          .sum();
+    }
+
+    private double epoch() {
+      return (double) state.step() / stepsPerEpoch;
+    }
+
+    private List<int[]> batchesOf(int step) {
+      int epoch = step / stepsPerEpoch;
+      if (epoch != epochOfPlan) {
+        int[] order = EpochOrder.permutation(data.size(), arguments.seed(), epoch);
+        int batch = arguments.perDeviceTrainBatchSize();
+        int[] lengths = IntStream.range(0, data.size()).map(data::length).toArray();
+        epochPlan =
+            arguments.groupByLength()
+                ? BatchPlan.groupedByLength(lengths, order, batch)
+                : BatchPlan.inOrder(order, batch);
+        epochOfPlan = epoch;
+      }
+      int from = step % stepsPerEpoch * arguments.gradientAccumulationSteps();
+      int to = Math.min(from + arguments.gradientAccumulationSteps(), epochPlan.batches().size());
+      return epochPlan.batches().subList(from, to);
+    }
+
+    private void step() throws IOException {
+      int step = state.step();
+      List<int[]> batches = batchesOf(step);
+      int weight = batches.stream().flatMapToInt(IntStream::of).map(data::weight).sum();
+      double loss = 0;
+      for (int i = 0; i < batches.size(); i++) {
+        loss += forwardBackward(batches.get(i), weight, dropoutKey(step, i));
+      }
+      double norm = optimizer.gradientNorm();
+      boolean finite = Double.isFinite(loss) && Double.isFinite(norm);
+      if (!finite && arguments.nonFinite() == NonFinite.STOP) {
+        throw new TrainingException(
+            "step "
+                + (step + 1)
+                + ": loss and gradient norm should be finite, found "
+                + loss
+                + " and "
+                + norm);
+      }
+      double rate =
+          arguments.learningRate()
+              * arguments.lrSchedulerType().factor(step, warmupSteps, totalSteps);
+      if (finite) {
+        optimizer.step(rate, clipping(norm));
+        lossSum += loss;
+      }
+      state = finite ? state.updated(loss) : state.skipped();
+      optimizer.clearGradients();
+      report(loss, rate, norm);
+      if (state.step() % stepsPerEpoch == 0) {
+        listener.onEpoch(
+            new EpochReport(
+                state.step() / stepsPerEpoch,
+                state.step(),
+                state.meanEpochLoss(),
+                speed.seconds() - epochStarted));
+        epochStarted = speed.seconds();
+        state = state.epochBegun();
+      }
+    }
+
+    private double forwardBackward(int[] examples, int weight, long dropoutKey) {
+      Model base = model.model();
+      try (TokenBatch batch = data.batch(base, examples)) {
+        double loss =
+            base.forwardBackward(
+                batch,
+                data.loss(base, examples),
+                1.0 / weight,
+                dropoutKey,
+                arguments.gradientCheckpointing());
+        speed.add(batch.examples(), batch.tokens());
+        return loss / weight;
+      }
+    }
+
+    private long dropoutKey(int step, int part) {
+      return DropoutMask.mix(DropoutMask.mix(arguments.seed(), step), part);
+    }
+
+    private double clipping(double norm) {
+      double limit = arguments.maxGradNorm();
+      return limit > 0 ? Math.min(1, limit / (norm + 1e-6)) : 1;
+    }
+
+    private void report(double loss, double rate, double norm) throws IOException {
+      double left =
+          (totalSteps - state.step())
+              * (double) data.size()
+              / stepsPerEpoch
+              / Math.max(1e-9, speed.examplesLately());
+      listener.onStep(
+          new StepReport(
+              state.step(),
+              totalSteps,
+              epoch(),
+              loss,
+              rate,
+              norm,
+              speed.examplesLately(),
+              speed.tokensLately(),
+              ProcessMemory.now(),
+              speed.seconds(),
+              left));
+    }
+
+    private boolean due(When when, int every) {
+      return switch (when) {
+        case NO -> false;
+        case STEPS -> state.step() % every == 0 || state.step() == totalSteps;
+        case EPOCH -> state.step() % stepsPerEpoch == 0 || state.step() == totalSteps;
+      };
+    }
+
+    /** {@return whether the run should end here} */
+    private boolean evaluateAndSave() throws IOException {
+      boolean improved = due(arguments.evalStrategy(), arguments.evalSteps()) && evaluate();
+      boolean keepBest = improved && arguments.loadBestModelAtEnd();
+      if (keepBest || due(arguments.saveStrategy(), arguments.saveSteps())) {
+        Path folder = checkpoints.write(model, adapter, metadata, optimizer, state);
+        checkpoints.prune(arguments.saveTotalLimit(), state);
+        listener.onCheckpoint(folder, state.step());
+      }
+      return exhausted();
+    }
+
+    private boolean exhausted() {
+      return arguments.earlyStoppingPatience() > 0
+          && state.evaluationsSinceBest() >= arguments.earlyStoppingPatience();
+    }
+
+    /** {@return whether this evaluation is the best so far} */
+    private boolean evaluate() throws IOException {
+      Map<String, Double> metrics =
+          heldOut.evaluate(model.model(), arguments.perDeviceEvalBatchSize());
+      Double metric = metrics.get(arguments.metricForBestModel());
+      if (metric == null) {
+        throw new IllegalArgumentException(
+            "metric_for_best_model: expected one of "
+                + metrics.keySet()
+                + ", found "
+                + arguments.metricForBestModel());
+      }
+      boolean better = better(metric);
+      state = state.evaluated(metric, better);
+      listener.onEvaluate(new EvalReport(state.step(), epoch(), metrics));
+      return better;
+    }
+
+    /** {@return whether it is the best so far; what is not a number never is} */
+    private boolean better(double metric) {
+      if (Double.isNaN(metric) || state.bestStep() == 0) {
+        return !Double.isNaN(metric);
+      }
+      return arguments.greaterIsBetter() ? metric > state.bestMetric() : metric < state.bestMetric();
+    }
+  }
+}

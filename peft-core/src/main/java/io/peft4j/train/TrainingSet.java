@@ -1,0 +1,25 @@
+package io.peft4j.train;
+
+import io.peft4j.model.Model;
+import io.peft4j.model.TokenBatch;
+
+/** Examples to train on, as a {@link Trainer} needs them. */
+public interface TrainingSet {
+
+  int size();
+
+  /** {@return tokens of example {@code index}} */
+  int length(int index);
+
+  /** {@return how many terms example {@code index} adds to a batch's summed loss} */
+  int weight(int index);
+
+  /** {@return a checksum of the examples, by which a resumed run knows them again} */
+  String fingerprint();
+
+  /** {@return the examples as a batch for {@code model}; the caller closes it} */
+  TokenBatch batch(Model model, int[] examples);
+
+  /** {@return the loss of those examples, summed over its terms} */
+  Model.Loss loss(Model model, int[] examples);
+}

@@ -1,0 +1,137 @@
+package io.peft4j.train.report;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Clock;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * Writes a run's metrics as a TensorBoard event file, to be watched with {@code tensorboard
+ * --logdir FOLDER}: {@code train/loss}, {@code train/learning_rate}, {@code train/grad_norm},
+ * {@code train/samples_per_second}, {@code train/tokens_per_second}, {@code train/rss_gb}, {@code
+ * train/epoch} by step, {@code eval/METRIC} by evaluation, and {@code epoch/loss}.
+ *
+ * <p>A run writes a new file, {@code events.out.tfevents.SECONDS.HOST.PID.N}. A resumed run marks
+ * its start, whereupon TensorBoard forgets what older files of the folder hold of later steps.
+ */
+public final class TensorBoardWriter implements TrainingListener {
+
+  private final Path folder;
+  private final Clock clock;
+  private FileChannel channel;
+
+  /**
+   * @param folder the log folder; it is made when the run starts
+   */
+  public TensorBoardWriter(Path folder) {
+    this(folder, Clock.systemUTC());
+  }
+
+  TensorBoardWriter(Path folder, Clock clock) {
+    this.folder = folder;
+    this.clock = clock;
+  }
+
+  /**
+   * Opens a new event file.
+   *
+   * @throws IOException if it cannot be made
+   */
+  @Override
+  public void onStart(RunInfo run) throws IOException {
+    close();
+    Files.createDirectories(folder);
+    channel = newFile();
+    write(EventRecords.fileVersion(wallTime()));
+    if (run.startStep() > 0) {
+      write(EventRecords.sessionStart(wallTime(), run.startStep() + 1L));
+    }
+  }
+
+  private FileChannel newFile() throws IOException {
+    String name =
+        String.format(
+            "events.out.tfevents.%010d.%s.%d.",
+            clock.instant().getEpochSecond(), hostName(), ProcessHandle.current().pid());
+    for (int number = 0; ; number++) {
+      try {
+        return FileChannel.open(
+            folder.resolve(name + number), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+      } catch (FileAlreadyExistsException e) {
+        // a run of this process that began in the same second has it: take the next number
+      }
+    }
+  }
+
+  private static String hostName() {
+    try {
+      return InetAddress.getLocalHost().getHostName().replaceAll("[^A-Za-z0-9.-]", "-");
+    } catch (UnknownHostException e) {
+      // the name only tells files apart, and a machine without one is no reason to stop
+      return "localhost";
+    }
+  }
+
+  @Override
+  public void onStep(StepReport step) throws IOException {
+    Map<String, Double> values = new LinkedHashMap<>();
+    values.put("train/loss", step.loss());
+    values.put("train/learning_rate", step.learningRate());
+    if (!Double.isNaN(step.gradientNorm())) {
+      values.put("train/grad_norm", step.gradientNorm());
+    }
+    values.put("train/samples_per_second", step.examplesPerSecond());
+    values.put("train/tokens_per_second", step.tokensPerSecond());
+    step.memory().rssBytes().ifPresent(bytes -> values.put("train/rss_gb", bytes / 1e9));
+    values.put("train/epoch", step.epoch());
+    write(EventRecords.scalars(wallTime(), step.step(), values));
+  }
+
+  @Override
+  public void onEpoch(EpochReport epoch) throws IOException {
+    write(EventRecords.scalars(wallTime(), epoch.step(), Map.of("epoch/loss", epoch.loss())));
+  }
+
+  @Override
+  public void onEvaluate(EvalReport evaluation) throws IOException {
+    Map<String, Double> values = new LinkedHashMap<>();
+    evaluation.metrics().forEach((name, value) -> values.put("eval/" + name, value));
+    write(EventRecords.scalars(wallTime(), evaluation.step(), values));
+  }
+
+  @Override
+  public void onEnd(RunSummary summary) throws IOException {
+    close();
+  }
+
+  private double wallTime() {
+    return clock.millis() / 1e3;
+  }
+
+  private void write(byte[] event) throws IOException {
+    if (channel == null) {
+      throw new IllegalStateException(
+          "no event file is open in " + folder + ": no run has started");
+    }
+    ByteBuffer record = ByteBuffer.wrap(EventRecords.frame(event));
+    while (record.hasRemaining()) {
+      channel.write(record);
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    if (channel != null) {
+      channel.close();
+      channel = null;
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Pictures of training runs. */
+package io.peft4j.examples.chart;
