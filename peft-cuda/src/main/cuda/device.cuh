@@ -188,6 +188,13 @@ DEVICE void store8_within(T* run, i64 from, i64 count, bool vector, const float 
   }
 }
 
+// Elements at and at + 1 of a row of count in a word, zero beyond its end.
+template <class T>
+DEVICE u32 pair_or_zero(const T* row, int at, int count) {
+  const u32 first = at < count ? row[at].bits : 0, second = at + 1 < count ? row[at + 1].bits : 0;
+  return first | second << 16;
+}
+
 // Whether rows of count elements all start on 16 bytes.
 template <class T>
 DEVICE bool rows_aligned(const T* p, i64 count) {

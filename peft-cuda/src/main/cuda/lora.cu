@@ -37,11 +37,7 @@ DEVICE Words4 row8(const T* row, int from, int count, bool vector) {
   if (vector && from + 8 <= count) return *reinterpret_cast<const Words4*>(row + from);
   Words4 words;
 #pragma unroll
-  for (int i = 0; i < 4; i++) {
-    const int at = from + 2 * i;
-    const u32 first = at < count ? row[at].bits : 0, second = at + 1 < count ? row[at + 1].bits : 0;
-    words.w[i] = first | second << 16;
-  }
+  for (int i = 0; i < 4; i++) words.w[i] = pair_or_zero(row, from + 2 * i, count);
   return words;
 }
 
@@ -100,13 +96,6 @@ DEVICE void shrink(const T* x, const Adapter* adapters, const int* tiles, T* z, 
   }
 }
 
-// The pair of elements z[row][r], z[row][r + 1], zero outside.
-template <class T>
-DEVICE u32 pair_of(const T* row, int r, int count) {
-  const u32 first = r < count ? row[r].bits : 0, second = r + 1 < count ? row[r + 1].bits : 0;
-  return first | second << 16;
-}
-
 // y: [rows, columns] += z b'; a warp makes 16 rows by 8 columns at a time. kByRank: b is A [rank,
 // columns] (backward), else B [columns, rank].
 template <class T, bool kByRank>
@@ -127,8 +116,9 @@ DEVICE void expand(const T* z, const Adapter* adapters, const int* tiles, T* y, 
   float sum[4] = {};
   for (int r0 = 0; r0 < adapter.rank; r0 += 16) {
     const int r = r0 + 2 * t;
-    const u32 left[4] = {pair_of(top, r, top_count), pair_of(bottom, r, bottom_count),
-                         pair_of(top, r + 8, top_count), pair_of(bottom, r + 8, bottom_count)};
+    const u32 left[4] = {
+        pair_or_zero(top, r, top_count), pair_or_zero(bottom, r, bottom_count),
+        pair_or_zero(top, r + 8, top_count), pair_or_zero(bottom, r + 8, bottom_count)};
     u32 right[2] = {0, 0};
     if (column < columns) {
 #pragma unroll
@@ -140,7 +130,7 @@ DEVICE void expand(const T* z, const Adapter* adapters, const int* tiles, T* y, 
               at + 1 < adapter.rank ? b[static_cast<i64>(at + 1) * columns + column].bits : 0;
           right[half] = first | second << 16;
         } else {
-          right[half] = pair_of(b + static_cast<i64>(column) * adapter.rank, at, adapter.rank);
+          right[half] = pair_or_zero(b + static_cast<i64>(column) * adapter.rank, at, adapter.rank);
         }
       }
     }

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
@@ -75,11 +76,26 @@ struct Worker {
                                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     mprotect(shared + kSharedBytes, page, PROT_NONE);  // the guard behind dynamic shared memory
   }
-  ~Worker() {
-    munmap(stacks, kStackBytes * kMaxThreads);
-    munmap(shared, kSharedBytes + sysconf(_SC_PAGESIZE));
+};
+
+// Workers wait here between launches, their stacks in place.
+struct Idle {
+  std::mutex mutex;
+  std::vector<Worker*> workers;
+
+  Worker& take() {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (workers.empty()) return *new Worker;
+    Worker* const last = workers.back();
+    workers.pop_back();
+    return *last;
+  }
+  void give_back(Worker& w) {
+    std::lock_guard<std::mutex> lock(mutex);
+    workers.push_back(&w);
   }
 };
+Idle idle;
 
 thread_local Worker* worker = nullptr;
 
@@ -189,6 +205,15 @@ void install_handlers() {
   (void)done;
 }
 
+// Runs body, and comes back when a fault ends it. A function of its own: what is longjmped over must
+// not live in the frame that stays.
+template <class Body>
+__attribute__((noinline)) bool guarded(Worker& w, const Body& body) {
+  if (sigsetjmp(w.escape, 1) != 0) return false;
+  body();
+  return true;
+}
+
 std::vector<unsigned> thread_order(unsigned threads, Order order) {
   std::vector<unsigned> result(threads);
   for (unsigned i = 0; i < threads; i++) result[i] = order == Order::kReverse ? threads - 1 - i : i;
@@ -264,7 +289,7 @@ Outcome run_grid(const Kernel& kernel, Index3 grid, Index3 block, size_t shared_
   std::atomic<uint64_t> next{0};
   std::atomic<int> outcome{static_cast<int>(Outcome::kDone)};
   auto work = [&] {
-    Worker w;
+    Worker& w = idle.take();
     w.threads = threads;
     w.block_dim = block;
     w.grid_dim = grid;
@@ -272,24 +297,23 @@ Outcome run_grid(const Kernel& kernel, Index3 grid, Index3 block, size_t shared_
     w.kernel = &kernel;
     w.arguments = arguments;
     set_worker(&w);
-    if (sigsetjmp(w.escape, 1) != 0) {
-      outcome = static_cast<int>(w.fault);
-      set_worker(nullptr);
-      return;
-    }
-    for (uint64_t b; outcome == static_cast<int>(Outcome::kDone) && (b = next++) < blocks;) {
-      w.block = {static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
-                 static_cast<unsigned>(b / grid.x / grid.y)};
-      // what a block finds in dynamic shared memory is nobody's: all ones is NaN in every type
-      std::memset(dynamic_shared(), 0xff, shared_bytes);
-      const Outcome ended = run_block(w, sequence);
-      if (ended != Outcome::kDone) {
-        fprintf(stderr, "standin: %s, block (%u,%u,%u): threads wait for each other forever\n",
-                kernel.name, w.block.x, w.block.y, w.block.z);
-        outcome = static_cast<int>(ended);
+    const bool survived = guarded(w, [&] {
+      for (uint64_t b; outcome == static_cast<int>(Outcome::kDone) && (b = next++) < blocks;) {
+        w.block = {static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
+                   static_cast<unsigned>(b / grid.x / grid.y)};
+        // what a block finds in dynamic shared memory is nobody's: all ones is NaN in every type
+        std::memset(dynamic_shared(), 0xff, shared_bytes);
+        const Outcome ended = run_block(w, sequence);
+        if (ended != Outcome::kDone) {
+          fprintf(stderr, "standin: %s, block (%u,%u,%u): threads wait for each other forever\n",
+                  kernel.name, w.block.x, w.block.y, w.block.z);
+          outcome = static_cast<int>(ended);
+        }
       }
-    }
+    });
+    if (!survived) outcome = static_cast<int>(w.fault);
     set_worker(nullptr);
+    idle.give_back(w);
   };
   // never on the caller's thread: it is the Java VM's, which looks at its stack
   const uint64_t wanted = std::min<uint64_t>(blocks, std::max(1u, std::thread::hardware_concurrency()));

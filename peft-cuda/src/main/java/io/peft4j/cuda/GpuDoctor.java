@@ -67,7 +67,7 @@ public final class GpuDoctor {
       for (FloatType type : FloatType.values()) {
         WeightProbes weights = new WeightProbes(bench, type, 136, 192);
         List<Probe> probes = new ArrayList<>(weights.codec());
-        for (int rows : new int[] {1, 4, 8, 40}) {
+        for (int rows : new int[] {1, 4, 8, 16, 32, 64, 72}) {
           probes.add(weights.multiply(rows));
         }
         probes.add(weights.inputGradient(40));

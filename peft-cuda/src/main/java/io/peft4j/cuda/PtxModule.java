@@ -34,6 +34,7 @@ record PtxModule(String name, int target, String text, Map<String, List<Integer>
           "quantize",
           "rms_norm",
           "rotary",
+          "skinny",
           "swiglu");
 
   /** The targets there is PTX for, ascending. */

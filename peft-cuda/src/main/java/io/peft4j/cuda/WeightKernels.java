@@ -15,6 +15,7 @@ import io.peft4j.quant.FloatType;
  */
 public final class WeightKernels {
   static final int MATVEC_ROWS = 8;
+  static final int SKINNY_ROWS = 64;
   private static final int TILE = 128;
   private static final int TENSOR_CORE_SHARED = 51_200;
 
@@ -100,27 +101,30 @@ public final class WeightKernels {
       bias.require("bias", (long) n * type.bytes());
     }
     checkTail(tail, type, rows, n);
+    Arguments arguments = new Arguments().pointer(x).struct(w.argument()).pointer(y);
     boolean vectors = k % 32 == 0 && x.aligned16();
-    boolean tensorCores = type != FloatType.F32 && vectors && tailAligned(tail);
-    if (rows > MATVEC_ROWS && tensorCores) {
-      Arguments arguments = shaped(x, w, y).number(rows).number(n).number(k);
-      addTail(arguments, tail).pointer(bias);
-      context
-          .kernel("matmul", "matmul_" + suffix(type))
-          .launch(divideUp(rows, TILE), divideUp(n, TILE), 256, TENSOR_CORE_SHARED, arguments);
-    } else if (vectors) {
-      int atOnce = rows == 1 ? 1 : rows <= 4 ? 4 : MATVEC_ROWS;
-      Arguments arguments = shaped(x, w, y).number(rows).number(n).number(k);
-      addTail(arguments, tail).pointer(bias);
-      context
-          .kernel("matvec", "matvec" + atOnce + "_" + suffix(type))
-          .launch(divideUp(n, 8), divideUp(rows, atOnce), 128, 0, arguments);
-    } else {
-      Arguments arguments = shaped(x, w, y).number(n).number(k);
-      addTail(arguments, tail).pointer(bias);
+    if (!vectors) {
+      addTail(arguments.number(n).number(k), tail).pointer(bias);
       context
           .kernel("matvec", "matvec_any_" + suffix(type))
           .launch(divideUp(n, 4), rows, 128, 0, arguments);
+      return;
+    }
+    addTail(arguments.number(rows).number(n).number(k), tail).pointer(bias);
+    if (rows <= MATVEC_ROWS || type == FloatType.F32) {
+      int atOnce = rows == 1 ? 1 : rows <= 4 ? 4 : MATVEC_ROWS;
+      context
+          .kernel("matvec", "matvec" + atOnce + "_" + suffix(type))
+          .launch(divideUp(n, 8), divideUp(rows, atOnce), 128, 0, arguments);
+    } else if (rows <= SKINNY_ROWS || !tailAligned(tail)) {
+      int atOnce = rows <= 16 ? 16 : rows <= 32 ? 32 : SKINNY_ROWS;
+      context
+          .kernel("skinny", "skinny" + atOnce + "_" + suffix(type))
+          .launch(divideUp(n, 32), divideUp(rows, atOnce), 256, 0, arguments);
+    } else {
+      context
+          .kernel("matmul", "matmul_" + suffix(type))
+          .launch(divideUp(rows, TILE), divideUp(n, TILE), 256, TENSOR_CORE_SHARED, arguments);
     }
   }
 
@@ -145,8 +149,8 @@ public final class WeightKernels {
     dy.require("dy", (long) rows * n * type.bytes());
     dx.require("dx", (long) rows * k * type.bytes());
     checkTail(tail, type, rows, k);
-    Arguments arguments = shaped(dy, w, dx).number(rows).number(n).number(k);
-    addTail(arguments, tail).number(accumulate ? 1 : 0);
+    Arguments arguments = new Arguments().pointer(dy).struct(w.argument()).pointer(dx);
+    addTail(arguments.number(rows).number(n).number(k), tail).number(accumulate ? 1 : 0);
     boolean tensorCores =
         type != FloatType.F32 && k % 32 == 0 && n % 8 == 0 && dy.aligned16() && tailAligned(tail);
     if (tensorCores) {
@@ -158,10 +162,6 @@ public final class WeightKernels {
           .kernel("matvec", "gradient_any_" + suffix(type))
           .launch(divideUp(k, 128), divideUp(rows, 4), 128, 0, arguments);
     }
-  }
-
-  private static Arguments shaped(DeviceSpan in, DeviceWeight w, DeviceSpan out) {
-    return new Arguments().pointer(in).struct(w.argument()).pointer(out);
   }
 
   private static Arguments addTail(Arguments arguments, LowRankTail tail) {
