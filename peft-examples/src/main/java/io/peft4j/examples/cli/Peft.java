@@ -1,5 +1,6 @@
 package io.peft4j.examples.cli;
 
+import io.peft4j.examples.SentimentLora;
 import io.peft4j.examples.importer.ImportCommand;
 import java.io.PrintWriter;
 import picocli.CommandLine;
@@ -20,7 +21,8 @@ import picocli.CommandLine.ParameterException;
       MergeCommand.class,
       InspectCommand.class,
       BenchCommand.class,
-      ImportCommand.class
+      ImportCommand.class,
+      SentimentLora.class
     })
 public final class Peft {
 

@@ -148,7 +148,8 @@ final class TrainCommand implements Callable<Integer> {
     listeners.add(new MetricsJsonLines(output.resolve("metrics.jsonl")));
     listeners.add(new TensorBoardWriter(output.resolve("tensorboard")));
     try (TrainingListener all = TrainingListener.all(listeners)) {
-      return new Trainer(adapted, "default", arguments, train, heldOut, all, output, Map.of())
+      Map<String, String> base = Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
+      return new Trainer(adapted, "default", arguments, train, heldOut, all, output, base)
           .train(training.resume());
     }
   }
