@@ -25,6 +25,12 @@ import java.util.Map;
  */
 public final class AdaptedModel implements AutoCloseable {
 
+  /**
+   * The key, among an adapter's metadata, of the fingerprint of the base that it was trained on;
+   * see {@link Model#fingerprint}.
+   */
+  public static final String BASE_SHA256 = "peft4j.base_sha256";
+
   private final Model model;
   private final Map<String, Adapter> adapters = new LinkedHashMap<>();
   private Merge merge;
@@ -88,17 +94,32 @@ public final class AdaptedModel implements AutoCloseable {
 
   /**
    * Adds an adapter from a peft folder and activates it alone; it is not trainable until {@link
-   * Adapter#setTrainable}.
+   * Adapter#setTrainable}. If the folder says which base it was trained on ({@value #BASE_SHA256}
+   * among its metadata), this has to be that base.
    *
    * @throws IOException if a file cannot be read
    * @throws IllegalArgumentException if the folder does not fit the model; the message names file
    *     and key, and no adapter has been added
    */
   public Adapter load(String name, Path folder) throws IOException {
+    checkBase(folder);
+    return loadOnAnyBase(name, folder);
+  }
+
+  /**
+   * As {@link #load}, but on whatever base fits in names and shapes: for a base that was converted,
+   * or quantized, since.
+   *
+   * @throws IOException if a file cannot be read
+   * @throws IllegalArgumentException if the folder does not fit the model; the message names file
+   *     and key, and no adapter has been added
+   */
+  public Adapter loadOnAnyBase(String name, Path folder) throws IOException {
+    AdapterConfig config = AdapterFiles.readConfig(folder);
     List<Adapter> before = active();
     Adapter adapter;
     try {
-      adapter = add(name, AdapterFiles.readConfig(folder), 0);
+      adapter = add(name, config, 0);
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(folder + ": " + e.getMessage(), e);
     }
@@ -110,6 +131,20 @@ public final class AdaptedModel implements AutoCloseable {
       delete(name);
       before.forEach(Adapter::activate);
       throw e;
+    }
+  }
+
+  private void checkBase(Path folder) throws IOException {
+    String expected = AdapterFiles.readMetadata(folder).get(BASE_SHA256);
+    if (expected != null && !expected.equals(model.fingerprint())) {
+      throw new IllegalArgumentException(
+          folder.resolve(AdapterFiles.WEIGHTS)
+              + ": was trained on a base with SHA-256 "
+              + expected
+              + ", found "
+              + model.checkpoint().path()
+              + " with SHA-256 "
+              + model.fingerprint());
     }
   }
 

@@ -23,6 +23,7 @@ public final class Adapter {
   private final Map<Linear, ProjectionAdapter> projections;
   private final Map<Embedding, EmbeddingAdapter> embeddings;
   private final Map<Parameter, NDArray> overlays;
+  private final Map<Parameter, NDArray> residuals;
   private boolean active;
 
   Adapter(String name, AdapterConfig config, NDManager manager, AdapterBuilder built) {
@@ -33,6 +34,7 @@ public final class Adapter {
     this.projections = built.projections;
     this.embeddings = built.embeddings;
     this.overlays = built.overlays;
+    this.residuals = built.residuals;
   }
 
   public String name() {
@@ -71,6 +73,7 @@ public final class Adapter {
   void activate() {
     if (!active) {
       overlays.forEach((parameter, value) -> parameter.lay(this, value));
+      residuals.forEach((parameter, value) -> parameter.lay(this, value));
       projections.forEach((linear, adapter) -> linear.add(adapter));
       embeddings.forEach((embedding, adapter) -> embedding.add(adapter));
       active = true;
@@ -80,6 +83,7 @@ public final class Adapter {
   void deactivate() {
     if (active) {
       overlays.keySet().forEach(parameter -> parameter.lift(this));
+      residuals.keySet().forEach(parameter -> parameter.lift(this));
       projections.forEach((linear, adapter) -> linear.remove(adapter));
       embeddings.forEach((embedding, adapter) -> embedding.remove(adapter));
       active = false;
@@ -94,6 +98,7 @@ public final class Adapter {
     return embeddings;
   }
 
+  /** {@return trained tensors that take the place of the base's} */
   Map<Parameter, NDArray> overlays() {
     return overlays;
   }

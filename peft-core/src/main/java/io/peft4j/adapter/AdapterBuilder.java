@@ -24,6 +24,7 @@ final class AdapterBuilder {
   final Map<Linear, ProjectionAdapter> projections = new LinkedHashMap<>();
   final Map<Embedding, EmbeddingAdapter> embeddings = new LinkedHashMap<>();
   final Map<Parameter, NDArray> overlays = new LinkedHashMap<>();
+  final Map<Parameter, NDArray> residuals = new LinkedHashMap<>();
 
   private final Model model;
   private final NDManager manager;
@@ -101,8 +102,11 @@ final class AdapterBuilder {
     embeddings.put(embedding, adapter);
   }
 
-  /** Uses {@code weight} in place of the base's while this adapter is active; not saved. */
-  void replaceWeight(Parameter parameter, NDArray weight) {
-    overlays.put(parameter, weight);
+  /**
+   * Uses {@code residual}, what factors leave of a weight, in place of the base's while this
+   * adapter is active; not saved. When merging, the adapter of the projection accounts for it.
+   */
+  void leave(Parameter parameter, NDArray residual) {
+    residuals.put(parameter, residual);
   }
 }

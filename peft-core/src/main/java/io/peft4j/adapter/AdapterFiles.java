@@ -111,7 +111,9 @@ public final class AdapterFiles {
     Map<String, String> all = new TreeMap<>(metadata);
     all.put("format", "pt");
     SafetensorsWriter.write(folder.resolve(WEIGHTS), sources, all);
-    AtomicFiles.writeString(folder.resolve(CONFIG), print(config.toJson()) + "\n");
+    // As peft does: whoever loads it means to use it, unless he says otherwise.
+    ObjectNode json = config.toJson().put("inference_mode", true);
+    AtomicFiles.writeString(folder.resolve(CONFIG), print(json) + "\n");
   }
 
   /** As Python's {@code json.dumps(indent=2, sort_keys=True)} has it. */

@@ -191,7 +191,11 @@ final class LoraConfigJson {
       if (node == null) {
         return null;
       }
-      return node.isTextual() ? List.of(node.asText()) : ModuleSelector.texts(key, node);
+      if (node.isTextual()) {
+        // To peft an empty text is as good as none.
+        return node.asText().isEmpty() ? List.of() : List.of(node.asText());
+      }
+      return ModuleSelector.texts(key, node);
     }
 
     List<Integer> integers(String key) {

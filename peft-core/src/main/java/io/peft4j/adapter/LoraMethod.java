@@ -38,8 +38,11 @@ final class LoraMethod implements AdapterMethod {
 
   @Override
   public AdapterConfig settle(AdapterConfig config, Model model) {
-    LoraConfig lora =
-        TargetMatcher.withDefaultTargets((LoraConfig) config, model.config().modelType());
+    return settle((LoraConfig) config, model.config().modelType());
+  }
+
+  static LoraConfig settle(LoraConfig config, String modelType) {
+    LoraConfig lora = TargetMatcher.withDefaultTargets(config, modelType);
     if (!"SEQ_CLS".equals(lora.taskType())) {
       return lora;
     }
@@ -111,10 +114,10 @@ final class LoraMethod implements AdapterMethod {
     DoraMagnitude magnitude = null;
     if (config.useDora()) {
       try (NDManager scope = builder.manager().newSubManager()) {
-        NDArray weight = config.init().takesFromBase() ? residual(linear, builder, scope) : null;
-        if (weight == null) {
-          weight = linear.projection().weight(scope);
-        }
+        NDArray weight =
+            config.init().takesFromBase()
+                ? residual(linear, builder, scope)
+                : linear.projection().weight(scope);
         NDArray norms = DoraMagnitude.rowNorms(weight, factors.delta(scope));
         magnitude =
             new DoraMagnitude(
@@ -122,7 +125,8 @@ final class LoraMethod implements AdapterMethod {
                 keep(DoraMagnitude.rowSquares(weight), builder));
       }
     }
-    return new LoraProjection(factors, magnitude, config.loraDropout());
+    NDArray residual = builder.residuals.get(weightOf(linear));
+    return new LoraProjection(factors, magnitude, config.loraDropout(), residual);
   }
 
   private static LoraEmbedding embedding(
@@ -181,15 +185,11 @@ final class LoraMethod implements AdapterMethod {
       throw new IllegalArgumentException(
           linear.name() + ": this init_lora_weights needs a dense weight");
     }
-    builder.replaceWeight(weight, residual);
+    builder.leave(weight, residual);
   }
 
   private static NDArray residual(Linear linear, AdapterBuilder builder, NDManager scope) {
-    NDArray residual = builder.overlays.get(weightOf(linear));
-    if (residual == null) {
-      return null;
-    }
-    NDArray copy = residual.duplicate();
+    NDArray copy = builder.residuals.get(weightOf(linear)).duplicate();
     copy.attach(scope);
     return copy;
   }
@@ -201,21 +201,17 @@ final class LoraMethod implements AdapterMethod {
         .orElse(null);
   }
 
-  /** As in peft, a name means every module whose name ends in it, "pre_classifier" included. */
   private static void trainSavedModules(LoraConfig config, AdapterBuilder builder) {
     if (config.modulesToSave() == null) {
       return;
     }
-    boolean any = false;
-    for (String name : builder.model().modules().names()) {
-      if (config.modulesToSave().stream().anyMatch(name::endsWith)) {
-        builder.model().modules().under(name).forEach(builder::trainModule);
-        any = true;
-      }
-    }
-    if (!any) {
+    List<String> saved = TargetMatcher.savedModules(config, builder.model().modules());
+    if (saved.isEmpty()) {
       throw new IllegalArgumentException(
           "modules_to_save " + config.modulesToSave() + " names nothing in the model");
+    }
+    for (String name : saved) {
+      builder.model().modules().under(name).forEach(builder::trainModule);
     }
   }
 

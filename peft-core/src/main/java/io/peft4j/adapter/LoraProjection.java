@@ -14,14 +14,17 @@ final class LoraProjection implements ProjectionAdapter {
   private final LoraFactors factors;
   private final DoraMagnitude magnitude;
   private final double dropout;
+  private final NDArray residual;
 
   /**
    * @param magnitude null for plain LoRA
+   * @param residual what factors taken from the base's weight left of it [out, in], or null
    */
-  LoraProjection(LoraFactors factors, DoraMagnitude magnitude, double dropout) {
+  LoraProjection(LoraFactors factors, DoraMagnitude magnitude, double dropout, NDArray residual) {
     this.factors = factors;
     this.magnitude = magnitude;
     this.dropout = dropout;
+    this.residual = residual;
   }
 
   @Override
@@ -64,8 +67,16 @@ final class LoraProjection implements ProjectionAdapter {
   public NDArray mergedWeight(NDArray weight, NDArray base, NDManager manager) {
     try (NDManager scope = manager.newSubManager()) {
       NDArray delta = factors.delta(scope);
+      NDArray from = weight;
+      NDArray alone = base;
+      if (residual != null) {
+        alone = Ops.toFloat32(residual);
+        alone.attach(scope);
+        from = weight.sub(base).addi(alone);
+        from.attach(scope);
+      }
       NDArray merged =
-          magnitude == null ? weight.add(delta) : magnitude.apply(weight, base, delta, scope);
+          magnitude == null ? from.add(delta) : magnitude.apply(from, alone, delta, scope);
       merged.attach(manager);
       return merged;
     }

@@ -49,7 +49,7 @@ final class TargetMatcher {
     if (config.targetModules() != null) {
       return config;
     }
-    List<String> names = DEFAULT_TARGETS.get(modelType);
+    List<String> names = DEFAULT_TARGETS.get(String.valueOf(modelType));
     if (names == null) {
       throw new IllegalArgumentException(
           "target_modules is missing, and there is no default for model_type " + modelType);
@@ -81,6 +81,13 @@ final class TargetMatcher {
                 + leaf.getClass().getSimpleName()
                 + "; LoRA adapts linear layers and embeddings");
       }
+      if (savedWhole(config, leaf.name())) {
+        throw new IllegalArgumentException(
+            leaf.name()
+                + ": is targeted, and named by modules_to_save "
+                + config.modulesToSave()
+                + " too, which match the end of a name; exclude it from one");
+      }
       found.add(leaf);
     }
     if (found.isEmpty()) {
@@ -91,6 +98,29 @@ final class TargetMatcher {
               + String.join(", ", nearMisses(config.targetModules(), modules)));
     }
     return found;
+  }
+
+  /**
+   * {@return the modules that are trained in full} As in peft, a name means every module whose name
+   * ends in it, so that {@code classifier} takes {@code pre_classifier} along.
+   */
+  static List<String> savedModules(LoraConfig config, ModuleTree modules) {
+    return modules.names().stream().filter(name -> endsLikeSaved(config, name)).toList();
+  }
+
+  private static boolean endsLikeSaved(LoraConfig config, String name) {
+    return config.modulesToSave() != null
+        && config.modulesToSave().stream().anyMatch(name::endsWith);
+  }
+
+  /** {@return whether {@code leaf} or a module around it is trained in full} */
+  private static boolean savedWhole(LoraConfig config, String leaf) {
+    for (int dot = leaf.indexOf('.'); dot >= 0; dot = leaf.indexOf('.', dot + 1)) {
+      if (endsLikeSaved(config, leaf.substring(0, dot))) {
+        return true;
+      }
+    }
+    return endsLikeSaved(config, leaf);
   }
 
   private boolean inAllLinear(String name, ModuleTree modules) {

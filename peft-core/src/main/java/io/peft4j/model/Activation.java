@@ -31,7 +31,7 @@ enum Activation {
         }
       }
     }
-    throw new IllegalArgumentException("hidden_act: no activation named '" + name + "'");
+    throw new IllegalArgumentException("no activation named '" + name + "'");
   }
 
   NDArray apply(NDArray x) {

@@ -126,12 +126,25 @@ record EncoderSpec(
    * @throws IllegalArgumentException naming the key that is missing or not supported
    */
   static EncoderSpec of(ModelConfig config) {
-    return switch (config.modelType()) {
-      case "bert" -> bert(config);
-      case "roberta" -> roberta(config);
-      case "distilbert" -> distilbert(config);
-      default -> throw config.unsupported("model_type", "bert, roberta, distilbert");
-    };
+    EncoderSpec spec =
+        switch (config.modelType()) {
+          case "bert" -> bert(config);
+          case "roberta" -> roberta(config);
+          case "distilbert" -> distilbert(config);
+          default -> throw config.unsupported("model_type", "bert, roberta, distilbert");
+        };
+    if (spec.layers < 1 || spec.heads < 1 || spec.hidden < 1 || spec.hidden % spec.heads != 0) {
+      throw config.wrong(
+          "expected at least one layer, and a width that is a multiple of the number of heads;"
+              + " found "
+              + spec.layers
+              + " layers, width "
+              + spec.hidden
+              + ", "
+              + spec.heads
+              + " heads");
+    }
+    return spec;
   }
 
   private static EncoderSpec bert(ModelConfig config) {

@@ -8,7 +8,8 @@ import io.peft4j.torch.Precision;
  * How to load a model.
  *
  * @param precision what it computes in, and its weights are kept in
- * @param labels names of a new head's outputs; null takes what {@code config.json} says
+ * @param labels names of a new head's outputs; a stored head of another size is then replaced. null
+ *     takes what {@code config.json} says
  * @param task what a new head learns; null takes what {@code config.json} says
  * @param seed of weights that the checkpoint lacks, such as a new head's
  */

@@ -2,7 +2,6 @@ package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.data.LabelNames;
@@ -12,9 +11,7 @@ import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * A frozen transformer with a head, loaded from a Hugging Face checkpoint folder. Adapters attach
@@ -34,6 +31,7 @@ public final class Model implements AutoCloseable {
   private final SegmentChain chain;
   private final LanguageModelHead head;
   private final ModuleTree modules;
+  private String fingerprint;
 
   private Model(
       ModelConfig config,
@@ -57,6 +55,7 @@ public final class Model implements AutoCloseable {
             precision,
             architecture.baseName(),
             architecture.initializerRange(),
+            options.labels() != null,
             options.seed());
     List<Segment> segments;
     if (labels == null) {
@@ -89,8 +88,8 @@ public final class Model implements AutoCloseable {
   public static Model load(Path folder, LoadOptions options) throws IOException {
     ModelConfig config = ModelConfig.read(folder);
     Architecture architecture = architecture(config);
-    LabelNames labels = options.labels() != null ? options.labels() : labels(config);
-    Task task = options.task() != null ? options.task() : task(config, labels);
+    LabelNames labels = options.labels() != null ? options.labels() : config.labels();
+    Task task = options.task() != null ? options.task() : config.task();
     return open(folder, config, architecture, task, labels, options);
   }
 
@@ -128,30 +127,6 @@ public final class Model implements AutoCloseable {
       checkpoint.close();
       throw e;
     }
-  }
-
-  private static LabelNames labels(ModelConfig config) {
-    JsonNode id2label = config.json().get("id2label");
-    if (id2label != null && id2label.isObject()) {
-      Map<Integer, String> names = new HashMap<>();
-      id2label
-          .properties()
-          .forEach(entry -> names.put(Integer.valueOf(entry.getKey()), entry.getValue().asText()));
-      return LabelNames.ofId2label(names);
-    }
-    List<String> names = new ArrayList<>();
-    for (int i = 0; i < config.integer("num_labels", 2); i++) {
-      names.add("LABEL_" + i);
-    }
-    return LabelNames.of(names);
-  }
-
-  private static Task task(ModelConfig config, LabelNames labels) {
-    String problem = config.text("problem_type", null);
-    if (problem != null) {
-      return Task.ofProblemType(problem);
-    }
-    return labels.size() == 1 ? Task.REGRESSION : Task.SINGLE_LABEL;
   }
 
   private static ObjectNode headConfig(Task task, LabelNames labels) {
@@ -197,6 +172,35 @@ public final class Model implements AutoCloseable {
     return checkpoint;
   }
 
+  /**
+   * {@return the SHA-256 of the checkpoint's tensors, see {@link Fingerprint#of}} Reads the whole
+   * checkpoint the first time.
+   */
+  public String fingerprint() {
+    if (fingerprint == null) {
+      fingerprint = Fingerprint.of(checkpoint);
+    }
+    return fingerprint;
+  }
+
+  /**
+   * Reads all of the base's weights in search of one that is not a finite number. Loading does not:
+   * it would read a file that otherwise is read when, and as far as, it is used.
+   *
+   * @throws IllegalArgumentException if there is one; the message names file and tensor
+   */
+  public void checkFinite() {
+    for (Parameter parameter : modules.parameters()) {
+      if (!parameter.isFinite()) {
+        throw new IllegalArgumentException(
+            checkpoint.path()
+                + ": tensor '"
+                + parameter.name()
+                + "': expected finite numbers, found NaN or an infinity");
+      }
+    }
+  }
+
   /** {@return the longest sequence it takes, in tokens} */
   public int maxLength() {
     return architecture.maxLength();
@@ -220,15 +224,30 @@ public final class Model implements AutoCloseable {
   /**
    * Runs {@code batch} without dropout and without a graph.
    *
-   * @return a classifier's logits, [examples][labels]
+   * @return a classifier's logits, [examples][labels]; they may be NaN if an adapter's weights are
    * @throws IllegalStateException if this is a language model
+   * @throws IllegalArgumentException if they are not finite because of the base's own weights
    */
   public float[][] logits(TokenBatch batch) {
     if (head != null) {
       throw new IllegalStateException("a language model has no logits of a whole sequence");
     }
     Pass pass = Pass.inference(batch, precision);
-    return chain.infer(pass, output -> Decoding.rows(output, batch.examples()));
+    float[][] rows = chain.infer(pass, output -> Decoding.rows(output, batch.examples()));
+    for (float[] row : rows) {
+      blameBase(row);
+    }
+    return rows;
+  }
+
+  /** Looks into the base's weights where an output is not finite. */
+  private void blameBase(float[] outputs) {
+    for (float output : outputs) {
+      if (!Float.isFinite(output)) {
+        checkFinite();
+        return;
+      }
+    }
   }
 
   /** {@return the log-probability of each label of the batch, for a language model} */
@@ -237,7 +256,9 @@ public final class Model implements AutoCloseable {
       return new float[0];
     }
     Pass pass = Pass.inference(batch, precision);
-    return chain.infer(pass, states -> head.logProbs(states, pass));
+    float[] logProbs = chain.infer(pass, states -> head.logProbs(states, pass));
+    blameBase(logProbs);
+    return logProbs;
   }
 
   /** {@return the logits of each row's next token, after a step of generation} */

@@ -4,11 +4,18 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.data.LabelNames;
+import io.peft4j.data.Task;
+import io.peft4j.io.AtomicFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /** A checkpoint's {@code config.json}. Immutable: changes give a new one. */
 public final class ModelConfig {
@@ -60,8 +67,45 @@ public final class ModelConfig {
     return new ModelConfig(file, merged);
   }
 
+  /** Writes this as {@code config.json} in {@code folder}, whole or not at all. */
+  public void write(Path folder) throws IOException {
+    AtomicFiles.writeString(
+        folder.resolve("config.json"),
+        JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");
+  }
+
   public String modelType() {
     return text("model_type");
+  }
+
+  /**
+   * {@return the names of a classifier's outputs}: those of {@code id2label}, else LABEL_0 and so
+   * on
+   */
+  public LabelNames labels() {
+    JsonNode id2label = json.get("id2label");
+    if (id2label != null && id2label.isObject()) {
+      Map<Integer, String> names = new HashMap<>();
+      for (Map.Entry<String, JsonNode> entry : id2label.properties()) {
+        if (!entry.getKey().matches("\\d{1,9}")) {
+          throw new IllegalArgumentException(
+              file + ": 'id2label': expected numbers as keys, found '" + entry.getKey() + "'");
+        }
+        names.put(Integer.valueOf(entry.getKey()), entry.getValue().asText());
+      }
+      return naming("id2label", () -> LabelNames.ofId2label(names));
+    }
+    int count = integer("num_labels", 2);
+    return LabelNames.of(IntStream.range(0, count).mapToObj(i -> "LABEL_" + i).toList());
+  }
+
+  /** {@return what a classifier's outputs mean}: {@code problem_type}, else by their number */
+  public Task task() {
+    String problem = text("problem_type", null);
+    if (problem != null) {
+      return naming("problem_type", () -> Task.ofProblemType(problem));
+    }
+    return labels().size() == 1 ? Task.REGRESSION : Task.SINGLE_LABEL;
   }
 
   private JsonNode required(String key) {
@@ -136,10 +180,15 @@ public final class ModelConfig {
 
   Activation activation(String key, String otherwise) {
     String name = text(key, otherwise);
+    return naming(key, () -> Activation.named(name));
+  }
+
+  /** {@return what {@code read} gives, its complaints preceded by this file and {@code key}} */
+  <T> T naming(String key, Supplier<T> read) {
     try {
-      return Activation.named(name);
+      return read.get();
     } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
+      throw new IllegalArgumentException(file + ": '" + key + "': " + e.getMessage(), e);
     }
   }
 
@@ -150,6 +199,11 @@ public final class ModelConfig {
   private IllegalArgumentException wrongType(String key, String expected, JsonNode found) {
     return new IllegalArgumentException(
         file + ": '" + key + "' must be " + expected + ", found " + found);
+  }
+
+  /** {@return an exception saying what is wrong in this file} */
+  IllegalArgumentException wrong(String message) {
+    return new IllegalArgumentException(file + ": " + message);
   }
 
   /** {@return an exception saying that the value of {@code key} is not one of {@code supported}} */

@@ -83,6 +83,15 @@ public final class Parameter {
     }
   }
 
+  /** {@return whether the frozen tensor holds finite numbers only} */
+  boolean isFinite() {
+    try (NDArray wide = Ops.toFloat32(base);
+        NDArray magnitudes = wide.abs();
+        NDArray largest = magnitudes.max()) {
+      return Float.isFinite(largest.getFloat());
+    }
+  }
+
   boolean trainable() {
     return value.hasGradient();
   }

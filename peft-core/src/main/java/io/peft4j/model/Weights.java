@@ -28,6 +28,7 @@ final class Weights {
   private final Precision precision;
   private final String baseName;
   private final double initializerRange;
+  private final boolean newHead;
   private final SplittableRandom random;
   private final List<String> initialized = new ArrayList<>();
 
@@ -35,6 +36,7 @@ final class Weights {
    * @param baseName first part of the base model's names ({@code bert}), which a checkpoint saved
    *     without a head lacks
    * @param initializerRange standard deviation for weights that the checkpoint lacks
+   * @param newHead whether a head of another size than asked for is replaced by a new one
    */
   Weights(
       NDManager manager,
@@ -42,12 +44,14 @@ final class Weights {
       Precision precision,
       String baseName,
       double initializerRange,
+      boolean newHead,
       long seed) {
     this.manager = manager;
     this.checkpoint = checkpoint;
     this.precision = precision;
     this.baseName = baseName;
     this.initializerRange = initializerRange;
+    this.newHead = newHead;
     this.random = new SplittableRandom(seed);
   }
 
@@ -83,12 +87,18 @@ final class Weights {
 
   /** As {@link #get}, but a weight that the checkpoint lacks is drawn from N(0, range). */
   Parameter getOrDraw(String name, long... shape) {
-    return find(name) != null ? get(name, shape) : initialize(name, initializerRange, shape);
+    return usable(name, shape) ? get(name, shape) : initialize(name, initializerRange, shape);
   }
 
   /** As {@link #get}, but a bias that the checkpoint lacks is zero. */
   Parameter getOrZero(String name, long... shape) {
-    return find(name) != null ? get(name, shape) : initialize(name, 0, shape);
+    return usable(name, shape) ? get(name, shape) : initialize(name, 0, shape);
+  }
+
+  private boolean usable(String name, long[] shape) {
+    String stored = find(name);
+    return stored != null
+        && (!newHead || new Shape(checkpoint.info(stored).dimensions()).equals(new Shape(shape)));
   }
 
   private Parameter initialize(String name, double deviation, long[] shape) {

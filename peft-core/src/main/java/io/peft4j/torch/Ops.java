@@ -41,12 +41,11 @@ public final class Ops {
   }
 
   private static Ops load() {
+    KernelCaches.bound();
     NDManager manager = NDManager.newBaseManager("PyTorch");
     manager.setName("io.peft4j.torch.Ops");
     try (InputStream source = Ops.class.getResourceAsStream("ops.py")) {
       String code = new String(source.readAllBytes(), StandardCharsets.UTF_8);
-      // The executor's profiling pass costs more than it saves on operations this small.
-      JniUtils.setGraphExecutorOptimize(false);
       PtSymbolBlock module =
           JniUtils.loadModule(
               (PtNDManager) manager,
@@ -79,7 +78,15 @@ public final class Ops {
       throw new IllegalStateException("ops.py has no method " + method);
     }
     inputs.add(selector);
-    return IValueUtils.forward(SCRIPT.module, inputs, true);
+    // The executor's profiling pass costs more than it saves on operations this small, and fuses
+    // some so that results differ in the last bit. The setting is the thread's: others run their
+    // own scripts on it.
+    JniUtils.setGraphExecutorOptimize(false);
+    try {
+      return IValueUtils.forward(SCRIPT.module, inputs, true);
+    } finally {
+      JniUtils.setGraphExecutorOptimize(true);
+    }
   }
 
   /** Adds {@code arrays} as one list argument: DJL reads that from names ending in {@code []}. */

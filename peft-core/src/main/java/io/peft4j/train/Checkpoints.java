@@ -1,6 +1,7 @@
 package io.peft4j.train;
 
 import ai.djl.ndarray.NDArray;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import io.peft4j.adapter.AdaptedModel;
@@ -9,6 +10,8 @@ import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.SafetensorsWriter;
 import io.peft4j.safetensors.TensorSource;
 import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -25,10 +28,15 @@ import java.util.stream.Stream;
 /**
  * The checkpoints of a run: folders {@code checkpoint-STEP} with the adapter as peft has it, the
  * optimizer's state and the trainer's. A folder appears whole, by a rename, or not at all.
+ *
+ * <p>The output folder may hold checkpoints of runs with another {@link RunPlan}; they are let be.
  */
 final class Checkpoints {
 
   private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)");
+  private static final Pattern UNFINISHED =
+      Pattern.compile(
+          "\\.(checkpoint-\\d+|adapter_(config\\.json|model\\.safetensors)\\..*)\\.tmp");
   private static final String OPTIMIZER = "optimizer.safetensors";
   private static final String STATE = "trainer_state.json";
   private static final ObjectMapper JSON =
@@ -44,6 +52,24 @@ final class Checkpoints {
     return output.resolve("checkpoint-" + step);
   }
 
+  /**
+   * Makes sure, before any work is done, that the output folder exists and can be written to, and
+   * clears away what a killed run had not finished writing.
+   */
+  void prepare() throws IOException {
+    try {
+      Files.createDirectories(output);
+      Files.delete(Files.createTempFile(output, ".writable", ".tmp"));
+      for (Path entry : entries()) {
+        if (UNFINISHED.matcher(entry.getFileName().toString()).matches()) {
+          delete(entry);
+        }
+      }
+    } catch (IOException e) {
+      throw new IOException("cannot write to the output folder " + output + ": " + reason(e), e);
+    }
+  }
+
   /** Writes a checkpoint; one of the same step is replaced. */
   Path write(
       AdaptedModel model,
@@ -53,72 +79,109 @@ final class Checkpoints {
       TrainerState state)
       throws IOException {
     Path folder = folder(state.step());
-    Path temporary = output.resolve(".checkpoint-" + state.step() + ".tmp");
-    delete(temporary);
+    Path temporary = output.resolve("." + folder.getFileName() + ".tmp");
     try {
+      delete(temporary);
       Files.createDirectories(temporary);
       model.save(adapter, temporary, metadata);
       List<TensorSource> tensors = new ArrayList<>();
       optimizer.state().forEach((name, tensor) -> tensors.add(AdapterFiles.source(name, tensor)));
       SafetensorsWriter.write(temporary.resolve(OPTIMIZER), tensors, Map.of());
-      JSON.writeValue(temporary.resolve(STATE).toFile(), state);
+      Files.write(temporary.resolve(STATE), JSON.writeValueAsBytes(state));
       delete(folder);
       Files.move(temporary, folder, StandardCopyOption.ATOMIC_MOVE);
-    } catch (IOException | RuntimeException e) {
+    } catch (IOException e) {
+      IOException named =
+          new IOException("cannot write checkpoint " + folder + ": " + reason(e), e);
       try {
         delete(temporary);
       } catch (IOException suppressed) {
-        e.addSuppressed(suppressed);
+        named.addSuppressed(suppressed);
       }
-      throw e;
+      throw named;
     }
     return folder;
   }
 
-  /** {@return the checkpoint of the most steps, if there is any} */
-  Optional<Path> latest() throws IOException {
-    TreeMap<Integer, Path> all = all();
-    return all.isEmpty() ? Optional.empty() : Optional.of(all.lastEntry().getValue());
+  /** {@return what happened; the messages of some exceptions are a path and nothing more} */
+  static String reason(IOException e) {
+    if (e instanceof FileSystemException file && file.getReason() == null) {
+      return file.getClass().getSimpleName() + ": " + file.getMessage();
+    }
+    return e.getMessage();
+  }
+
+  /**
+   * {@return the checkpoint of the most steps that a run of {@code plan} made, if there is any}
+   *
+   * @throws IllegalArgumentException if there are checkpoints, but of other plans only; the message
+   *     says how the newest one's differs
+   */
+  Optional<Path> latest(Map<String, String> plan) throws IOException {
+    Map<Integer, Path> all = all().descendingMap();
+    String differences = null;
+    for (Path folder : all.values()) {
+      Map<String, String> found = state(folder).plan();
+      if (found.equals(plan)) {
+        return Optional.of(folder);
+      }
+      if (differences == null) {
+        differences = folder + " was made with other settings: " + RunPlan.differences(plan, found);
+      }
+    }
+    if (differences != null) {
+      throw new IllegalArgumentException("cannot resume: " + differences);
+    }
+    return Optional.empty();
   }
 
   private TreeMap<Integer, Path> all() throws IOException {
     TreeMap<Integer, Path> found = new TreeMap<>();
-    if (!Files.isDirectory(output)) {
-      return found;
-    }
-    try (Stream<Path> entries = Files.list(output)) {
-      for (Path entry : entries.toList()) {
-        Matcher name = NAME.matcher(entry.getFileName().toString());
-        if (name.matches() && Files.exists(entry.resolve(STATE))) {
-          found.put(Integer.valueOf(name.group(1)), entry);
-        }
+    for (Path entry : entries()) {
+      Matcher name = NAME.matcher(entry.getFileName().toString());
+      if (name.matches() && Files.exists(entry.resolve(STATE))) {
+        found.put(Integer.valueOf(name.group(1)), entry);
       }
     }
     return found;
   }
 
+  private List<Path> entries() throws IOException {
+    try (Stream<Path> entries = Files.list(output)) {
+      return entries.toList();
+    }
+  }
+
+  private static TrainerState state(Path folder) throws IOException {
+    Path file = folder.resolve(STATE);
+    try {
+      return JSON.readValue(Files.readAllBytes(file), TrainerState.class);
+    } catch (JsonProcessingException e) {
+      throw new IllegalArgumentException(
+          file + ": not the state of a training: " + e.getOriginalMessage(), e);
+    }
+  }
+
   /**
    * Reads what {@link #write} wrote into the adapter and the optimizer.
    *
-   * @throws IllegalArgumentException if the checkpoint is of a run with another plan
+   * @throws IllegalArgumentException if a file is damaged; the message names it
    */
-  TrainerState read(Path folder, AdaptedModel model, String adapter, AdamW optimizer, String plan)
+  TrainerState read(Path folder, AdaptedModel model, String adapter, AdamW optimizer)
       throws IOException {
-    TrainerState state = JSON.readValue(folder.resolve(STATE).toFile(), TrainerState.class);
-    if (!state.plan().equals(plan)) {
-      throw new IllegalArgumentException(
-          folder
-              + ": was made by a run with other settings: expected "
-              + plan
-              + ", found "
-              + state.plan());
-    }
+    TrainerState state = state(folder);
     model.restore(adapter, folder);
     Path file = folder.resolve(OPTIMIZER);
     try (SafetensorsFile tensors = SafetensorsFile.open(file)) {
       for (Map.Entry<String, NDArray> entry : optimizer.state().entrySet()) {
-        float[] values = new float[Math.toIntExact(entry.getValue().size())];
-        tensors.bytes(entry.getKey()).asFloatBuffer().get(values);
+        FloatBuffer stored = tensors.bytes(entry.getKey()).asFloatBuffer();
+        if (stored.remaining() != entry.getValue().size()) {
+          throw new IllegalArgumentException(
+              "%s: tensor '%s': expected %d elements, found %d"
+                  .formatted(file, entry.getKey(), entry.getValue().size(), stored.remaining()));
+        }
+        float[] values = new float[stored.remaining()];
+        stored.get(values);
         entry.getValue().set(values);
       }
     }
@@ -126,23 +189,33 @@ final class Checkpoints {
     return state;
   }
 
-  /** Deletes the oldest checkpoints beyond {@code limit}, but never that of {@code best}. */
-  void prune(int limit, int best) throws IOException {
+  /**
+   * Deletes this run's oldest checkpoints, so that {@code limit} of those up to the present one
+   * remain, beside that of the best evaluation.
+   */
+  void prune(int limit, TrainerState state) throws IOException {
     if (limit <= 0) {
       return;
     }
-    TreeMap<Integer, Path> all = all();
-    all.remove(best);
-    while (all.size() > limit) {
-      delete(all.pollFirstEntry().getValue());
+    List<Path> own = new ArrayList<>();
+    for (Map.Entry<Integer, Path> entry : all().headMap(state.step(), true).entrySet()) {
+      if (entry.getKey() != state.bestStep()
+          && state(entry.getValue()).plan().equals(state.plan())) {
+        own.add(entry.getValue());
+      }
+    }
+    for (Path folder : own.subList(0, Math.max(0, own.size() - limit))) {
+      delete(folder);
     }
   }
 
-  private static void delete(Path folder) throws IOException {
-    if (!Files.exists(folder)) {
+  private static void delete(Path path) throws IOException {
+    // First what makes a folder a checkpoint: who is killed here leaves none that looks whole.
+    Files.deleteIfExists(path.resolve(STATE));
+    if (!Files.exists(path)) {
       return;
     }
-    try (Stream<Path> files = Files.walk(folder)) {
+    try (Stream<Path> files = Files.walk(path)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.delete(file);
       }

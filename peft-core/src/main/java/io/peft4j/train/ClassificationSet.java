@@ -6,15 +6,20 @@ import ai.djl.ndarray.types.Shape;
 import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.data.Task;
+import io.peft4j.data.TextDataset;
 import io.peft4j.eval.Metrics;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
+import io.peft4j.text.TextTokenizer;
+import io.peft4j.text.Tokens;
 import io.peft4j.torch.Ops;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.zip.CRC32C;
 
 /**
  * Tokenized texts with what a sequence classifier should say of them: transformers' three losses,
@@ -45,6 +50,23 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
     this.targets = targets.clone();
   }
 
+  /**
+   * Tokenizes a data set for a model.
+   *
+   * @throws IllegalArgumentException if a text has tokens the model does not know
+   */
+  public static ClassificationSet of(TextDataset data, TextTokenizer tokenizer, Model model) {
+    List<TokenSequence> sequences = new ArrayList<>(data.size());
+    for (Tokens tokens : tokenizer.encodeAll(data.examples())) {
+      sequences.add(model.sequence(tokens.ids(), tokens.types()));
+    }
+    float[][] targets = new float[data.size()][];
+    for (int i = 0; i < targets.length; i++) {
+      targets[i] = data.target(i);
+    }
+    return new ClassificationSet(data.task(), sequences, targets);
+  }
+
   @Override
   public int size() {
     return sequences.size();
@@ -58,6 +80,31 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
   @Override
   public int weight(int index) {
     return targets[index].length;
+  }
+
+  @Override
+  public String fingerprint() {
+    CRC32C checksum = new CRC32C();
+    for (int i = 0; i < size(); i++) {
+      TokenSequence sequence = sequences.get(i);
+      for (int[] numbers :
+          new int[][] {
+            sequence.ids(), sequence.types(), sequence.positions(), floatBits(targets[i])
+          }) {
+        ByteBuffer bytes = ByteBuffer.allocate(Integer.BYTES * (numbers.length + 1));
+        bytes.putInt(numbers.length).asIntBuffer().put(numbers);
+        checksum.update(bytes.array());
+      }
+    }
+    return "%08x".formatted(checksum.getValue());
+  }
+
+  private static int[] floatBits(float[] values) {
+    int[] bits = new int[values.length];
+    for (int i = 0; i < bits.length; i++) {
+      bits[i] = Float.floatToIntBits(values[i]);
+    }
+    return bits;
   }
 
   @Override

@@ -18,6 +18,8 @@ import io.peft4j.train.report.RunSummary;
 import io.peft4j.train.report.StepReport;
 import io.peft4j.train.report.TrainingListener;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -81,6 +83,8 @@ public final class Trainer {
    *
    * @param resume whether to go on from the last checkpoint, if there is one
    * @throws IOException if something cannot be written; the last complete checkpoint is then intact
+   * @throws IllegalArgumentException if the run is to go on, but all checkpoints are of runs with
+   *     other settings or data; the message names what differs
    * @throws TrainingException if a loss or gradient is not finite and the arguments say to stop
    */
   public RunSummary train(boolean resume) throws IOException {
@@ -113,7 +117,7 @@ public final class Trainer {
             ? arguments.maxSteps()
             : (int) Math.ceil(arguments.numTrainEpochs() * stepsPerEpoch);
     private final int warmupSteps = arguments.warmupStepsOf(totalSteps);
-    private TrainerState state = TrainerState.start(plan());
+    private TrainerState state;
     private BatchPlan epochPlan;
     private int epochOfPlan = -1;
     private Speed speed;
@@ -123,30 +127,19 @@ public final class Trainer {
     Run(Adapter trained, AdamW optimizer) {
       this.trained = trained;
       this.optimizer = optimizer;
-    }
-
-    /** What must not change between the parts of a resumed run. */
-    private String plan() {
-      return "examples "
-          + data.size()
-          + ", seed "
-          + arguments.seed()
-          + ", batch "
-          + arguments.perDeviceTrainBatchSize()
-          + " x "
-          + arguments.gradientAccumulationSteps()
-          + ", group_by_length "
-          + arguments.groupByLength()
-          + ", steps "
-          + totalSteps;
+      this.state =
+          TrainerState.start(RunPlan.of(model.model(), trained, arguments, data, totalSteps));
     }
 
     RunSummary train(boolean resume) throws IOException {
-      Optional<Path> last = resume ? checkpoints.latest() : Optional.empty();
+      checkpoints.prepare();
+      Optional<Path> last = resume ? checkpoints.latest(state.plan()) : Optional.empty();
       if (last.isPresent()) {
-        state = checkpoints.read(last.get(), model, adapter, optimizer, state.plan());
+        state = checkpoints.read(last.get(), model, adapter, optimizer);
+        checkBestIsThere();
       }
       int startStep = state.step();
+      int startUpdates = state.updates();
       listener.onStart(
           new RunInfo(
               startStep,
@@ -166,12 +159,12 @@ public final class Trainer {
         model.restore(adapter, checkpoints.folder(state.bestStep()));
         best = OptionalInt.of(state.bestStep());
       }
-      model.save(adapter, output, metadata);
+      save();
       RunSummary summary =
           new RunSummary(
               state.step(),
               epoch(),
-              lossSum / Math.max(1, state.step() - startStep),
+              lossSum / Math.max(1, state.updates() - startUpdates),
               speed.seconds(),
               speed.examplesPerSecond(),
               speed.tokensPerSecond(),
@@ -180,6 +173,23 @@ public final class Trainer {
               best);
       listener.onEnd(summary);
       return summary;
+    }
+
+    private void save() throws IOException {
+      try {
+        model.save(adapter, output, metadata);
+      } catch (IOException e) {
+        throw new IOException(
+            "cannot write the adapter to " + output + ": " + Checkpoints.reason(e), e);
+      }
+    }
+
+    private void checkBestIsThere() throws NoSuchFileException {
+      Path best = checkpoints.folder(state.bestStep());
+      if (arguments.loadBestModelAtEnd() && state.bestStep() > 0 && !Files.isDirectory(best)) {
+        throw new NoSuchFileException(
+            best.toString(), null, "cannot resume: the best model so far should be there");
+      }
     }
 
     private long baseParameters() {
@@ -235,19 +245,18 @@ public final class Trainer {
         optimizer.step(rate, clipping(norm));
         lossSum += loss;
       }
+      state = finite ? state.updated(loss) : state.skipped();
       optimizer.clearGradients();
-      boolean epochEnds = (step + 1) % stepsPerEpoch == 0;
-      double epochLoss = state.epochLoss() + loss;
-      state = state.stepped(finite, finite ? loss : 0, epochEnds);
       report(loss, rate, norm);
-      if (epochEnds) {
+      if (state.step() % stepsPerEpoch == 0) {
         listener.onEpoch(
             new EpochReport(
                 state.step() / stepsPerEpoch,
                 state.step(),
-                epochLoss / stepsPerEpoch,
+                state.meanEpochLoss(),
                 speed.seconds() - epochStarted));
         epochStarted = speed.seconds();
+        state = state.epochBegun();
       }
     }
 
@@ -310,7 +319,7 @@ public final class Trainer {
       boolean keepBest = improved && arguments.loadBestModelAtEnd();
       if (keepBest || due(arguments.saveStrategy(), arguments.saveSteps())) {
         Path folder = checkpoints.write(model, adapter, metadata, optimizer, state);
-        checkpoints.prune(arguments.saveTotalLimit(), state.bestStep());
+        checkpoints.prune(arguments.saveTotalLimit(), state);
         listener.onCheckpoint(folder, state.step());
       }
       return exhausted();
@@ -333,14 +342,20 @@ public final class Trainer {
                 + ", found "
                 + arguments.metricForBestModel());
       }
-      boolean better =
-          state.bestStep() == 0
-              || (arguments.greaterIsBetter()
-                  ? metric > state.bestMetric()
-                  : metric < state.bestMetric());
+      boolean better = better(metric);
       state = state.evaluated(metric, better);
       listener.onEvaluate(new EvalReport(state.step(), epoch(), metrics));
       return better;
+    }
+
+    /** {@return whether it is the best so far; what is not a number never is} */
+    private boolean better(double metric) {
+      if (Double.isNaN(metric) || state.bestStep() == 0) {
+        return !Double.isNaN(metric);
+      }
+      return arguments.greaterIsBetter()
+          ? metric > state.bestMetric()
+          : metric < state.bestMetric();
     }
   }
 }

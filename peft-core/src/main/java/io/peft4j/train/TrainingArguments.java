@@ -27,7 +27,8 @@ package io.peft4j.train;
  * @param saveSteps steps between checkpoints, for {@link When#STEPS}
  * @param saveTotalLimit checkpoints to keep beside the best; 0 or less for all
  * @param loadBestModelAtEnd whether the best checkpoint's weights are the result
- * @param metricForBestModel which metric says what is best: {@code loss}, {@code accuracy}, …
+ * @param metricForBestModel which metric says what is best: {@code loss}, {@code accuracy}, …; an
+ *     {@code eval_} in front is dropped
  * @param earlyStoppingPatience evaluations without improvement after which to stop; 0 for never
  * @param nonFinite what to do about a loss or gradient that is not finite
  */
@@ -78,6 +79,7 @@ public record TrainingArguments(
    * @throws IllegalArgumentException naming the argument that is out of range
    */
   public TrainingArguments {
+    metricForBestModel = metricForBestModel.replaceFirst("^eval_", "");
     check(numTrainEpochs > 0 || maxSteps > 0, "num_train_epochs must be positive");
     check(perDeviceTrainBatchSize > 0, "per_device_train_batch_size must be positive");
     check(perDeviceEvalBatchSize > 0, "per_device_eval_batch_size must be positive");

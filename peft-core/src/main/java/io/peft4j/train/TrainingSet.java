@@ -14,6 +14,9 @@ public interface TrainingSet {
   /** {@return how many terms example {@code index} adds to a batch's summed loss} */
   int weight(int index);
 
+  /** {@return a checksum of the examples, by which a resumed run knows them again} */
+  String fingerprint();
+
   /** {@return the examples as a batch for {@code model}; the caller closes it} */
   TokenBatch batch(Model model, int[] examples);
 

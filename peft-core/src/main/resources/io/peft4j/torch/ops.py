@@ -201,7 +201,7 @@ class Ops(Module):
   def squared_error(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
     return torch.sum(torch.square(torch.sub(torch.to(logits, 6), labels)))
   def binary_cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
-    return torch.sum(torch.binary_cross_entropy_with_logits(torch.to(logits, 6), labels))
+    return torch.binary_cross_entropy_with_logits(torch.to(logits, 6), labels, None, None, 2)
 
   # --- optimizer --------------------------------------------------------------------------------
   def global_norm(self: __torch__.Ops, grads: List[Tensor]) -> Tensor:

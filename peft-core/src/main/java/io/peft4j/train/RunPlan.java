@@ -1,0 +1,69 @@
+package io.peft4j.train;
+
+import io.peft4j.adapter.Adapter;
+import io.peft4j.model.Model;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * What determines the weights that a run ends with, by name. Two runs of one plan pass through the
+ * same states, so a checkpoint serves any run of its plan and no other. What may differ is left
+ * out: when to save, how much to recompute, evaluation's batch size.
+ */
+final class RunPlan {
+
+  private RunPlan() {}
+
+  static Map<String, String> of(
+      Model model, Adapter adapter, TrainingArguments arguments, TrainingSet data, int totalSteps) {
+    Map<String, String> plan = new TreeMap<>();
+    plan.put("examples", Integer.toString(data.size()));
+    plan.put("data", data.fingerprint());
+    plan.put("precision", model.precision().name());
+    plan.put("steps", Integer.toString(totalSteps));
+    plan.put("per_device_train_batch_size", text(arguments.perDeviceTrainBatchSize()));
+    plan.put("gradient_accumulation_steps", text(arguments.gradientAccumulationSteps()));
+    plan.put("group_by_length", text(arguments.groupByLength()));
+    plan.put("seed", text(arguments.seed()));
+    plan.put("learning_rate", text(arguments.learningRate()));
+    plan.put("lr_scheduler_type", text(arguments.lrSchedulerType()));
+    plan.put("warmup_steps", text(arguments.warmupStepsOf(totalSteps)));
+    plan.put("weight_decay", text(arguments.weightDecay()));
+    plan.put("adam_beta1", text(arguments.adamBeta1()));
+    plan.put("adam_beta2", text(arguments.adamBeta2()));
+    plan.put("adam_epsilon", text(arguments.adamEpsilon()));
+    plan.put("max_grad_norm", text(arguments.maxGradNorm()));
+    plan.put("load_best_model_at_end", text(arguments.loadBestModelAtEnd()));
+    plan.put("metric_for_best_model", arguments.metricForBestModel());
+    adapter
+        .config()
+        .toJson()
+        .properties()
+        .forEach(entry -> plan.put("adapter " + entry.getKey(), entry.getValue().toString()));
+    // Where the base lies, and whether the adapter is only used, do not matter.
+    plan.remove("adapter base_model_name_or_path");
+    plan.remove("adapter inference_mode");
+    return plan;
+  }
+
+  private static String text(Object value) {
+    return value.toString();
+  }
+
+  /** {@return for people: each name whose values differ, with both} */
+  static String differences(Map<String, String> expected, Map<String, String> found) {
+    TreeSet<String> names = new TreeSet<>(expected.keySet());
+    names.addAll(found.keySet());
+    List<String> differences = new ArrayList<>();
+    for (String name : names) {
+      if (!Objects.equals(expected.get(name), found.get(name))) {
+        differences.add(name + " (now " + expected.get(name) + ", then " + found.get(name) + ")");
+      }
+    }
+    return String.join(", ", differences);
+  }
+}

@@ -1,0 +1,104 @@
+package io.peft4j.train;
+
+import ai.djl.ndarray.NDManager;
+import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.LoraConfig;
+import io.peft4j.data.LabelNames;
+import io.peft4j.data.Task;
+import io.peft4j.model.LoadOptions;
+import io.peft4j.model.Model;
+import io.peft4j.model.TokenSequence;
+import io.peft4j.torch.Precision;
+import io.peft4j.train.report.StepReport;
+import io.peft4j.train.report.TrainingListener;
+import java.io.IOException;
+import java.lang.management.BufferPoolMXBean;
+import java.lang.management.ManagementFactory;
+import java.lang.management.MemoryPoolMXBean;
+import java.lang.management.MemoryType;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+
+/**
+ * A training in a process of its own whose memory can be watched: prints every 50 steps the step,
+ * resident memory without the Java heap, the JVM's own part of that (metaspace, compiled code) and
+ * direct buffers, in KiB, and how many arrays are alive.
+ *
+ * <p>Arguments: model folder, output folder, precision, steps.
+ */
+final class MemoryRun {
+
+  private MemoryRun() {}
+
+  public static void main(String[] arguments) throws IOException {
+    LoadOptions options =
+        LoadOptions.DEFAULT
+            .withPrecision(Precision.valueOf(arguments[2]))
+            .withHead(Task.SINGLE_LABEL, LabelNames.of(List.of("no", "yes")));
+    try (Model model = Model.load(Path.of(arguments[0]), options);
+        AdaptedModel adapted = new AdaptedModel(model)) {
+      LoraConfig config =
+          LoraConfig.builder()
+              .targetModules("query", "value")
+              .loraDropout(0.05)
+              .taskType("SEQ_CLS")
+              .build();
+      adapted.add("a", config, 1);
+      TrainingArguments training =
+          TrainingArguments.builder()
+              .maxSteps(Integer.parseInt(arguments[3]))
+              .perDeviceTrainBatchSize(8)
+              .build();
+      ClassificationSet data = examples(model, 2000);
+      TrainingListener listener = new Watch(model.manager());
+      new Trainer(adapted, "a", training, data, null, listener, Path.of(arguments[1]), Map.of())
+          .train(false);
+    }
+  }
+
+  private static ClassificationSet examples(Model model, int count) {
+    Random random = new Random(3);
+    List<TokenSequence> sequences = new ArrayList<>();
+    float[][] targets = new float[count][1];
+    for (int i = 0; i < count; i++) {
+      int[] ids = random.ints(4 + random.nextInt(random.nextInt(200) + 1), 4, 1000).toArray();
+      sequences.add(model.sequence(ids, null));
+      targets[i][0] = ids[1] % 2;
+    }
+    return new ClassificationSet(Task.SINGLE_LABEL, sequences, targets);
+  }
+
+  private record Watch(NDManager manager) implements TrainingListener {
+    @Override
+    public void onStep(StepReport step) {
+      if (step.step() % 50 == 0) {
+        Runtime runtime = Runtime.getRuntime();
+        long outside = step.memory().rssBytes().orElse(0) - runtime.totalMemory();
+        System.out.printf(
+            "memory %d %d %d %d %d%n",
+            step.step(),
+            outside >> 10,
+            jvm() >> 10,
+            direct() >> 10,
+            manager.getParentManager().getManagedArrays().size());
+      }
+    }
+
+    private static long jvm() {
+      return ManagementFactory.getMemoryPoolMXBeans().stream()
+          .filter(pool -> pool.getType() == MemoryType.NON_HEAP)
+          .mapToLong((MemoryPoolMXBean pool) -> pool.getUsage().getCommitted())
+          .sum();
+    }
+
+    private static long direct() {
+      return ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
+          .filter(pool -> pool.getName().equals("direct"))
+          .mapToLong(BufferPoolMXBean::getMemoryUsed)
+          .sum();
+    }
+  }
+}

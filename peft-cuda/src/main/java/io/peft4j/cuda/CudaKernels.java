@@ -1,0 +1,133 @@
+package io.peft4j.cuda;
+
+import io.peft4j.quant.FloatType;
+import io.peft4j.quant.FourBitTensor;
+import io.peft4j.quant.QuantizationException;
+import io.peft4j.quant.QuantizedTensor;
+import io.peft4j.quant.kernel.Memory;
+import io.peft4j.quant.kernel.PackedWeight;
+import io.peft4j.quant.kernel.QuantKernels;
+import java.util.Arrays;
+
+/**
+ * peft-quant's kernels on the first GPU, for 4-bit weights. Where there is no usable GPU it is not
+ * available, and {@link #status} says why.
+ */
+public final class CudaKernels implements QuantKernels {
+  private static final int PRIORITY = 100;
+
+  private final GpuStatus status = GpuStatus.probe();
+  private CudaContext context;
+
+  /** For {@link java.util.ServiceLoader}. */
+  public CudaKernels() {}
+
+  /** What the GPU is, or why there is none. */
+  public GpuStatus status() {
+    return status;
+  }
+
+  @Override
+  public String name() {
+    return "cuda";
+  }
+
+  @Override
+  public boolean isAvailable() {
+    return status.usable();
+  }
+
+  @Override
+  public int priority() {
+    return PRIORITY;
+  }
+
+  @Override
+  public boolean onDevice() {
+    return true;
+  }
+
+  /**
+   * {@inheritDoc}
+   *
+   * @throws CudaException if it does not fit into the device's memory; nothing stays allocated, and
+   *     the weight can be placed with other kernels
+   * @throws IllegalStateException if there is no usable GPU
+   */
+  @Override
+  public PackedWeight place(QuantizedTensor weight) {
+    if (!(weight instanceof FourBitTensor fourBit)) {
+      throw new QuantizationException(
+          "the CUDA kernels take nf4 and fp4, found " + weight.type().id());
+    }
+    if (weight.shape().length != 2) {
+      throw new QuantizationException(
+          "a projection's weight is a matrix, found shape " + Arrays.toString(weight.shape()));
+    }
+    CudaContext opened = context();
+    return new Placed(new WeightKernels(opened), DeviceWeight.copyOf(opened, fourBit));
+  }
+
+  /** Lives as long as the process, as PyTorch's does. */
+  private synchronized CudaContext context() {
+    if (context == null) {
+      context = CudaContext.open(0);
+    }
+    return context;
+  }
+
+  /** A weight on the device. */
+  private record Placed(WeightKernels kernels, DeviceWeight weight) implements PackedWeight {
+    @Override
+    public int outputs() {
+      return weight.outputs();
+    }
+
+    @Override
+    public int inputs() {
+      return weight.inputs();
+    }
+
+    @Override
+    public long bytes() {
+      return weight.bytes();
+    }
+
+    @Override
+    public void dequantize(Memory target, FloatType type) {
+      kernels.dequantize(weight, type, span("W", target, weight.count(), type));
+    }
+
+    @Override
+    public void multiply(Memory x, Memory y, int rows, FloatType type) {
+      DeviceSpan in = span("x", x, (long) rows * inputs(), type);
+      DeviceSpan out = span("y", y, (long) rows * outputs(), type);
+      kernels.multiply(type, in, rows, weight, null, null, out);
+    }
+
+    @Override
+    public void multiplyTransposed(Memory gy, Memory gx, int rows, FloatType type) {
+      DeviceSpan in = span("gy", gy, (long) rows * outputs(), type);
+      DeviceSpan out = span("gx", gx, (long) rows * inputs(), type);
+      kernels.inputGradient(type, in, rows, weight, null, false, out);
+    }
+
+    @Override
+    public void close() {
+      weight.close();
+    }
+
+    private static DeviceSpan span(String name, Memory memory, long elements, FloatType type) {
+      if (!(memory instanceof Memory.Device device)) {
+        throw new QuantizationException(
+            name + " lies on the host; the CUDA kernels want the device");
+      }
+      if (device.length() != elements * type.bytes()) {
+        throw new QuantizationException(
+            "%s takes %d bytes of %s, found %d"
+                .formatted(name, elements * type.bytes(), type.torchName(), device.length()));
+      }
+      return new DeviceSpan(device.address(), device.length());
+    }
+  }
+}

@@ -1,0 +1,101 @@
+package io.peft4j.examples.cli;
+
+import io.peft4j.data.LabelNames;
+import io.peft4j.data.Splits;
+import io.peft4j.data.Task;
+import io.peft4j.data.TextDataset;
+import io.peft4j.data.TextFormat;
+import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine.Option;
+
+/** Which labelled texts to train and evaluate on. */
+final class DataOptions {
+
+  @Option(
+      names = "--data",
+      required = true,
+      paramLabel = "FILE",
+      description = "Labelled texts: .csv, .tsv (with a header), .jsonl, or .txt (text<TAB>label).")
+  private Path data;
+
+  @Option(
+      names = {"--eval-data", "--eval_data"},
+      paramLabel = "FILE",
+      description = "Held-out texts. Without it, --eval-split of the data is held out.")
+  private Path evalData;
+
+  @Option(
+      names = {"--eval-split", "--eval_split"},
+      defaultValue = "0.1",
+      description = "Share to hold out, by label; 0 for none. Default: ${DEFAULT-VALUE}.")
+  private double evalSplit;
+
+  @Option(
+      names = {"--problem-type", "--problem_type"},
+      defaultValue = "single_label_classification",
+      description =
+          "single_label_classification, multi_label_classification or regression. Default:"
+              + " ${DEFAULT-VALUE}.")
+  private String problemType;
+
+  @Option(
+      names = "--labels",
+      split = ",",
+      description = "Names of the labels in the order of their numbers. Default: as in the data.")
+  private List<String> labels;
+
+  @Option(
+      names = {"--text-column", "--text_column"},
+      description = "Default: text or sentence.")
+  private String textColumn;
+
+  @Option(
+      names = {"--text-pair-column", "--text_pair_column"},
+      description = "A second text, for pairs.")
+  private String textPairColumn;
+
+  @Option(
+      names = {"--label-column", "--label_column"},
+      description = "Default: label.")
+  private String labelColumn;
+
+  @Option(names = "--encoding", description = "Of the files. Default: UTF-8.")
+  private Charset encoding = StandardCharsets.UTF_8;
+
+  @Option(
+      names = {"--max-length", "--max_length"},
+      defaultValue = "0",
+      description = "Tokens after which texts are cut; 0 for as many as the model takes.")
+  private int maxLength;
+
+  int maxLength() {
+    return maxLength;
+  }
+
+  /**
+   * Reads and splits the data.
+   *
+   * @return training and held-out texts; the latter null where there are none
+   */
+  Splits.Split read(long seed) throws IOException {
+    Task task = Task.ofProblemType(problemType);
+    TextFormat format =
+        TextFormat.DEFAULT
+            .withCharset(encoding)
+            .withColumns(textColumn, textPairColumn, labelColumn);
+    TextDataset train =
+        labels == null
+            ? TextDataset.read(data, format, task)
+            : TextDataset.read(data, format, task, LabelNames.of(labels));
+    if (evalData != null) {
+      return new Splits.Split(train, TextDataset.read(evalData, format, task, train.labelNames()));
+    }
+    return evalSplit > 0
+        ? Splits.stratified(train, evalSplit, seed)
+        : new Splits.Split(train, null);
+  }
+}

@@ -1,0 +1,96 @@
+package io.peft4j.examples.cli;
+
+import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.AdapterFiles;
+import io.peft4j.data.LabelNames;
+import io.peft4j.data.Task;
+import io.peft4j.hub.HubConfig;
+import io.peft4j.hub.ModelHub;
+import io.peft4j.model.LoadOptions;
+import io.peft4j.model.Model;
+import io.peft4j.model.ModelConfig;
+import io.peft4j.torch.Precision;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import picocli.CommandLine.Option;
+
+/** Which model to run. */
+final class ModelOptions {
+
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "DIR|ID",
+      description = "A Hugging Face model folder, or a hub id org/name[@revision].")
+  private String model;
+
+  @Option(names = "--bf16", description = "Compute in bfloat16.")
+  private boolean bf16;
+
+  /** {@return the model's folder, downloaded where need be} */
+  Path locate() throws IOException {
+    return locate(model);
+  }
+
+  /** {@return the folder of a model named by folder or hub id} */
+  static Path locate(String model) throws IOException {
+    return new ModelHub(HubConfig.fromEnvironment(System.getenv())).locate(model);
+  }
+
+  String name() {
+    return model;
+  }
+
+  LoadOptions loadOptions() {
+    return LoadOptions.DEFAULT.withPrecision(bf16 ? Precision.BFLOAT16 : Precision.FLOAT32);
+  }
+
+  /**
+   * Loads the model with the head that an adapter was trained for.
+   *
+   * @param adapter an adapter folder, or null for the bare model
+   */
+  Model load(Path adapter, LoadOptions options) throws IOException {
+    Path folder = locate();
+    if (adapter == null) {
+      return Model.load(folder, options);
+    }
+    return Model.load(folder, headOf(adapter, options));
+  }
+
+  /** The adapter's own {@code config.json} names its labels; a peft folder's head has a shape. */
+  private static LoadOptions headOf(Path adapter, LoadOptions options) throws IOException {
+    if (Files.exists(adapter.resolve("config.json"))) {
+      ModelConfig config = ModelConfig.read(adapter);
+      return options.withHead(config.task(), config.labels());
+    }
+    Map<String, List<Long>> shapes = AdapterFiles.readShapes(adapter);
+    for (String head : List.of("classifier.weight", "classifier.out_proj.weight", "score.weight")) {
+      if (shapes.containsKey(head)) {
+        int labels = Math.toIntExact(shapes.get(head).get(0));
+        List<String> names = IntStream.range(0, labels).mapToObj(i -> "LABEL_" + i).toList();
+        return options.withHead(
+            labels == 1 ? Task.REGRESSION : Task.SINGLE_LABEL, LabelNames.of(names));
+      }
+    }
+    return options;
+  }
+
+  /** Puts {@code adapter}, if any, on {@code model} and makes it active. */
+  static AdaptedModel adapt(Model model, Path adapter) throws IOException {
+    AdaptedModel adapted = new AdaptedModel(model);
+    if (adapter != null) {
+      try {
+        adapted.load("default", adapter);
+      } catch (IOException | RuntimeException e) {
+        adapted.close();
+        throw e;
+      }
+    }
+    return adapted;
+  }
+}

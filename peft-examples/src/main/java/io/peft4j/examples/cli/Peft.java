@@ -1,0 +1,70 @@
+package io.peft4j.examples.cli;
+
+import io.peft4j.examples.importer.ImportCommand;
+import java.io.PrintWriter;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IExecutionExceptionHandler;
+import picocli.CommandLine.ParameterException;
+
+/** The command line. */
+@Command(
+    name = "peft",
+    description = "Parameter-efficient fine-tuning of Hugging Face transformers, without Python.",
+    mixinStandardHelpOptions = true,
+    version = "peft4j 0.1.0",
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = {
+      TrainCommand.class,
+      PredictCommand.class,
+      MergeCommand.class,
+      InspectCommand.class,
+      BenchCommand.class,
+      ImportCommand.class
+    })
+public final class Peft {
+
+  private Peft() {}
+
+  public static void main(String[] arguments) {
+    System.exit(run(arguments));
+  }
+
+  /** {@return the exit code: 0 for success, 2 for a command line or input that is wrong} */
+  static int run(String... arguments) {
+    return commandLine().execute(arguments);
+  }
+
+  static CommandLine commandLine() {
+    CommandLine commandLine = new CommandLine(new Peft());
+    YamlDefaults defaults = new YamlDefaults();
+    commandLine.setExecutionExceptionHandler(oneSentence());
+    commandLine.setCaseInsensitiveEnumValuesAllowed(true);
+    commandLine.setExecutionStrategy(new CommandLine.RunLast());
+    for (CommandLine command : commandLine.getSubcommands().values()) {
+      command.setDefaultValueProvider(defaults);
+      command.setCaseInsensitiveEnumValuesAllowed(true);
+    }
+    return commandLine;
+  }
+
+  /** Says what is wrong in one sentence; {@code PEFT_DEBUG} in the environment adds the stack. */
+  private static IExecutionExceptionHandler oneSentence() {
+    return (exception, commandLine, parsed) -> {
+      PrintWriter err = commandLine.getErr();
+      String message = exception.getMessage();
+      err.println(
+          "peft "
+              + commandLine.getCommandName()
+              + ": "
+              + (message == null ? exception.toString() : message));
+      if (System.getenv("PEFT_DEBUG") != null) {
+        exception.printStackTrace(err);
+      }
+      err.flush();
+      return exception instanceof ParameterException || exception instanceof RuntimeException
+          ? CommandLine.ExitCode.USAGE
+          : CommandLine.ExitCode.SOFTWARE;
+    };
+  }
+}

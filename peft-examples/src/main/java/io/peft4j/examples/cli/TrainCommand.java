@@ -1,0 +1,191 @@
+package io.peft4j.examples.cli;
+
+import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.Adapter;
+import io.peft4j.adapter.LoraConfig;
+import io.peft4j.data.Splits;
+import io.peft4j.data.TextDataset;
+import io.peft4j.model.LoadOptions;
+import io.peft4j.model.Model;
+import io.peft4j.text.TextTokenizer;
+import io.peft4j.train.ClassificationSet;
+import io.peft4j.train.Trainer;
+import io.peft4j.train.TrainingArguments;
+import io.peft4j.train.report.MetricsJsonLines;
+import io.peft4j.train.report.RunSummary;
+import io.peft4j.train.report.TensorBoardWriter;
+import io.peft4j.train.report.TrainingListener;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/** {@code peft train}: fits an adapter to labelled texts. */
+@Command(
+    name = "train",
+    description = "Train an adapter; the base model's files are only read.",
+    mixinStandardHelpOptions = true,
+    sortOptions = false)
+final class TrainCommand implements Callable<Integer> {
+
+  /** What to learn. */
+  enum TaskName {
+    SEQ_CLS("seq-cls");
+
+    private final String name;
+
+    TaskName(String name) {
+      this.name = name;
+    }
+
+    @Override
+    public String toString() {
+      return name;
+    }
+  }
+
+  /** How to adapt. */
+  enum Method {
+    LORA
+  }
+
+  @Mixin private ModelOptions model;
+
+  @Mixin private DataOptions data;
+
+  @Option(names = "--output", required = true, description = "Folder for adapter and reports.")
+  private Path output;
+
+  @Option(
+      names = "--task",
+      defaultValue = "seq-cls",
+      converter = TaskConverter.class,
+      description = "seq-cls. Default: ${DEFAULT-VALUE}.")
+  private TaskName task;
+
+  @Option(names = "--method", defaultValue = "LORA", description = "lora. Default: lora.")
+  private Method method;
+
+  @Mixin private LoraOptions lora;
+
+  @Mixin private TrainingOptions training;
+
+  @Option(names = "--json", description = "Print JSON lines instead of a progress bar.")
+  private boolean json;
+
+  @Option(names = "--config", description = "YAML file with options; flags override it.")
+  private Path config;
+
+  /** Reads {@link TaskName} by the names users see. */
+  static final class TaskConverter implements ITypeConverter<TaskName> {
+    @Override
+    public TaskName convert(String value) {
+      for (TaskName task : TaskName.values()) {
+        if (task.name.equalsIgnoreCase(value) || task.name().equalsIgnoreCase(value)) {
+          return task;
+        }
+      }
+      throw new TypeConversionException(
+          "expected one of " + List.of(TaskName.values()) + ", found '" + value + "'");
+    }
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    Splits.Split split = data.read(training.seed());
+    TrainingArguments arguments = training.arguments(split.heldOut() != null);
+    LoraConfig adapterConfig = lora.config("SEQ_CLS", model.name());
+    LoadOptions options =
+        model
+            .loadOptions()
+            .withHead(split.train().task(), split.train().labelNames())
+            .withSeed(training.seed());
+    Path folder = model.locate();
+    try (Model base = Model.load(folder, options);
+        AdaptedModel adapted = new AdaptedModel(base);
+        TextTokenizer tokenizer = tokenizer(folder, base)) {
+      Adapter adapter = adapted.add("default", adapterConfig, training.seed());
+      ClassificationSet train = ClassificationSet.of(split.train(), tokenizer, base);
+      ClassificationSet heldOut =
+          split.heldOut() == null ? null : ClassificationSet.of(split.heldOut(), tokenizer, base);
+      Files.createDirectories(output);
+      say(split.train(), split.heldOut(), adapter, base);
+      RunSummary summary = train(adapted, arguments, train, heldOut);
+      base.config().write(output);
+      report(summary, heldOut, base);
+    }
+    return 0;
+  }
+
+  private TextTokenizer tokenizer(Path folder, Model base) throws IOException {
+    if (data.maxLength() == 0) {
+      return TextTokenizer.of(folder, base);
+    }
+    return TextTokenizer.load(
+        folder,
+        Math.min(data.maxLength(), base.maxLength()),
+        base.config().json().path("vocab_size").asInt());
+  }
+
+  private RunSummary train(
+      AdaptedModel adapted,
+      TrainingArguments arguments,
+      ClassificationSet train,
+      ClassificationSet heldOut)
+      throws IOException {
+    List<TrainingListener> listeners = new ArrayList<>();
+    listeners.add(json ? new JsonEvents(System.out) : ProgressBarListener.forConsole(20));
+    listeners.add(new MetricsJsonLines(output.resolve("metrics.jsonl")));
+    listeners.add(new TensorBoardWriter(output.resolve("tensorboard")));
+    try (TrainingListener all = TrainingListener.all(listeners)) {
+      return new Trainer(adapted, "default", arguments, train, heldOut, all, output, Map.of())
+          .train(training.resume());
+    }
+  }
+
+  private void say(TextDataset train, TextDataset heldOut, Adapter adapter, Model base) {
+    if (json) {
+      return;
+    }
+    System.err.printf(
+        Locale.ROOT,
+        "%d examples to train on, %d held out; labels %s%n",
+        train.size(),
+        heldOut == null ? 0 : heldOut.size(),
+        base.labels());
+    System.err.printf(
+        Locale.ROOT,
+        "%s on %d modules: %,d trained parameters%n",
+        adapter.config().peftType(),
+        adapter.targets().size(),
+        adapter.parameterCount());
+  }
+
+  private void report(RunSummary summary, ClassificationSet heldOut, Model base) {
+    if (json) {
+      return;
+    }
+    PrintStream out = System.out;
+    out.printf(
+        Locale.ROOT,
+        "%d steps in %.1f s, %.1f examples/s, mean loss %.4f%n",
+        summary.step(),
+        summary.seconds(),
+        summary.examplesPerSecond(),
+        summary.loss());
+    if (heldOut != null) {
+      out.println("held out: " + heldOut.evaluate(base, training.evalBatchSize()));
+    }
+    out.println("adapter saved in " + output);
+  }
+}

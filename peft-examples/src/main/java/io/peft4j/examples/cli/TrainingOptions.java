@@ -1,0 +1,208 @@
+package io.peft4j.examples.cli;
+
+import io.peft4j.train.Schedule;
+import io.peft4j.train.TrainingArguments;
+import io.peft4j.train.TrainingArguments.NonFinite;
+import io.peft4j.train.TrainingArguments.When;
+import picocli.CommandLine.Option;
+
+/** How to train; the names are those of transformers' {@code TrainingArguments}. */
+final class TrainingOptions {
+
+  @Option(
+      names = {"--num-train-epochs", "--num_train_epochs"},
+      defaultValue = "3",
+      description = "Passes over the data. Default: ${DEFAULT-VALUE}.")
+  private double numTrainEpochs;
+
+  @Option(
+      names = {"--max-steps", "--max_steps"},
+      defaultValue = "-1",
+      description = "Optimizer steps, instead of epochs.")
+  private int maxSteps;
+
+  @Option(
+      names = {"--per-device-train-batch-size", "--per_device_train_batch_size", "--batch-size"},
+      defaultValue = "8",
+      description = "Examples in a pass. Default: ${DEFAULT-VALUE}.")
+  private int trainBatchSize;
+
+  @Option(
+      names = {"--per-device-eval-batch-size", "--per_device_eval_batch_size"},
+      defaultValue = "32",
+      description = "Examples in an evaluation pass. Default: ${DEFAULT-VALUE}.")
+  private int evalBatchSize;
+
+  @Option(
+      names = {"--gradient-accumulation-steps", "--gradient_accumulation_steps"},
+      defaultValue = "1",
+      description = "Passes for one optimizer step. Default: ${DEFAULT-VALUE}.")
+  private int gradientAccumulationSteps;
+
+  @Option(
+      names = {"--learning-rate", "--learning_rate"},
+      defaultValue = "5e-4",
+      description = "Peak rate. Default: ${DEFAULT-VALUE}.")
+  private double learningRate;
+
+  @Option(
+      names = {"--weight-decay", "--weight_decay"},
+      defaultValue = "0",
+      description = "Decoupled decay, not of biases and norms. Default: ${DEFAULT-VALUE}.")
+  private double weightDecay;
+
+  @Option(
+      names = {"--adam-beta1", "--adam_beta1"},
+      defaultValue = "0.9")
+  private double adamBeta1;
+
+  @Option(
+      names = {"--adam-beta2", "--adam_beta2"},
+      defaultValue = "0.999")
+  private double adamBeta2;
+
+  @Option(
+      names = {"--adam-epsilon", "--adam_epsilon"},
+      defaultValue = "1e-8")
+  private double adamEpsilon;
+
+  @Option(
+      names = {"--max-grad-norm", "--max_grad_norm"},
+      defaultValue = "1",
+      description = "Gradients are shortened to this; 0 for never. Default: ${DEFAULT-VALUE}.")
+  private double maxGradNorm;
+
+  @Option(
+      names = {"--lr-scheduler-type", "--lr_scheduler_type"},
+      defaultValue = "LINEAR",
+      description = "linear, cosine, constant or constant_with_warmup. Default: linear.")
+  private Schedule schedule;
+
+  @Option(
+      names = {"--warmup-ratio", "--warmup_ratio"},
+      defaultValue = "0",
+      description = "Share of the steps to warm up for. Default: ${DEFAULT-VALUE}.")
+  private double warmupRatio;
+
+  @Option(
+      names = {"--warmup-steps", "--warmup_steps"},
+      defaultValue = "0")
+  private int warmupSteps;
+
+  @Option(
+      names = "--seed",
+      defaultValue = "42",
+      description = "Of initialization, order and dropout. Default: ${DEFAULT-VALUE}.")
+  private long seed;
+
+  @Option(
+      names = {"--group-by-length", "--group_by_length"},
+      description = "Put examples of like length into one batch.")
+  private boolean groupByLength;
+
+  @Option(
+      names = {"--gradient-checkpointing", "--gradient_checkpointing"},
+      description = "Save memory by running layers again in the backward pass.")
+  private boolean gradientCheckpointing;
+
+  @Option(
+      names = {"--eval-strategy", "--eval_strategy"},
+      description = "no, steps or epoch. Default: epoch where there is something to evaluate on.")
+  private When evalStrategy;
+
+  @Option(
+      names = {"--eval-steps", "--eval_steps"},
+      defaultValue = "500")
+  private int evalSteps;
+
+  @Option(
+      names = {"--save-strategy", "--save_strategy"},
+      defaultValue = "NO",
+      description = "When to write checkpoints: no, steps or epoch. Default: no.")
+  private When saveStrategy;
+
+  @Option(
+      names = {"--save-steps", "--save_steps"},
+      defaultValue = "500")
+  private int saveSteps;
+
+  @Option(
+      names = {"--save-total-limit", "--save_total_limit"},
+      defaultValue = "0",
+      description = "Checkpoints to keep; 0 for all. Default: ${DEFAULT-VALUE}.")
+  private int saveTotalLimit;
+
+  @Option(
+      names = {"--load-best-model-at-end", "--load_best_model_at_end"},
+      description = "Save the adapter of the best evaluation.")
+  private boolean loadBestModelAtEnd;
+
+  @Option(
+      names = {"--metric-for-best-model", "--metric_for_best_model"},
+      defaultValue = "loss",
+      description = "Default: ${DEFAULT-VALUE}.")
+  private String metricForBestModel;
+
+  @Option(
+      names = {"--early-stopping-patience", "--early_stopping_patience"},
+      defaultValue = "0",
+      description = "Evaluations without improvement after which to stop; 0 for never.")
+  private int earlyStoppingPatience;
+
+  @Option(
+      names = {"--non-finite", "--non_finite"},
+      defaultValue = "STOP",
+      description = "What to do about a loss that is no number: stop or skip. Default: stop.")
+  private NonFinite nonFinite;
+
+  @Option(
+      names = {"--resume", "--resume-from-checkpoint", "--resume_from_checkpoint"},
+      description = "Go on from the last checkpoint in the output folder.")
+  private boolean resume;
+
+  boolean resume() {
+    return resume;
+  }
+
+  long seed() {
+    return seed;
+  }
+
+  int evalBatchSize() {
+    return evalBatchSize;
+  }
+
+  /**
+   * @param heldOut whether there is something to evaluate on
+   */
+  TrainingArguments arguments(boolean heldOut) {
+    return TrainingArguments.builder()
+        .numTrainEpochs(numTrainEpochs)
+        .maxSteps(maxSteps)
+        .perDeviceTrainBatchSize(trainBatchSize)
+        .perDeviceEvalBatchSize(evalBatchSize)
+        .gradientAccumulationSteps(gradientAccumulationSteps)
+        .learningRate(learningRate)
+        .weightDecay(weightDecay)
+        .adamBeta1(adamBeta1)
+        .adamBeta2(adamBeta2)
+        .adamEpsilon(adamEpsilon)
+        .maxGradNorm(maxGradNorm)
+        .lrSchedulerType(schedule)
+        .warmupRatio(warmupRatio)
+        .warmupSteps(warmupSteps)
+        .seed(seed)
+        .groupByLength(groupByLength)
+        .gradientCheckpointing(gradientCheckpointing)
+        .evalStrategy(evalStrategy != null ? evalStrategy : heldOut ? When.EPOCH : When.NO)
+        .evalSteps(evalSteps)
+        .saveStrategy(saveStrategy)
+        .saveSteps(saveSteps)
+        .saveTotalLimit(saveTotalLimit)
+        .loadBestModelAtEnd(loadBestModelAtEnd)
+        .metricForBestModel(metricForBestModel)
+        .earlyStoppingPatience(earlyStoppingPatience)
+        .nonFinite(nonFinite)
+        .build();
+  }
+}

@@ -1,0 +1,66 @@
+package io.peft4j.quant.checkpoint;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+
+/** Which tensors of a checkpoint are quantized, by their Hugging Face names. */
+public interface WeightSelection {
+
+  /** What becomes of a tensor. */
+  enum Choice {
+    /** A linear layer's weight {@code [out, in]}: quantized. */
+    QUANTIZE,
+    /** A linear layer's weight stored {@code [in, out]} (GPT-2's Conv1D): transposed, quantized. */
+    TRANSPOSE_AND_QUANTIZE,
+    /** A linear layer that stays dense; it is named in {@code llm_int8_skip_modules}. */
+    KEEP_LINEAR,
+    /** Not a linear layer's weight. */
+    KEEP
+  }
+
+  /**
+   * The choice for one tensor.
+   *
+   * @param name such as {@code model.layers.0.mlp.up_proj.weight}
+   * @param shape the tensor's shape
+   */
+  Choice choose(String name, List<Long> shape);
+
+  /**
+   * Hugging Face's rule: linear layers but the output head. Heads of classifiers, which training
+   * replaces, and routers of experts stay dense too.
+   *
+   * @param modelType {@code model_type} in {@code config.json}
+   */
+  static WeightSelection linearLayers(String modelType) {
+    Set<String> heads =
+        Set.of(
+            "lm_head",
+            "embed_out",
+            "output_projection",
+            "score",
+            "classifier",
+            "qa_outputs",
+            "cls");
+    Set<String> routers = Set.of("gate", "router", "shared_expert_gate");
+    Set<String> tables = Set.of("wte", "wpe", "shared", "relative_attention_bias");
+    Set<String> conv1d = Set.of("c_attn", "c_proj", "c_fc", "q_attn");
+    boolean hasConv1d = Set.of("gpt2", "openai-gpt").contains(modelType);
+    return (name, shape) -> {
+      if (shape.size() != 2 || !name.endsWith(".weight")) {
+        return Choice.KEEP;
+      }
+      List<String> path = List.of(name.split("\\."));
+      String module = path.get(path.size() - 2).toLowerCase(Locale.ROOT);
+      if (path.stream().anyMatch(heads::contains) || routers.contains(module)) {
+        return Choice.KEEP_LINEAR;
+      }
+      boolean isTable = tables.contains(module) || module.contains("embed");
+      if (isTable || path.contains("embeddings") || module.contains("norm")) {
+        return Choice.KEEP;
+      }
+      return hasConv1d && conv1d.contains(module) ? Choice.TRANSPOSE_AND_QUANTIZE : Choice.QUANTIZE;
+    };
+  }
+}

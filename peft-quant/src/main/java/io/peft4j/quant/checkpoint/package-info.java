@@ -1,0 +1,2 @@
+/** Quantization of checkpoint folders. */
+package io.peft4j.quant.checkpoint;
