@@ -74,12 +74,16 @@ final class LanguageModelHead implements SegmentChain.Top {
     double loss = 0;
     for (int from = 0; from < n; from += rows) {
       int to = Math.min(n, from + rows);
-      try (NDManager scope = manager.newSubManager();
-          Autograd.Mode mode = Autograd.record()) {
+      try (NDManager scope = manager.newSubManager()) {
         NDArray chunk = Autograd.leaf(slice(states, from, to, scope));
-        NDArray sum = Ops.crossEntropy(logits(chunk, pass), slice(targets, from, to, scope));
-        loss += sum.toType(DataType.FLOAT64, false).getDouble();
-        Autograd.backward(sum, sum.onesLike().mul(scale));
+        NDArray logits;
+        try (Autograd.Mode mode = Autograd.record()) {
+          logits = logits(chunk, pass);
+        }
+        NDArray labels = slice(targets, from, to, scope);
+        NDList sumAndGradient = gradientOfLoss(logits, labels, scope.create(scale));
+        loss += sumAndGradient.get(0).toType(DataType.FLOAT64, false).getDouble();
+        Autograd.backward(logits, sumAndGradient.get(1));
         NDArray gradient = Autograd.gradient(chunk);
         gradient.attach(manager);
         gradients.add(gradient);
@@ -90,6 +94,12 @@ final class LanguageModelHead implements SegmentChain.Top {
     }
     try (gradients) {
       return new SegmentChain.Differentiated(loss, NDArrays.concat(gradients));
+    }
+  }
+
+  private static NDList gradientOfLoss(NDArray logits, NDArray labels, NDArray scale) {
+    try (Autograd.Mode paused = Autograd.pause()) {
+      return Ops.crossEntropyGradient(Ops.detach(logits), labels, scale);
     }
   }
 

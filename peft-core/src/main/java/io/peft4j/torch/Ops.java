@@ -411,6 +411,16 @@ public final class Ops {
     return call("cross_entropy", logits, labels);
   }
 
+  /**
+   * {@link #crossEntropy} and its gradient with respect to the logits times {@code scale} (0-d), in
+   * fewer passes over them than automatic differentiation takes.
+   *
+   * @param logits outside of any graph
+   */
+  public static NDList crossEntropyGradient(NDArray logits, NDArray labels, NDArray scale) {
+    return run("cross_entropy_gradient", new NDList(logits, labels, scale));
+  }
+
   /** Sum of squared differences; both [n, k]. */
   public static NDArray squaredError(NDArray logits, NDArray labels) {
     return call("squared_error", logits, labels);

@@ -62,10 +62,11 @@ class Ops(Module):
     return self.merge_heads(torch.matmul(p, self.split_heads(v, int(heads))))
 
   # --- decoders ---------------------------------------------------------------------------------
+  # in float32, but nothing of x's size is kept in float32 for the backward pass
   def normalized(self: __torch__.Ops, x: Tensor, epsilon: Tensor) -> Tensor:
-    wide = torch.to(x, 6)
-    inverse = torch.rsqrt(torch.add(torch.mean(torch.square(wide), [-1], True), float(epsilon)))
-    return torch.mul(wide, inverse)
+    length = torch.linalg_vector_norm(x, 2, [-1], True, dtype=6)
+    mean = torch.div(torch.square(length), torch.size(x, -1))
+    return torch.mul(x, torch.rsqrt(torch.add(mean, float(epsilon))))
   def rms_norm(self: __torch__.Ops, x: Tensor, weight: Tensor, epsilon: Tensor) -> Tensor:
     return torch.mul(torch.to(self.normalized(x, epsilon), x.dtype), weight)
   def rms_norm_offset(self: __torch__.Ops, x: Tensor, weight: Tensor, epsilon: Tensor) -> Tensor:
@@ -101,11 +102,11 @@ class Ops(Module):
     s = torch.matmul(self.stack(torch.mul(q, float(scale)), torch.size(k, 1)), torch.transpose(k, -2, -1))
     return torch.reshape(s, [torch.size(q, 0), torch.size(q, 1), torch.size(q, 2), -1])
   def grouped_scores(self: __torch__.Ops, q: Tensor, k: Tensor, mask: Tensor, scale: Tensor) -> Tensor:
-    return torch.softmax(torch.add_(self.grouped_product(q, k, scale), mask), -1)
+    return torch.softmax(torch.add(self.grouped_product(q, k, scale), mask), -1)
   def capped_scores(self: __torch__.Ops, q: Tensor, k: Tensor, mask: Tensor, scale: Tensor, cap: Tensor) -> Tensor:
     c = float(cap)
     s = torch.mul(torch.tanh(torch.div(self.grouped_product(q, k, scale), c)), c)
-    return torch.softmax(torch.add_(s, mask), -1)
+    return torch.softmax(torch.add(s, mask), -1)
   def grouped_weigh(self: __torch__.Ops, p: Tensor, v: Tensor) -> Tensor:
     y = torch.matmul(self.stack(p, torch.size(v, 1)), v)
     return self.merge_heads(torch.reshape(y, [torch.size(p, 0), torch.size(p, 1), torch.size(p, 2), -1]))
@@ -139,7 +140,11 @@ class Ops(Module):
     low = torch.linear(x, torch.to(a, x.dtype))
     return torch.mul(torch.linear(low, torch.to(b, x.dtype)), float(scale))
   def lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
-    return torch.add(y, self.low_rank(x, a, b, scale))
+    low = torch.mul(torch.linear(x, torch.to(a, x.dtype)), float(scale))
+    flat = torch.reshape(y, [-1, torch.size(y, -1)])
+    up = torch.transpose(torch.to(b, x.dtype), 0, 1)
+    sum = torch.addmm(flat, torch.reshape(low, [-1, torch.size(low, -1)]), up)
+    return torch.reshape(sum, y.shape)
   def lora_bias(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, bias: Tensor, scale: Tensor) -> Tensor:
     low = torch.linear(x, torch.to(a, x.dtype))
     up = torch.linear(low, torch.to(b, x.dtype), torch.to(bias, x.dtype))
@@ -183,6 +188,16 @@ class Ops(Module):
   def token_log_probs(self: __torch__.Ops, logits: Tensor, tokens: Tensor) -> Tensor:
     p = torch.log_softmax(torch.to(logits, 6), -1)
     return torch.squeeze(torch.gather(p, -1, torch.unsqueeze(torch.clamp(tokens, 0), -1)), -1)
+  # the sum, and its gradient times scale
+  def cross_entropy_gradient(self: __torch__.Ops, logits: Tensor, labels: Tensor, scale: Tensor) -> Tuple[Tensor, Tensor]:
+    p = torch.log_softmax(logits, -1, 6)
+    real = torch.unsqueeze(torch.ge(labels, 0), -1)
+    index = torch.clamp(torch.unsqueeze(labels, -1), 0)
+    sum = torch.neg(torch.sum(torch.mul(torch.gather(p, -1, index), real)))
+    _0 = torch.exp_(p)
+    _1 = torch.scatter_add_(p, -1, index, torch.full_like(torch.to(index, 6), -1.))
+    _2 = torch.mul_(p, torch.mul(torch.to(real, 6), float(scale)))
+    return (sum, torch.to(p, logits.dtype))
   def squared_error(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
     return torch.sum(torch.square(torch.sub(torch.to(logits, 6), labels)))
   def binary_cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:

@@ -102,7 +102,7 @@ class DecoderLoraTest {
       List<TokenSequence> sequences = sequences(lm, golden);
       for (boolean recompute : new boolean[] {false, true}) {
         double loss = backward(lm, sequences, 1.0 / tokens, recompute) / tokens;
-        assertEquals(golden.get("loss").asDouble(), loss, 1e-6, "loss");
+        assertEquals(golden.get("loss").asDouble(), loss, 1e-5, "loss");
         double worst = distance(takeGradients(adapter), expected);
         System.out.printf("%s: gradients differ by %.1e, relatively%n", name, worst);
         assertTrue(worst < 2e-5, name + ": " + worst);
