@@ -106,7 +106,7 @@ public final class WeightKernels {
     if (!vectors) {
       addTail(arguments.number(n).number(k), tail).pointer(bias);
       context
-          .kernel("matvec", "matvec_any_" + suffix(type))
+          .kernel("matvec_" + suffix(type), "matvec_any_" + suffix(type))
           .launch(divideUp(n, 4), rows, 128, 0, arguments);
       return;
     }
@@ -114,7 +114,7 @@ public final class WeightKernels {
     if (rows <= MATVEC_ROWS || type == FloatType.F32) {
       int atOnce = rows == 1 ? 1 : rows <= 4 ? 4 : MATVEC_ROWS;
       context
-          .kernel("matvec", "matvec" + atOnce + "_" + suffix(type))
+          .kernel("matvec_" + suffix(type), "matvec" + atOnce + "_" + suffix(type))
           .launch(divideUp(n, 8), divideUp(rows, atOnce), 128, 0, arguments);
     } else if (rows <= SKINNY_ROWS || !tailAligned(tail)) {
       int atOnce = rows <= 16 ? 16 : rows <= 32 ? 32 : SKINNY_ROWS;
@@ -159,7 +159,7 @@ public final class WeightKernels {
           .launch(divideUp(rows, TILE), divideUp(k, TILE), 256, TENSOR_CORE_SHARED, arguments);
     } else {
       context
-          .kernel("matvec", "gradient_any_" + suffix(type))
+          .kernel("matvec_" + suffix(type), "gradient_any_" + suffix(type))
           .launch(divideUp(k, 128), divideUp(rows, 4), 128, 0, arguments);
     }
   }

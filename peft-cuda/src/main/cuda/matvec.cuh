@@ -3,6 +3,7 @@
 //
 // Floor: bytes moved = N K (1/2 + scale bytes / block size) + sizeof(T) (rows K + rows N). X is read
 // again by every warp, out of the first-level cache.
+#pragma once
 #include "four_bit.cuh"
 
 namespace {
@@ -149,13 +150,10 @@ DEVICE void gradient_any(const T* dy, const Weight& w, T* dx, int rows, int n_to
           int z_stride, int accumulate)) {                                                          \
     gradient_any<T, 4>(dy, w, dx, rows, n, k, z, a, rank, z_stride, accumulate);                    \
   }
-#define ALL_OF(suffix, T) \
-  MATVEC(suffix, T, 1)    \
-  MATVEC(suffix, T, 4)    \
-  MATVEC(suffix, T, 8)    \
-  MATVEC_ANY(suffix, T)   \
+// A source file a type: a driver that assembles one leaves the others alone.
+#define MATVECS(suffix, T) \
+  MATVEC(suffix, T, 1)     \
+  MATVEC(suffix, T, 4)     \
+  MATVEC(suffix, T, 8)     \
+  MATVEC_ANY(suffix, T)    \
   GRADIENT_ANY(suffix, T)
-
-ALL_OF(f32, float)
-ALL_OF(f16, F16)
-ALL_OF(bf16, BF16)

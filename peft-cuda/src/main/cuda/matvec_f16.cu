@@ -1,0 +1,4 @@
+// The kernels of matvec.cuh for float16.
+#include "matvec.cuh"
+
+MATVECS(f16, F16)
