@@ -114,11 +114,11 @@ public final class TorchTensors {
    * @throws EngineException if libtorch refuses
    */
   public static NDArray wrap(NDManager manager, DeviceSpan memory, Type type, long... shape) {
-    return wrap(manager, memory, type, CUDA, shape);
+    return wrapOn(CUDA, manager, memory, type, shape);
   }
 
-  static NDArray wrap(
-      NDManager manager, DeviceSpan memory, Type type, int deviceType, long... shape) {
+  static NDArray wrapOn(
+      int deviceType, NDManager manager, DeviceSpan memory, Type type, long... shape) {
     long[] strides = new long[shape.length];
     long count = 1;
     for (int axis = shape.length - 1; axis >= 0; axis--) {

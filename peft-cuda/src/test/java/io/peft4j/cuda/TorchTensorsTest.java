@@ -32,7 +32,7 @@ class TorchTensorsTest {
       DeviceMemory up = gpu.upload(new float[] {1, 1, 1, 2, 2, 2}, FloatType.F32);
       DeviceMemory y = gpu.empty(6, FloatType.F32);
       NDArray tensor =
-          TorchTensors.wrap(manager, y.span(), TorchTensors.Type.FLOAT32, TorchTensors.CPU, 2, 3);
+          TorchTensors.wrapOn(TorchTensors.CPU, manager, y.span(), TorchTensors.Type.FLOAT32, 2, 3);
       new LayerKernels(gpu.context).swiglu(FloatType.F32, gate.span(), up.span(), y.span(), 6);
       assertEquals(new Shape(2, 3), tensor.getShape());
       assertArrayEquals(Gpu.floats(y, FloatType.F32), tensor.toFloatArray());
