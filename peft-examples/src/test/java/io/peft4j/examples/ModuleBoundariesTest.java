@@ -57,6 +57,9 @@ class ModuleBoundariesTest {
       noClasses()
           .that()
           .resideOutsideOfPackages("io.peft4j.torch..", "io.peft4j.djl..")
+          .and()
+          // the bridge's other half: tensors over the GPU memory that the kernels take
+          .haveNameNotMatching("io\\.peft4j\\.cuda\\.TorchTensors(\\$.*)?")
           .should()
           .dependOnClassesThat()
           .resideInAPackage("ai.djl.pytorch..");
