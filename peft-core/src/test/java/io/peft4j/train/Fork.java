@@ -22,6 +22,9 @@ final class Fork {
     }
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().put("OMP_NUM_THREADS", "1");
+    // oneDNN's store of kernels fills up within a run's first steps, so that what grows later is a
+    // leak
+    builder.environment().put("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64");
     builder.redirectError(ProcessBuilder.Redirect.INHERIT);
     return builder.start();
   }
