@@ -9,7 +9,7 @@ import java.util.List;
  * length, hidden] to the same shape.
  *
  * <p>The last layer of a classifier computes its queries, and all that follows them, for first
- * tokens only: nothing else is read. It gives [rows, slots, hidden].
+ * tokens only: nothing else is read. It gives [examples, hidden].
  */
 final class EncoderLayer implements Segment {
 
@@ -43,15 +43,15 @@ final class EncoderLayer implements Segment {
   public NDArray forward(NDArray h, Pass pass) {
     TokenBatch batch = pass.batch();
     NDArray residual = firstTokensOnly ? Ops.rows(h, batch.firstTokens()) : h;
-    NDArray mask = firstTokensOnly ? batch.firstMask() : batch.mask();
-
+    NDArray q = parts.query.forward(residual, pass);
+    NDArray k = parts.key.forward(h, pass);
+    NDArray v = parts.value.forward(h, pass);
     NDArray context =
-        attend(
-            parts.query.forward(residual, pass),
-            parts.key.forward(h, pass),
-            parts.value.forward(h, pass),
-            mask,
-            pass);
+        firstTokensOnly
+            ? Ops.rows(
+                attend(Ops.rows(q, batch.firstByRow()), k, v, batch.firstMask(), pass),
+                batch.firstSlots())
+            : attend(q, k, v, batch.mask(), pass);
     NDArray attention = pass.dropout(parts.attentionOutput.forward(context, pass), spec.dropout());
     NDArray middle = parts.attentionNorm.forward(attention.add(residual));
 
