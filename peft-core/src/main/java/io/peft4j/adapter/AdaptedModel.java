@@ -125,7 +125,7 @@ public final class AdaptedModel implements AutoCloseable {
     }
     try {
       adapter.setTrainable(false);
-      AdapterFiles.readInto(folder, adapter.tensors());
+      AdapterFiles.readInto(folder, adapter.config(), adapter.stored());
       return adapter;
     } catch (IOException | RuntimeException e) {
       delete(name);
@@ -149,13 +149,33 @@ public final class AdaptedModel implements AutoCloseable {
   }
 
   /**
-   * Replaces the numbers of an adapter by those in a folder it was saved to.
+   * Replaces the numbers of an adapter by those in a folder that {@link #saveState} wrote.
    *
    * @throws IOException if the file cannot be read
    * @throws IllegalArgumentException if the folder holds another adapter; nothing has been changed
    */
   public void restore(String name, Path folder) throws IOException {
-    AdapterFiles.readInto(folder, adapter(name).tensors());
+    Adapter adapter = adapter(name);
+    Map<String, NDArray> state = adapter.privateState();
+    if (state.isEmpty()) {
+      AdapterFiles.readInto(folder, adapter.config(), adapter.stored());
+    } else {
+      AdapterFiles.readState(folder, state);
+    }
+  }
+
+  /**
+   * Writes an adapter with all that its training needs to go on: what {@link #save} writes, and for
+   * a method that needs more a file {@value AdapterFiles#STATE} beside it.
+   *
+   * @param metadata for the tensor file, such as the base's fingerprint
+   */
+  public void saveState(String name, Path folder, Map<String, String> metadata) throws IOException {
+    save(name, folder, metadata);
+    Map<String, NDArray> state = adapter(name).privateState();
+    if (!state.isEmpty()) {
+      AdapterFiles.writeState(folder, state);
+    }
   }
 
   /**
@@ -165,7 +185,16 @@ public final class AdaptedModel implements AutoCloseable {
    */
   public void save(String name, Path folder, Map<String, String> metadata) throws IOException {
     Adapter adapter = adapter(name);
-    AdapterFiles.write(folder, adapter.config(), adapter.tensors(), metadata);
+    Export export = adapter.export();
+    if (export == null) {
+      AdapterFiles.write(folder, adapter.config(), adapter.stored(), metadata);
+      return;
+    }
+    try (NDManager scope = model.manager().newSubManager();
+        Autograd.Mode paused = Autograd.pause()) {
+      Map<String, NDArray> tensors = export.tensors(adapter.stored(), scope);
+      AdapterFiles.write(folder, export.config(adapter.config()), tensors, metadata);
+    }
   }
 
   /** Makes exactly these adapters active, in this order; none for the bare base. */
@@ -254,6 +283,13 @@ public final class AdaptedModel implements AutoCloseable {
     }
 
     void fold(Adapter adapter) {
+      if (!adapter.attachments().isEmpty()) {
+        throw new IllegalArgumentException(
+            adapter.name()
+                + ": "
+                + adapter.config().peftType()
+                + " cannot be merged, since it is no change of weights");
+      }
       adapter.overlays().forEach(this::lay);
       adapter.projections().forEach(this::fold);
       adapter.embeddings().forEach(this::fold);

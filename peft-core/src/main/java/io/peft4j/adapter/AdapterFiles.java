@@ -37,6 +37,9 @@ public final class AdapterFiles {
   /** The file with its tensors. */
   public static final String WEIGHTS = "adapter_model.safetensors";
 
+  /** The file beside them in a checkpoint of a training whose method needs more. */
+  public static final String STATE = "adapter_state.safetensors";
+
   /** What peft puts before the name of a module. */
   static final String PREFIX = "base_model.model.";
 
@@ -68,28 +71,33 @@ public final class AdapterFiles {
     } catch (JsonProcessingException e) {
       throw new IllegalArgumentException(file + ": not JSON: " + e.getOriginalMessage(), e);
     }
-    if (!(json instanceof ObjectNode object) || !object.path("peft_type").isTextual()) {
-      throw new IllegalArgumentException(file + ": expected an object with a 'peft_type'");
+    if (!(json instanceof ObjectNode object)) {
+      throw new IllegalArgumentException(file + ": expected an object");
     }
     try {
-      return AdapterMethods.named(object.get("peft_type").asText()).parse(object);
+      return AdapterMethods.of(object).parse(object);
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
     }
   }
 
-  /** {@return the shapes of the tensors in {@value #WEIGHTS}, without peft's prefix} */
+  /** {@return the tensor file of an adapter folder} */
+  public static Path weights(Path folder) throws IOException {
+    return folder.resolve(AdapterMethods.named(readConfig(folder).peftType()).weightsFile());
+  }
+
+  /** {@return the shapes of the tensors in the tensor file, without peft's prefix} */
   public static Map<String, List<Long>> readShapes(Path folder) throws IOException {
-    try (SafetensorsFile file = SafetensorsFile.open(folder.resolve(WEIGHTS))) {
+    try (SafetensorsFile file = SafetensorsFile.open(weights(folder))) {
       Map<String, List<Long>> shapes = new LinkedHashMap<>();
       file.tensors().values().forEach(info -> shapes.put(strip(info.name()), info.shape()));
       return shapes;
     }
   }
 
-  /** {@return the metadata of {@value #WEIGHTS}} */
+  /** {@return the metadata of the tensor file} */
   public static Map<String, String> readMetadata(Path folder) throws IOException {
-    try (SafetensorsFile file = SafetensorsFile.open(folder.resolve(WEIGHTS))) {
+    try (SafetensorsFile file = SafetensorsFile.open(weights(folder))) {
       return file.metadata();
     }
   }
@@ -106,14 +114,20 @@ public final class AdapterFiles {
   static void write(
       Path folder, AdapterConfig config, Map<String, NDArray> tensors, Map<String, String> metadata)
       throws IOException {
+    AdapterMethod method = AdapterMethods.named(config.peftType());
     List<TensorSource> sources = new ArrayList<>();
-    tensors.forEach((key, tensor) -> sources.add(source(PREFIX + key, tensor)));
+    tensors.forEach((key, tensor) -> sources.add(source(method.onDisk(key), tensor)));
     Map<String, String> all = new TreeMap<>(metadata);
     all.put("format", "pt");
-    SafetensorsWriter.write(folder.resolve(WEIGHTS), sources, all);
-    // As peft does: whoever loads it means to use it, unless he says otherwise.
-    ObjectNode json = config.toJson().put("inference_mode", true);
-    AtomicFiles.writeString(folder.resolve(CONFIG), print(json) + "\n");
+    SafetensorsWriter.write(folder.resolve(method.weightsFile()), sources, all);
+    AtomicFiles.writeString(folder.resolve(CONFIG), print(method.document(config)) + "\n");
+  }
+
+  /** Writes {@value #STATE}. */
+  static void writeState(Path folder, Map<String, NDArray> tensors) throws IOException {
+    List<TensorSource> sources = new ArrayList<>();
+    tensors.forEach((key, tensor) -> sources.add(source(key, tensor)));
+    SafetensorsWriter.write(folder.resolve(STATE), sources, Map.of("format", "pt"));
   }
 
   /** As Python's {@code json.dumps(indent=2, sort_keys=True)} has it. */
@@ -149,8 +163,20 @@ public final class AdapterFiles {
    * @throws IllegalArgumentException if a tensor is missing, unexpected, of another shape, or holds
    *     a number that is not finite; nothing has then been changed
    */
-  static void readInto(Path folder, Map<String, NDArray> tensors) throws IOException {
-    Path path = folder.resolve(WEIGHTS);
+  static void readInto(Path folder, AdapterConfig config, Map<String, NDArray> tensors)
+      throws IOException {
+    AdapterMethod method = AdapterMethods.named(config.peftType());
+    Map<String, NDArray> named = new LinkedHashMap<>();
+    tensors.forEach((key, tensor) -> named.put(strip(method.onDisk(key)), tensor));
+    read(folder.resolve(method.weightsFile()), named);
+  }
+
+  /** As {@link #readInto}, from {@value #STATE}. */
+  static void readState(Path folder, Map<String, NDArray> tensors) throws IOException {
+    read(folder.resolve(STATE), tensors);
+  }
+
+  private static void read(Path path, Map<String, NDArray> tensors) throws IOException {
     try (SafetensorsFile file = SafetensorsFile.open(path)) {
       Map<String, TensorInfo> found = new LinkedHashMap<>();
       file.tensors().values().stream()

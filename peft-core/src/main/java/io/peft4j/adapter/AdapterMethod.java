@@ -24,4 +24,25 @@ interface AdapterMethod {
    * @throws IllegalArgumentException if the config does not fit the model
    */
   void build(AdapterConfig config, AdapterBuilder builder);
+
+  /** {@return whether a document is a config of this method} */
+  default boolean recognizes(ObjectNode json) {
+    return json.path("peft_type").asText().equals(peftType());
+  }
+
+  /** {@return the name of the tensor file} */
+  default String weightsFile() {
+    return AdapterFiles.WEIGHTS;
+  }
+
+  /** {@return the document to write for {@code config}} */
+  default ObjectNode document(AdapterConfig config) {
+    // As peft does: whoever loads it means to use it, unless he says otherwise.
+    return config.toJson().put("inference_mode", true);
+  }
+
+  /** {@return the name in the tensor file of what {@link Adapter} keeps under {@code key}} */
+  default String onDisk(String key) {
+    return AdapterFiles.PREFIX + key;
+  }
 }

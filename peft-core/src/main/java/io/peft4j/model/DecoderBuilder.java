@@ -97,7 +97,12 @@ final class DecoderBuilder {
             norm(at + names.beforeFeedForward(), hidden),
             new Mlp(up, down, feedForward),
             names.afterFeedForward() == null ? null : norm(at + names.afterFeedForward(), hidden));
-    return new DecoderLayer(parts, spec);
+    LayerSites sites =
+        new LayerSites(
+            index,
+            new Junction(at + "attention_adapters", null),
+            new Junction(at + "output_adapters", null));
+    return new DecoderLayer(parts, spec, sites);
   }
 
   private SelfAttention attention(String at, SelfAttention.Constants constants, int index) {

@@ -45,7 +45,11 @@ public final class Embedding implements Module {
    * @return [.., dim] on {@code ids}' manager
    */
   NDArray forward(NDArray ids, Pass pass) {
-    NDArray y = pass.cast(Ops.embedding(ids, weight.value()));
+    NDArray known = ids;
+    for (EmbeddingAdapter adapter : adapters) {
+      known = adapter.ids(known);
+    }
+    NDArray y = pass.cast(Ops.embedding(known, weight.value()));
     for (EmbeddingAdapter adapter : adapters) {
       y = adapter.output(ids, y, this, pass);
     }

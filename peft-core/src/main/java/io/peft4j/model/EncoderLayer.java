@@ -30,12 +30,15 @@ final class EncoderLayer implements Segment {
   private final Parts parts;
   private final EncoderSpec spec;
   private final NDArray heads;
+  private final LayerSites sites;
   private final boolean firstTokensOnly;
 
-  EncoderLayer(Parts parts, EncoderSpec spec, NDArray heads, boolean firstTokensOnly) {
+  EncoderLayer(
+      Parts parts, EncoderSpec spec, NDArray heads, LayerSites sites, boolean firstTokensOnly) {
     this.parts = parts;
     this.spec = spec;
     this.heads = heads;
+    this.sites = sites;
     this.firstTokensOnly = firstTokensOnly;
   }
 
@@ -48,16 +51,16 @@ final class EncoderLayer implements Segment {
     NDArray context =
         attend(
             parts.query.forward(residual, pass),
-            parts.key.forward(h, pass),
-            parts.value.forward(h, pass),
-            mask,
+            sites.keys(parts.key.forward(h, pass)),
+            sites.values(parts.value.forward(h, pass)),
+            sites.mask(mask, Integer.MAX_VALUE, batch),
             pass);
     NDArray attention = pass.dropout(parts.attentionOutput.forward(context, pass), spec.dropout());
-    NDArray middle = parts.attentionNorm.forward(attention.add(residual));
+    NDArray middle = sites.attention().join(attention, residual, pass);
 
     NDArray inner = spec.activation().apply(parts.up.forward(middle, pass));
     NDArray output = pass.dropout(parts.down.forward(inner, pass), spec.dropout());
-    return parts.outputNorm.forward(output.add(middle));
+    return sites.output().join(output, middle, pass);
   }
 
   private NDArray attend(NDArray q, NDArray k, NDArray v, NDArray mask, Pass pass) {
@@ -67,6 +70,11 @@ final class EncoderLayer implements Segment {
     }
     NDArray probabilities = Ops.attentionScores(q, k, mask, heads);
     return Ops.attentionWeigh(pass.dropout(probabilities, p), v, heads);
+  }
+
+  @Override
+  public LayerSites sites() {
+    return sites;
   }
 
   @Override

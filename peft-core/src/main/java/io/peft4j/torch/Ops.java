@@ -396,6 +396,82 @@ public final class Ops {
     return call("dora_embedding", ids, y, a, b, scale, magnitude, squares, table);
   }
 
+  /**
+   * Puts the same rows before each row of {@code x}.
+   *
+   * @param x [r, l, heads · d] or [r, heads, l, d]
+   * @param rows [n, heads · d]
+   * @return [r, n + l, heads · d] or [r, heads, n + l, d]
+   */
+  public static NDArray prepend(NDArray x, NDArray rows) {
+    return call("prepend", x, rows);
+  }
+
+  /** {@return columns of {@code table} in the type of {@code like} and on its manager} */
+  public static NDArray columns(NDArray like, NDArray table, long from, long count) {
+    try (NDArray start = like.getManager().create(from);
+        NDArray n = like.getManager().create(count)) {
+      return call("columns", like, table, start, n);
+    }
+  }
+
+  /** {@return {@code mask} with {@code n} (0-d) columns of zeros in front} */
+  public static NDArray padFront(NDArray mask, NDArray n) {
+    return call("pad_front", mask, n);
+  }
+
+  /**
+   * {@return {@code mask} [r, 1, q, k] with {@code n} (0-d) columns in front for keys at positions
+   * 0 to n - 1, seen by queries that stand fewer than {@code window} (0-d) after them}
+   *
+   * @param position int64 [r, q]
+   */
+  public static NDArray prefixMask(NDArray mask, NDArray position, NDArray n, NDArray window) {
+    return call("prefix_mask", mask, position, n, window);
+  }
+
+  /** {@code x} [.., n] times {@code by}, whose n elements may have any shape. */
+  public static NDArray scaled(NDArray x, NDArray by) {
+    return call("scaled", x, by);
+  }
+
+  /** {@code y + x Wᵀ}, the weight read in {@code x}'s type. */
+  public static NDArray addLinear(NDArray y, NDArray x, NDArray weight) {
+    return call("add_linear", y, x, weight);
+  }
+
+  /**
+   * VeRA: {@code y + b · B (d · A x)}, of A [r, at least in] and B [at least out, r] the part that
+   * fits x [.., in] and y [.., out].
+   */
+  public static NDArray vera(NDArray y, NDArray x, NDArray a, NDArray b, NDArray d, NDArray scale) {
+    return call("vera", y, x, a, b, d, scale);
+  }
+
+  /** What {@link #vera} adds to a weight like {@code weight}. */
+  public static NDArray veraDelta(NDArray weight, NDArray a, NDArray b, NDArray d, NDArray scale) {
+    return call("vera_delta", weight, a, b, d, scale);
+  }
+
+  /** {@code scale · (a1 b1) ⊙ (a2 b2)}, on {@code like}'s manager. */
+  public static NDArray hadamard(
+      NDArray like, NDArray a1, NDArray b1, NDArray a2, NDArray b2, NDArray scale) {
+    return call("hadamard", like, a1, b1, a2, b2, scale);
+  }
+
+  /**
+   * {@code scale · first ⊗ second}, on {@code like}'s manager.
+   *
+   * @param first a matrix, or two whose product it is; likewise {@code second}
+   */
+  public static NDArray kron(NDArray like, NDArray[] first, NDArray[] second, NDArray scale) {
+    return call("kron", like, product(like, first), product(like, second), scale);
+  }
+
+  private static NDArray product(NDArray like, NDArray[] factors) {
+    return factors.length == 1 ? factors[0] : call("matmul", like, factors[0], factors[1]);
+  }
+
   /** Reduced singular value decomposition: x [m, n] to U [m, k], S [k], Vᵀ [k, n]. */
   public static NDList svd(NDArray x) {
     return run("svd", new NDList(x));

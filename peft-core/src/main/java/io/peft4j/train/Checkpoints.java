@@ -36,7 +36,7 @@ final class Checkpoints {
   private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)");
   private static final Pattern UNFINISHED =
       Pattern.compile(
-          "\\.(checkpoint-\\d+|adapter_(config\\.json|model\\.safetensors)\\..*)\\.tmp");
+          "\\.(checkpoint-\\d+|adapter_(config\\.json|(model|state)\\.safetensors)\\..*)\\.tmp");
   private static final String OPTIMIZER = "optimizer.safetensors";
   private static final String STATE = "trainer_state.json";
   private static final ObjectMapper JSON =
@@ -83,7 +83,7 @@ final class Checkpoints {
     try {
       delete(temporary);
       Files.createDirectories(temporary);
-      model.save(adapter, temporary, metadata);
+      model.saveState(adapter, temporary, metadata);
       List<TensorSource> tensors = new ArrayList<>();
       optimizer.state().forEach((name, tensor) -> tensors.add(AdapterFiles.source(name, tensor)));
       SafetensorsWriter.write(temporary.resolve(OPTIMIZER), tensors, Map.of());

@@ -133,6 +133,7 @@ public final class Trainer {
 
     RunSummary train(boolean resume) throws IOException {
       checkpoints.prepare();
+      trained.beginTraining(totalSteps);
       Optional<Path> last = resume ? checkpoints.latest(state.plan()) : Optional.empty();
       if (last.isPresent()) {
         state = checkpoints.read(last.get(), model, adapter, optimizer);
@@ -227,6 +228,7 @@ public final class Trainer {
       for (int i = 0; i < batches.size(); i++) {
         loss += forwardBackward(batches.get(i), weight, dropoutKey(step, i));
       }
+      loss += trained.beforeUpdate();
       double norm = optimizer.gradientNorm();
       boolean finite = Double.isFinite(loss) && Double.isFinite(norm);
       if (!finite && arguments.nonFinite() == NonFinite.STOP) {
@@ -243,6 +245,7 @@ public final class Trainer {
               * arguments.lrSchedulerType().factor(step, warmupSteps, totalSteps);
       if (finite) {
         optimizer.step(rate, clipping(norm));
+        trained.afterUpdate(step + 1);
         lossSum += loss;
       }
       state = finite ? state.updated(loss) : state.skipped();

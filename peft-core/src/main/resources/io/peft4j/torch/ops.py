@@ -174,6 +174,45 @@ class Ops(Module):
     up = torch.mul(torch.linear(low, b), float(scale))
     return torch.to(torch.mul(torch.add(torch.to(y, 6), up), factor), y.dtype)
 
+  def prepend(self: __torch__.Ops, x: Tensor, rows: Tensor) -> Tensor:
+    # rows [n, heads d] before x [r, l, heads d] or [r, heads, l, d]
+    if torch.eq(torch.dim(x), 3):
+      front = torch.expand(torch.unsqueeze(rows, 0), [torch.size(x, 0), -1, -1])
+      y = torch.cat([front, x], 1)
+    else:
+      by_head = torch.transpose(torch.reshape(rows, [torch.size(rows, 0), torch.size(x, 1), -1]), 0, 1)
+      front = torch.expand(torch.unsqueeze(by_head, 0), [torch.size(x, 0), -1, -1, -1])
+      y = torch.cat([front, x], 2)
+    return y
+  def columns(self: __torch__.Ops, like: Tensor, table: Tensor, start: Tensor, count: Tensor) -> Tensor:
+    return torch.to(torch.narrow(table, 1, int(start), int(count)), like.dtype)
+  def pad_front(self: __torch__.Ops, mask: Tensor, n: Tensor) -> Tensor:
+    return torch.constant_pad_nd(mask, [int(n), 0], 0)
+  def prefix_mask(self: __torch__.Ops, mask: Tensor, position: Tensor, n: Tensor, window: Tensor) -> Tensor:
+    ahead = torch.sub(torch.unsqueeze(position, -1), torch.arange(int(n), dtype=4, device=position.device))
+    hidden = torch.unsqueeze(torch.ge(ahead, int(window)), 1)
+    zero = torch.zeros(hidden.shape, dtype=6, device=hidden.device)
+    return torch.cat([torch.to(torch.masked_fill(zero, hidden, -1e30), mask.dtype), mask], -1)
+  def scaled(self: __torch__.Ops, x: Tensor, by: Tensor) -> Tensor:
+    return torch.mul(x, torch.to(torch.flatten(by), x.dtype))
+  def add_linear(self: __torch__.Ops, y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    return torch.add(y, torch.linear(x, torch.to(weight, x.dtype)))
+  def vera(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, d: Tensor, lambda_b: Tensor) -> Tensor:
+    low = torch.linear(x, torch.to(torch.narrow(a, 1, 0, torch.size(x, -1)), x.dtype))
+    low = torch.mul(low, torch.to(d, x.dtype))
+    up = torch.linear(low, torch.to(torch.narrow(b, 0, 0, torch.size(y, -1)), x.dtype))
+    return torch.add(y, torch.mul(up, torch.to(lambda_b, x.dtype)))
+  def vera_delta(self: __torch__.Ops, weight: Tensor, a: Tensor, b: Tensor, d: Tensor, lambda_b: Tensor) -> Tensor:
+    left = torch.mul(torch.narrow(b, 0, 0, torch.size(weight, 0)), torch.unsqueeze(lambda_b, 1))
+    right = torch.mul(torch.narrow(a, 1, 0, torch.size(weight, 1)), torch.unsqueeze(d, 1))
+    return torch.matmul(left, right)
+  def hadamard(self: __torch__.Ops, like: Tensor, a1: Tensor, b1: Tensor, a2: Tensor, b2: Tensor, scale: Tensor) -> Tensor:
+    return torch.mul(torch.mul(torch.matmul(a1, b1), torch.matmul(a2, b2)), float(scale))
+  def kron(self: __torch__.Ops, like: Tensor, first: Tensor, second: Tensor, scale: Tensor) -> Tensor:
+    return torch.mul(torch.kron(first, second), float(scale))
+  def matmul(self: __torch__.Ops, like: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return torch.matmul(a, b)
+
   # --- decompositions ---------------------------------------------------------------------------
   def svd(self: __torch__.Ops, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     u, s, v = torch.linalg_svd(x, False)
