@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * A model and its named adapters, any of which can be active. The base's weights are never written
@@ -67,6 +68,17 @@ public final class AdaptedModel implements AutoCloseable {
    * @throws IllegalArgumentException if the name is taken or the config does not fit the model
    */
   public Adapter add(String name, AdapterConfig config, long seed) {
+    return add(name, config, seed, null);
+  }
+
+  /**
+   * As {@link #add(String, AdapterConfig, long)}, for a config that names a text to start from.
+   *
+   * @param tokenizer gives the tokens of a text
+   * @throws IllegalArgumentException if the name is taken or the config does not fit the model
+   */
+  public Adapter add(
+      String name, AdapterConfig config, long seed, Function<String, int[]> tokenizer) {
     if (adapters.containsKey(name)) {
       throw new IllegalArgumentException("there is already an adapter named '" + name + "'");
     }
@@ -79,7 +91,7 @@ public final class AdaptedModel implements AutoCloseable {
     try {
       AdapterMethod method = AdapterMethods.named(config.peftType());
       AdapterConfig settled = method.settle(config, model);
-      AdapterBuilder builder = new AdapterBuilder(model, manager, seed);
+      AdapterBuilder builder = new AdapterBuilder(model, manager, seed, tokenizer);
       method.build(settled, builder);
       Adapter adapter = new Adapter(name, settled, manager, builder);
       adapters.put(name, adapter);
@@ -138,7 +150,7 @@ public final class AdaptedModel implements AutoCloseable {
     String expected = AdapterFiles.readMetadata(folder).get(BASE_SHA256);
     if (expected != null && !expected.equals(model.fingerprint())) {
       throw new IllegalArgumentException(
-          folder.resolve(AdapterFiles.WEIGHTS)
+          AdapterFiles.weights(folder).get(0)
               + ": was trained on a base with SHA-256 "
               + expected
               + ", found "

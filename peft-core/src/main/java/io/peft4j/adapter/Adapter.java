@@ -160,10 +160,11 @@ public final class Adapter {
    * Lets the method act after an optimizer's update, while the gradients are still there.
    *
    * @param step its number, from 1
+   * @param gradientScale factor that the update had on the gradients, such as a clipping
    */
-  public void afterUpdate(int step) {
+  public void afterUpdate(int step, double gradientScale) {
     if (hook != null) {
-      hook.afterUpdate(step);
+      hook.afterUpdate(step, gradientScale);
     }
   }
 

@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.DoubleSupplier;
+import java.util.function.Function;
 
 /** Collects what a method adds to a model; all of it belongs to the adapter being built. */
 final class AdapterBuilder {
@@ -38,11 +39,29 @@ final class AdapterBuilder {
   private final Model model;
   private final NDManager manager;
   private final long seed;
+  private final Function<String, int[]> tokenizer;
 
-  AdapterBuilder(Model model, NDManager manager, long seed) {
+  /**
+   * @param tokenizer gives the tokens of a text; may be null
+   */
+  AdapterBuilder(Model model, NDManager manager, long seed, Function<String, int[]> tokenizer) {
     this.model = model;
     this.manager = manager;
     this.seed = seed;
+    this.tokenizer = tokenizer;
+  }
+
+  /**
+   * {@return the tokens of {@code text}}
+   *
+   * @throws IllegalArgumentException if there is no tokenizer
+   */
+  int[] tokenize(String text) {
+    if (tokenizer == null) {
+      throw new IllegalArgumentException(
+          "the config names a text; adding the adapter needs a tokenizer");
+    }
+    return tokenizer.apply(text);
   }
 
   Model model() {

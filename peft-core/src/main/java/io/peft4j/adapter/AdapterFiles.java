@@ -81,29 +81,42 @@ public final class AdapterFiles {
     }
   }
 
-  /** {@return the tensor file of an adapter folder} */
-  public static Path weights(Path folder) throws IOException {
-    return folder.resolve(AdapterMethods.named(readConfig(folder).peftType()).weightsFile());
+  /** {@return the tensor files of an adapter folder; at least one} */
+  public static List<Path> weights(Path folder) throws IOException {
+    AdapterMethod method = AdapterMethods.named(readConfig(folder).peftType());
+    List<Path> files = new ArrayList<>();
+    for (String name : method.files()) {
+      if (files.isEmpty() || Files.exists(folder.resolve(name))) {
+        files.add(folder.resolve(name));
+      }
+    }
+    return files;
   }
 
-  /** {@return the shapes of the tensors in the tensor file, without peft's prefix} */
+  /** {@return the shapes of the tensors in the tensor files, without peft's prefix} */
   public static Map<String, List<Long>> readShapes(Path folder) throws IOException {
-    try (SafetensorsFile file = SafetensorsFile.open(weights(folder))) {
-      Map<String, List<Long>> shapes = new LinkedHashMap<>();
-      file.tensors().values().forEach(info -> shapes.put(strip(info.name()), info.shape()));
-      return shapes;
+    Map<String, List<Long>> shapes = new LinkedHashMap<>();
+    for (Path path : weights(folder)) {
+      try (SafetensorsFile file = SafetensorsFile.open(path)) {
+        file.tensors().values().forEach(info -> shapes.put(strip(info.name()), info.shape()));
+      }
     }
+    return shapes;
   }
 
   /** {@return the metadata of the tensor file} */
   public static Map<String, String> readMetadata(Path folder) throws IOException {
-    try (SafetensorsFile file = SafetensorsFile.open(weights(folder))) {
+    try (SafetensorsFile file = SafetensorsFile.open(weights(folder).get(0))) {
       return file.metadata();
     }
   }
 
   private static String strip(String key) {
-    return key.startsWith(PREFIX) ? key.substring(PREFIX.length()) : key;
+    if (key.startsWith(PREFIX)) {
+      return key.substring(PREFIX.length());
+    }
+    // The prompt methods' saved modules.
+    return key.startsWith("base_model.") ? key.substring("base_model.".length()) : key;
   }
 
   /**
@@ -115,12 +128,20 @@ public final class AdapterFiles {
       Path folder, AdapterConfig config, Map<String, NDArray> tensors, Map<String, String> metadata)
       throws IOException {
     AdapterMethod method = AdapterMethods.named(config.peftType());
-    List<TensorSource> sources = new ArrayList<>();
-    tensors.forEach((key, tensor) -> sources.add(source(method.onDisk(key), tensor)));
+    Map<String, List<TensorSource>> sources = new TreeMap<>();
+    tensors.forEach(
+        (key, tensor) ->
+            sources
+                .computeIfAbsent(method.fileOf(key), file -> new ArrayList<>())
+                .add(source(method.onDisk(key), tensor)));
     Map<String, String> all = new TreeMap<>(metadata);
     all.put("format", "pt");
-    SafetensorsWriter.write(folder.resolve(method.weightsFile()), sources, all);
-    AtomicFiles.writeString(folder.resolve(CONFIG), print(method.document(config)) + "\n");
+    for (Map.Entry<String, List<TensorSource>> file : sources.entrySet()) {
+      SafetensorsWriter.write(folder.resolve(file.getKey()), file.getValue(), all);
+    }
+    for (Map.Entry<String, ObjectNode> file : method.documents(config).entrySet()) {
+      AtomicFiles.writeString(folder.resolve(file.getKey()), print(file.getValue()) + "\n");
+    }
   }
 
   /** Writes {@value #STATE}. */
@@ -166,30 +187,45 @@ public final class AdapterFiles {
   static void readInto(Path folder, AdapterConfig config, Map<String, NDArray> tensors)
       throws IOException {
     AdapterMethod method = AdapterMethods.named(config.peftType());
-    Map<String, NDArray> named = new LinkedHashMap<>();
-    tensors.forEach((key, tensor) -> named.put(strip(method.onDisk(key)), tensor));
-    read(folder.resolve(method.weightsFile()), named);
+    Map<String, Map<String, NDArray>> files = new TreeMap<>();
+    tensors.forEach(
+        (key, tensor) ->
+            files
+                .computeIfAbsent(method.fileOf(key), file -> new LinkedHashMap<>())
+                .put(strip(method.onDisk(key)), tensor));
+    List<Loaded> values = new ArrayList<>();
+    for (Map.Entry<String, Map<String, NDArray>> file : files.entrySet()) {
+      values.addAll(read(folder.resolve(file.getKey()), file.getValue()));
+    }
+    values.forEach(Loaded::set);
   }
 
   /** As {@link #readInto}, from {@value #STATE}. */
   static void readState(Path folder, Map<String, NDArray> tensors) throws IOException {
-    read(folder.resolve(STATE), tensors);
+    read(folder.resolve(STATE), tensors).forEach(Loaded::set);
   }
 
-  private static void read(Path path, Map<String, NDArray> tensors) throws IOException {
+  private static List<Loaded> read(Path path, Map<String, NDArray> tensors) throws IOException {
     try (SafetensorsFile file = SafetensorsFile.open(path)) {
       Map<String, TensorInfo> found = new LinkedHashMap<>();
       file.tensors().values().stream()
-          .filter(info -> !REDUNDANT.matcher(info.name()).find())
+          .filter(info -> !REDUNDANT.matcher(info.name()).find() && info.elements() > 0)
           .forEach(info -> found.put(strip(info.name()), info));
       checkNames(path, tensors, found);
-      Map<String, float[]> values = new LinkedHashMap<>();
+      List<Loaded> values = new ArrayList<>();
       for (Map.Entry<String, NDArray> entry : tensors.entrySet()) {
         TensorInfo info = found.get(entry.getKey());
         checkShape(path, entry.getKey(), entry.getValue(), info);
-        values.put(entry.getKey(), finite(path, info, Floats.read(file, info)));
+        values.add(new Loaded(entry.getValue(), finite(path, info, Floats.read(file, info))));
       }
-      values.forEach((key, value) -> tensors.get(key).set(value));
+      return values;
+    }
+  }
+
+  /** Numbers for a tensor; it gets them when all others have been read too. */
+  private record Loaded(NDArray tensor, float[] values) {
+    void set() {
+      tensor.set(values);
     }
   }
 

@@ -2,6 +2,8 @@ package io.peft4j.adapter;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.Model;
+import java.util.List;
+import java.util.Map;
 
 /** A way of adapting models. One implementation, one file; registered in {@link AdapterMethods}. */
 interface AdapterMethod {
@@ -30,15 +32,20 @@ interface AdapterMethod {
     return json.path("peft_type").asText().equals(peftType());
   }
 
-  /** {@return the name of the tensor file} */
-  default String weightsFile() {
+  /** {@return the name of the file that holds the tensor of {@code key}} */
+  default String fileOf(String key) {
     return AdapterFiles.WEIGHTS;
   }
 
-  /** {@return the document to write for {@code config}} */
-  default ObjectNode document(AdapterConfig config) {
+  /** {@return the names of the files that tensors may be in, the one that is always there first} */
+  default List<String> files() {
+    return List.of(AdapterFiles.WEIGHTS);
+  }
+
+  /** {@return the documents to write for {@code config}, by file name} */
+  default Map<String, ObjectNode> documents(AdapterConfig config) {
     // As peft does: whoever loads it means to use it, unless he says otherwise.
-    return config.toJson().put("inference_mode", true);
+    return Map.of(AdapterFiles.CONFIG, config.toJson().put("inference_mode", true));
   }
 
   /** {@return the name in the tensor file of what {@link Adapter} keeps under {@code key}} */

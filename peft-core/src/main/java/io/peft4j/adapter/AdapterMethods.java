@@ -14,7 +14,12 @@ final class AdapterMethods {
           new LohaMethod(),
           new LokrMethod(),
           new LnTuningMethod(),
-          new BitFitMethod());
+          new BitFitMethod(),
+          new AdaLoraMethod(),
+          new PrefixTuningMethod(),
+          new PromptTuningMethod(),
+          new PTuningMethod(),
+          new BottleneckMethod());
 
   private AdapterMethods() {}
 

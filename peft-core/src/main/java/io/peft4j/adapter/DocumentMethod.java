@@ -45,9 +45,16 @@ abstract class DocumentMethod implements AdapterMethod {
     return peftType;
   }
 
+  /**
+   * {@return the method's keys and values in a document, where it does not hold them as they are}
+   */
+  ObjectNode read(ObjectNode document) {
+    return document;
+  }
+
   @Override
   public final MethodConfig parse(ObjectNode json) {
-    MethodConfig config = new MethodConfig(this, json);
+    MethodConfig config = new MethodConfig(this, read(json));
     if (defaults.has("target_modules")) {
       config.targets();
     }

@@ -13,6 +13,7 @@ interface StepHook {
    * Called after the optimizer's update, while the gradients are still there.
    *
    * @param step from 1
+   * @param gradientScale factor that the update had on the gradients
    */
-  void afterUpdate(int step);
+  void afterUpdate(int step, double gradientScale);
 }

@@ -75,7 +75,7 @@ final class VeraMethod extends DocumentMethod {
   private static NDArray frozen(
       AdapterBuilder builder, String key, MersenneTwister random, long fanIn, long... shape) {
     float bound = (float) Math.sqrt(6.0 / fanIn);
-    return builder.frozen(key, () -> random.nextFloat() * (bound - -bound) + -bound, shape);
+    return builder.frozen(key, () -> Math.fma(random.nextFloat(), 2 * bound, -bound), shape);
   }
 
   private record Vectors(NDArray a, NDArray b, NDArray lambdaD, NDArray lambdaB) {}

@@ -45,8 +45,9 @@ final class EncoderLayer implements Segment {
   @Override
   public NDArray forward(NDArray h, Pass pass) {
     TokenBatch batch = pass.batch();
-    NDArray residual = firstTokensOnly ? Ops.rows(h, batch.firstTokens()) : h;
-    NDArray mask = firstTokensOnly ? batch.firstMask() : batch.mask();
+    boolean few = firstTokensOnly && !sites.readsAllTokens();
+    NDArray residual = few ? Ops.rows(h, batch.firstTokens()) : h;
+    NDArray mask = few ? batch.firstMask() : batch.mask();
 
     NDArray context =
         attend(
@@ -60,7 +61,8 @@ final class EncoderLayer implements Segment {
 
     NDArray inner = spec.activation().apply(parts.up.forward(middle, pass));
     NDArray output = pass.dropout(parts.down.forward(inner, pass), spec.dropout());
-    return sites.output().join(output, middle, pass);
+    NDArray states = sites.output().join(output, middle, pass);
+    return firstTokensOnly && !few ? Ops.rows(states, batch.firstTokens()) : states;
   }
 
   private NDArray attend(NDArray q, NDArray k, NDArray v, NDArray mask, Pass pass) {

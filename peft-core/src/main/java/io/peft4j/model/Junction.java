@@ -37,15 +37,23 @@ public final class Junction {
   }
 
   NDArray join(NDArray y, NDArray residual, Pass pass) {
-    if (adapters.isEmpty()) {
-      NDArray sum = y.add(residual);
-      return norm == null ? sum : norm.forward(sum);
-    }
     NDArray hidden = y;
+    JunctionAdapter last = null;
     for (JunctionAdapter adapter : adapters) {
-      hidden = adapter.apply(hidden, residual, norm, pass);
+      if (adapter.runs(pass)) {
+        hidden = adapter.apply(hidden, residual, norm, pass);
+        last = adapter;
+      }
     }
-    return adapters.get(adapters.size() - 1).join(hidden, y, residual, norm);
+    if (last != null) {
+      return last.join(hidden, y, residual, norm);
+    }
+    NDArray sum = y.add(residual);
+    return norm == null ? sum : norm.forward(sum);
+  }
+
+  boolean readsAllTokens() {
+    return adapters.stream().anyMatch(JunctionAdapter::readsAllTokens);
   }
 
   boolean trainable() {

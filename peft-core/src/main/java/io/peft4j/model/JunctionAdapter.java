@@ -22,6 +22,16 @@ public interface JunctionAdapter {
    */
   NDArray join(NDArray hidden, NDArray output, NDArray residual, Norm norm);
 
+  /** {@return whether it takes part in {@code pass}} */
+  default boolean runs(Pass pass) {
+    return true;
+  }
+
+  /** {@return whether what it does to a token depends on the others of the example} */
+  default boolean readsAllTokens() {
+    return false;
+  }
+
   /** {@return whether it has anything to train at the moment} */
   boolean trainable();
 }

@@ -71,6 +71,11 @@ public final class LayerSites {
     return length == 0 ? mask : batch.prefixed(mask, length, window);
   }
 
+  /** {@return whether some adapter needs the states of all tokens} */
+  boolean readsAllTokens() {
+    return attention.readsAllTokens() || output.readsAllTokens();
+  }
+
   boolean trainable() {
     return attention.trainable()
         || output.trainable()

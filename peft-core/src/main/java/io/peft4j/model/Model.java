@@ -166,6 +166,20 @@ public final class Model implements AutoCloseable {
     return modules;
   }
 
+  /**
+   * Sizes of a model.
+   *
+   * @param hidden width of the residual stream
+   * @param heads query heads
+   * @param keyHeads key and value heads
+   * @param headDim elements of a head
+   */
+  public record Sizes(int hidden, int heads, int keyHeads, int headDim) {}
+
+  public Sizes sizes() {
+    return architecture.sizes();
+  }
+
   /** {@return each layer's places for adapters beside its modules} */
   public List<LayerSites> sites() {
     return sites;

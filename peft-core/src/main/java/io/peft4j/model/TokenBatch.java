@@ -210,6 +210,11 @@ public final class TokenBatch implements AutoCloseable {
     return positions;
   }
 
+  /** {@return int64 [rows, rowLength]: the number of each token's example from 1, 0 for padding} */
+  NDArray owners() {
+    return owners;
+  }
+
   /**
    * {@return int64 [n]: cells whose states the head reads; where there are labels, those before
    * them, and a few more to round the number up}

@@ -187,6 +187,14 @@ public final class Ops {
     return JniUtils.relu((PtNDArray) x);
   }
 
+  public static NDArray sigmoid(NDArray x) {
+    return call("sigmoid", x);
+  }
+
+  public static NDArray leakyRelu(NDArray x) {
+    return call("leaky_relu", x);
+  }
+
   public static NDArray silu(NDArray x) {
     return call("silu", x);
   }
@@ -470,6 +478,98 @@ public final class Ops {
 
   private static NDArray product(NDArray like, NDArray[] factors) {
     return factors.length == 1 ? factors[0] : call("matmul", like, factors[0], factors[1]);
+  }
+
+  /** AdaLoRA: {@code y + scale · ((x (e ⊙ A)ᵀ) Bᵀ)}; a [r, in], e [r, 1], b [out, r]. */
+  public static NDArray tripletLora(
+      NDArray y, NDArray x, NDArray a, NDArray e, NDArray b, NDArray scale) {
+    return call("triplet_lora", y, x, a, e, b, scale);
+  }
+
+  /** What {@link #tripletLora} adds to a weight, on {@code like}'s manager. */
+  public static NDArray tripletDelta(NDArray like, NDArray a, NDArray e, NDArray b, NDArray scale) {
+    return call("triplet_delta", like, a, e, b, scale);
+  }
+
+  /** {@return the Frobenius norm of {@code P Pᵀ - I}, or of {@code Pᵀ P - I}; 0-d} */
+  public static NDArray orthogonality(NDArray p, boolean columns) {
+    return call(columns ? "column_orthogonality" : "orthogonality", p);
+  }
+
+  /**
+   * Updates running means in place: of {@code |p · gradient|}, and of its deviation from that mean.
+   *
+   * @param hyper factor on the gradient, and the decays of the two means
+   */
+  public static void observeImportance(
+      NDArray p, NDArray gradient, NDArray sensitivity, NDArray uncertainty, double[] hyper) {
+    try (NDArray values = p.getManager().create(hyper)) {
+      call("observe_importance", p, gradient, sensitivity, uncertainty, values).close();
+    }
+  }
+
+  /** Multiplies {@code x} in place, outside of any graph. */
+  public static void multiplyInPlace(NDArray x, NDArray by) {
+    call("multiply_", x, by).close();
+  }
+
+  /** {@return the same numbers, laid out in order of the shape} */
+  public static NDArray contiguous(NDArray x) {
+    return call("contiguous", x);
+  }
+
+  /** {@return another handle to {@code x}, in its graph, on {@code like}'s manager} */
+  public static NDArray borrowed(NDArray like, NDArray x) {
+    return call("borrowed", like, x);
+  }
+
+  /** {@return entries of {@code x}'s first dimension, not a copy, on {@code like}'s manager} */
+  public static NDArray rowRange(NDArray like, NDArray x, long from, long count) {
+    try (NDArray start = like.getManager().create(from);
+        NDArray n = like.getManager().create(count)) {
+      return call("row_range", like, x, start, n);
+    }
+  }
+
+  /** {@return int64 {@code ids}, with 0 for those below} */
+  public static NDArray atLeastZero(NDArray ids) {
+    return call("at_least_zero", ids);
+  }
+
+  /**
+   * {@return {@code y} [.., d] with row {@code k} of {@code rows} [n, d] wherever {@code ids} [..]
+   * is {@code -1 - offset - k}}
+   */
+  public static NDArray virtualRows(NDArray ids, NDArray y, NDArray rows, int offset) {
+    try (NDArray from = ids.getManager().create((long) offset)) {
+      return call("virtual_rows", ids, y, rows, from);
+    }
+  }
+
+  /**
+   * A bidirectional LSTM layer (Hochreiter and Schmidhuber, 1997).
+   *
+   * @param x [l, in]
+   * @param weights of input and state [4 h, in] and [4 h, h], biases [4 h] and [4 h], and the same
+   *     for the other direction
+   * @return [l, 2 h]
+   */
+  public static NDArray lstm(NDArray x, NDArray[] weights) {
+    NDArray[] all = new NDArray[1 + weights.length];
+    all[0] = x;
+    System.arraycopy(weights, 0, all, 1, weights.length);
+    return call("lstm", all);
+  }
+
+  /**
+   * {@return in place of each number of {@code x} [r, l, 1] the mean of those with its owner}
+   *
+   * @param owner int64 [r, l], 0 to {@code owners}
+   */
+  public static NDArray meanByOwner(NDArray x, NDArray owner, int owners) {
+    try (NDArray n = x.getManager().create((long) owners)) {
+      return call("mean_by_owner", x, owner, n);
+    }
   }
 
   /** Reduced singular value decomposition: x [m, n] to U [m, k], S [k], Vᵀ [k, n]. */

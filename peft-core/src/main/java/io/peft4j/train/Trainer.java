@@ -245,7 +245,7 @@ public final class Trainer {
               * arguments.lrSchedulerType().factor(step, warmupSteps, totalSteps);
       if (finite) {
         optimizer.step(rate, clipping(norm));
-        trained.afterUpdate(step + 1);
+        trained.afterUpdate(step + 1, clipping(norm));
         lossSum += loss;
       }
       state = finite ? state.updated(loss) : state.skipped();
