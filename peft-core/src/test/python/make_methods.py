@@ -117,11 +117,12 @@ def run_encoder(model, base, chosen):
     return logits
 
 
-def encoder_golden(model, base, prompted):
+def encoder_golden(model, base, prompted, chosen=None):
     # Hugging Face gives positions to padding; ours has none. With a prompt they differ where it stands on the left,
     # and RoBERTa's where it stands anywhere.
-    chosen = [c["name"] for c in cases(base)
-              if not prompted or (c["name"] == "unpadded" if base.startswith("roberta") else c["name"] != "left-padded")]
+    chosen = chosen or [
+        c["name"] for c in cases(base)
+        if not prompted or (c["name"] == "unpadded" if base.startswith("roberta") else c["name"] != "left-padded")]
     logits = run_encoder(model, base, chosen)
     golden = {"cases": chosen, "logits": {k: numbers(v) for k, v in logits.items()}, "case": chosen[-1]}
     batch = next(c["inputs"] for c in cases(base) if c["name"] == chosen[-1])
@@ -187,7 +188,8 @@ def main():
     os.chdir(GOLDEN)
     wanted = sys.argv[1:] or list(ADAPTERS)
     if not sys.argv[1:]:
-        shutil.rmtree(ROOT, ignore_errors=True)
+        for name in ADAPTERS:
+            shutil.rmtree(ROOT / name, ignore_errors=True)
     for i, (name, (base, kind, settings)) in enumerate(ADAPTERS.items()):
         if name in wanted:
             print(name, flush=True)

@@ -75,7 +75,8 @@ public final class AdapterFiles {
       throw new IllegalArgumentException(file + ": expected an object");
     }
     try {
-      return AdapterMethods.of(object).parse(object);
+      AdapterMethod method = AdapterMethods.of(object);
+      return method.inFolder(method.parse(object), folder);
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
     }

@@ -2,6 +2,8 @@ package io.peft4j.adapter;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.Model;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
@@ -35,6 +37,11 @@ interface AdapterMethod {
   /** {@return the name of the file that holds the tensor of {@code key}} */
   default String fileOf(String key) {
     return AdapterFiles.WEIGHTS;
+  }
+
+  /** {@return {@code config} with what the other files of its folder say} */
+  default AdapterConfig inFolder(AdapterConfig config, Path folder) throws IOException {
+    return config;
   }
 
   /** {@return the names of the files that tensors may be in, the one that is always there first} */

@@ -8,6 +8,10 @@ import io.peft4j.model.Activation;
 import io.peft4j.model.Junction;
 import io.peft4j.model.LayerSites;
 import io.peft4j.model.Model;
+import io.peft4j.safetensors.SafetensorsFile;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -54,6 +58,7 @@ final class BottleneckMethod extends DocumentMethod {
       List.of(
           "model_type", "hidden_size", "model_name", "model_class", "name", "version", "peft_type");
 
+  /** Keys of ours, which the library has no word for. */
   private static final List<String> OURS =
       List.of(
           "auto_mapping",
@@ -129,9 +134,7 @@ final class BottleneckMethod extends DocumentMethod {
     JsonNode saved = inner.path("modules_to_save");
     boolean head = saved.isArray() && !saved.isEmpty();
     ObjectNode headDocument = around.deepCopy();
-    // What the library has no word for is written only where it says something.
-    OURS.forEach(key -> keepIfTold(inner, key, around));
-    inner.remove("inference_mode");
+    inner.remove(OURS);
     if (inner.path("adapter_drop").asInt() == 0) {
       inner.remove("adapter_drop");
     }
@@ -146,10 +149,19 @@ final class BottleneckMethod extends DocumentMethod {
     return documents;
   }
 
-  private static void keepIfTold(ObjectNode inner, String key, ObjectNode around) {
-    JsonNode value = inner.remove(key);
-    if (value != null && !value.isNull() && !value.isBoolean()) {
-      around.set(key, value);
+  /** A head has a file of its own, which says what is trained in full. */
+  @Override
+  public AdapterConfig inFolder(AdapterConfig config, Path folder) throws IOException {
+    if (!Files.exists(folder.resolve(HEAD))) {
+      return config;
+    }
+    try (SafetensorsFile head = SafetensorsFile.open(folder.resolve(HEAD))) {
+      List<String> modules =
+          head.tensors().keySet().stream()
+              .map(key -> key.substring(0, key.lastIndexOf('.')))
+              .distinct()
+              .toList();
+      return ((MethodConfig) config).with("modules_to_save", modules);
     }
   }
 

@@ -212,7 +212,7 @@ class MethodParityTest {
             name, distance, relative, gradients);
         assertTrue(distance < 2e-5, "logits: " + distance);
         assertTrue(relative < 1e-5, "loss: " + relative);
-        assertTrue(gradients < 5e-5, "gradients: " + gradients);
+        assertTrue(gradients < 1e-4, "gradients: " + gradients);
       }
       assertEquals(subject.golden.get("trainable").asLong(), adapter.parameterCount());
     }
@@ -245,12 +245,17 @@ class MethodParityTest {
       subject.adapted.load("a", original);
       subject.adapted.save("a", temp, Map.of());
     }
-    assertArrayEquals(
-        Files.readAllBytes(original.resolve(AdapterFiles.WEIGHTS)),
-        Files.readAllBytes(temp.resolve(AdapterFiles.WEIGHTS)),
-        "tensor file");
-    assertEquals(
-        config(original.resolve(AdapterFiles.CONFIG)), config(temp.resolve(AdapterFiles.CONFIG)));
+    for (Path file : AdapterFiles.weights(original)) {
+      assertArrayEquals(
+          Files.readAllBytes(file),
+          Files.readAllBytes(temp.resolve(file.getFileName())),
+          file.toString());
+    }
+    for (String file : List.of(AdapterFiles.CONFIG, "head_config.json")) {
+      if (Files.exists(original.resolve(file))) {
+        assertEquals(config(original.resolve(file)), config(temp.resolve(file)));
+      }
+    }
   }
 
   /** peft writes sets of names in any order, and a name that is there already again. */
