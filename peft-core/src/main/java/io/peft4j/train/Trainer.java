@@ -1,7 +1,7 @@
 package io.peft4j.train;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.Adapter;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.model.Model;
@@ -28,7 +28,7 @@ import java.util.OptionalInt;
 import java.util.stream.IntStream;
 
 /**
- * Trains one adapter of a model.
+ * Trains one adapter of a model, or several together.
  *
  * <p>The order of the data and every dropout mask are functions of the seed and the step, so a run
  * that was killed and resumed from its last checkpoint ends with the bytes it would have ended
@@ -37,7 +37,7 @@ import java.util.stream.IntStream;
 public final class Trainer {
 
   private final AdaptedModel model;
-  private final String adapter;
+  private final AdapterMix trained;
   private final TrainingArguments arguments;
   private final TrainingSet data;
   private final EvaluationSet heldOut;
@@ -48,6 +48,7 @@ public final class Trainer {
 
   /**
    * @param model with the adapter to train, which becomes the only active one
+   * @param adapter its name
    * @param heldOut what to evaluate on; may be null where nothing is evaluated
    * @param output folder for checkpoints and the adapter
    * @param metadata for the adapter's file
@@ -62,12 +63,39 @@ public final class Trainer {
       TrainingListener listener,
       Path output,
       Map<String, String> metadata) {
+    this(
+        model,
+        new AdapterMix(model, List.of(adapter)),
+        arguments,
+        data,
+        heldOut,
+        listener,
+        output,
+        metadata);
+  }
+
+  /**
+   * @param trained the adapters to train, which become the only active ones
+   * @param heldOut what to evaluate on; may be null where nothing is evaluated
+   * @param output folder for checkpoints and the adapters
+   * @param metadata for the adapters' files
+   * @throws IllegalArgumentException if an evaluation is asked for and there is nothing held out
+   */
+  public Trainer(
+      AdaptedModel model,
+      AdapterMix trained,
+      TrainingArguments arguments,
+      TrainingSet data,
+      EvaluationSet heldOut,
+      TrainingListener listener,
+      Path output,
+      Map<String, String> metadata) {
     if (heldOut == null && arguments.evalStrategy() != When.NO) {
       throw new IllegalArgumentException(
           "eval_strategy " + arguments.evalStrategy() + " needs held-out examples");
     }
     this.model = model;
-    this.adapter = adapter;
+    this.trained = trained;
     this.arguments = arguments;
     this.data = data;
     this.heldOut = heldOut;
@@ -88,12 +116,11 @@ public final class Trainer {
    * @throws TrainingException if a loss or gradient is not finite and the arguments say to stop
    */
   public RunSummary train(boolean resume) throws IOException {
-    Adapter trained = model.adapter(adapter);
-    model.activate(adapter);
+    trained.activate();
     trained.setTrainable(true);
     trained.clearGradients();
     try (AdamW optimizer = new AdamW(trained.tensors(), model.model().manager(), arguments)) {
-      return new Run(trained, optimizer).train(resume);
+      return new Run(optimizer).train(resume);
     } finally {
       trained.setTrainable(false);
     }
@@ -109,7 +136,6 @@ public final class Trainer {
 
   /** One run of {@link #train}. */
   private final class Run {
-    private final Adapter trained;
     private final AdamW optimizer;
     private final int stepsPerEpoch = stepsPerEpoch();
     private final int totalSteps =
@@ -124,8 +150,7 @@ public final class Trainer {
     private double lossSum;
     private double epochStarted;
 
-    Run(Adapter trained, AdamW optimizer) {
-      this.trained = trained;
+    Run(AdamW optimizer) {
       this.optimizer = optimizer;
       this.state =
           TrainerState.start(RunPlan.of(model.model(), trained, arguments, data, totalSteps));
@@ -136,7 +161,7 @@ public final class Trainer {
       trained.beginTraining(totalSteps);
       Optional<Path> last = resume ? checkpoints.latest(state.plan()) : Optional.empty();
       if (last.isPresent()) {
-        state = checkpoints.read(last.get(), model, adapter, optimizer);
+        state = checkpoints.read(last.get(), trained, optimizer);
         checkBestIsThere();
       }
       int startStep = state.step();
@@ -157,7 +182,7 @@ public final class Trainer {
       }
       OptionalInt best = OptionalInt.empty();
       if (arguments.loadBestModelAtEnd() && state.bestStep() > 0) {
-        model.restore(adapter, checkpoints.folder(state.bestStep()));
+        trained.restore(checkpoints.folder(state.bestStep()));
         best = OptionalInt.of(state.bestStep());
       }
       save();
@@ -178,7 +203,7 @@ public final class Trainer {
 
     private void save() throws IOException {
       try {
-        model.save(adapter, output, metadata);
+        trained.save(output, metadata);
       } catch (IOException e) {
         throw new IOException(
             "cannot write the adapter to " + output + ": " + Checkpoints.reason(e), e);
@@ -321,7 +346,7 @@ public final class Trainer {
       boolean improved = due(arguments.evalStrategy(), arguments.evalSteps()) && evaluate();
       boolean keepBest = improved && arguments.loadBestModelAtEnd();
       if (keepBest || due(arguments.saveStrategy(), arguments.saveSteps())) {
-        Path folder = checkpoints.write(model, adapter, metadata, optimizer, state);
+        Path folder = checkpoints.write(trained, metadata, optimizer, state);
         checkpoints.prune(arguments.saveTotalLimit(), state);
         listener.onCheckpoint(folder, state.step());
       }
