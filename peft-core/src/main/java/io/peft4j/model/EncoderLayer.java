@@ -30,34 +30,39 @@ final class EncoderLayer implements Segment {
   private final Parts parts;
   private final EncoderSpec spec;
   private final NDArray heads;
+  private final LayerSites sites;
   private final boolean firstTokensOnly;
 
-  EncoderLayer(Parts parts, EncoderSpec spec, NDArray heads, boolean firstTokensOnly) {
+  EncoderLayer(
+      Parts parts, EncoderSpec spec, NDArray heads, LayerSites sites, boolean firstTokensOnly) {
     this.parts = parts;
     this.spec = spec;
     this.heads = heads;
+    this.sites = sites;
     this.firstTokensOnly = firstTokensOnly;
   }
 
   @Override
   public NDArray forward(NDArray h, Pass pass) {
     TokenBatch batch = pass.batch();
-    NDArray residual = firstTokensOnly ? Ops.rows(h, batch.firstTokens()) : h;
+    boolean few = firstTokensOnly && !sites.readsAllTokens();
+    NDArray residual = few ? Ops.rows(h, batch.firstTokens()) : h;
     NDArray q = parts.query.forward(residual, pass);
-    NDArray k = parts.key.forward(h, pass);
-    NDArray v = parts.value.forward(h, pass);
+    NDArray k = sites.keys(parts.key.forward(h, pass));
+    NDArray v = sites.values(parts.value.forward(h, pass));
+    NDArray mask = sites.mask(few ? batch.firstMask() : batch.mask(), Integer.MAX_VALUE, batch);
     NDArray context =
-        firstTokensOnly
+        few
             ? Ops.rows(
-                attend(Ops.rows(q, batch.firstByRow()), k, v, batch.firstMask(), pass),
-                batch.firstSlots())
-            : attend(q, k, v, batch.mask(), pass);
+                attend(Ops.rows(q, batch.firstByRow()), k, v, mask, pass), batch.firstSlots())
+            : attend(q, k, v, mask, pass);
     NDArray attention = pass.dropout(parts.attentionOutput.forward(context, pass), spec.dropout());
-    NDArray middle = parts.attentionNorm.forward(attention.add(residual));
+    NDArray middle = sites.attention().join(attention, residual, pass);
 
     NDArray inner = spec.activation().apply(parts.up.forward(middle, pass));
     NDArray output = pass.dropout(parts.down.forward(inner, pass), spec.dropout());
-    return parts.outputNorm.forward(output.add(middle));
+    NDArray states = sites.output().join(output, middle, pass);
+    return firstTokensOnly && !few ? Ops.rows(states, batch.firstTokens()) : states;
   }
 
   private NDArray attend(NDArray q, NDArray k, NDArray v, NDArray mask, Pass pass) {
@@ -67,6 +72,11 @@ final class EncoderLayer implements Segment {
     }
     NDArray probabilities = Ops.attentionScores(q, k, mask, heads);
     return Ops.attentionWeigh(pass.dropout(probabilities, p), v, heads);
+  }
+
+  @Override
+  public LayerSites sites() {
+    return sites;
   }
 
   @Override

@@ -77,6 +77,23 @@ public final class Pass {
     return right ? x : precision.cast(x);
   }
 
+  /** {@return a number below {@code bound} that is the same everywhere in this pass} */
+  public int draw(int bound) {
+    return (int) Math.floorMod(DropoutMask.mix(DropoutMask.mix(key, -1), bound), (long) bound);
+  }
+
+  /**
+   * {@return in place of each token's number the mean over its example's; in generation over the
+   * tokens of the step}
+   *
+   * @param x [rows, length, 1]
+   */
+  public NDArray meanOfExample(NDArray x) {
+    return cache != null
+        ? x.mean(new int[] {1}, true)
+        : Ops.meanByOwner(x, batch.owners(), batch.examples());
+  }
+
   /**
    * Zeroes elements of {@code x} with probability {@code p} and scales the others by 1/(1-p)
    * (Srivastava et al., 2014); outside training, or for p = 0, gives {@code x}.

@@ -19,7 +19,13 @@ interface Segment {
   /** {@return the modules it runs} */
   List<Module> modules();
 
+  /** {@return a layer's other places for adapters, or null} */
+  default LayerSites sites() {
+    return null;
+  }
+
   default boolean trainable() {
-    return modules().stream().anyMatch(Module::trainable);
+    return modules().stream().anyMatch(Module::trainable)
+        || (sites() != null && sites().trainable());
   }
 }

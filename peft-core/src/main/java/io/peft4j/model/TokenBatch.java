@@ -129,7 +129,19 @@ public final class TokenBatch implements AutoCloseable {
    * @param keys the same number where a token can be seen
    */
   record Step(
-      int rows, long[] ids, long[] positions, long[] owners, long[] keys, long[] keyPositions) {}
+      int rows, long[] ids, long[] positions, long[] owners, long[] keys, long[] keyPositions) {
+
+    /** {@return the same with all positions moved on} */
+    Step shifted(int by) {
+      return by == 0
+          ? this
+          : new Step(rows, ids, moved(positions, by), owners, keys, moved(keyPositions, by));
+    }
+
+    private static long[] moved(long[] positions, int by) {
+      return Arrays.stream(positions).map(position -> position + by).toArray();
+    }
+  }
 
   /** Lays out a step of generation, after which the last token of each row is read. */
   static TokenBatch of(NDManager parent, Step step, Precision precision) {
@@ -198,6 +210,11 @@ public final class TokenBatch implements AutoCloseable {
     return positions;
   }
 
+  /** {@return int64 [rows, rowLength]: the number of each token's example from 1, 0 for padding} */
+  NDArray owners() {
+    return owners;
+  }
+
   /**
    * {@return int64 [n]: cells whose states the head reads; where there are labels, those before
    * them, and a few more to round the number up}
@@ -229,6 +246,25 @@ public final class TokenBatch implements AutoCloseable {
         () -> {
           try (NDArray size = manager.create((long) window)) {
             return typed(Ops.causalMask(owners, keys, positions, keyPositions, size));
+          }
+        });
+  }
+
+  /**
+   * {@return {@code mask} [rows, 1, queries, keys] with {@code length} columns in front, for keys
+   * that stand at positions 0, 1, ... and that all examples see}
+   *
+   * @param window how far back a query sees
+   */
+  NDArray prefixed(NDArray mask, int length, int window) {
+    return derive(
+        List.of("prefixed", mask == derived.get("firstMask"), length, window),
+        () -> {
+          try (NDArray n = manager.create((long) length);
+              NDArray size = manager.create((long) window)) {
+            return window == Integer.MAX_VALUE
+                ? Ops.padFront(mask, n)
+                : Ops.prefixMask(mask, positions, n, size);
           }
         });
   }

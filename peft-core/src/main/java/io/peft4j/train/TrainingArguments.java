@@ -23,6 +23,8 @@ package io.peft4j.train;
  * @param warmupSteps steps to warm up for
  * @param seed of data order and dropout
  * @param groupByLength whether batches hold examples of like length
+ * @param workers how many threads run parts of a batch at the same time: 1, 2, or 0 to leave the
+ *     choice to the trainer
  * @param gradientCheckpointing whether layers are run again in the backward pass to save memory
  * @param evalStrategy when to evaluate
  * @param evalSteps steps between evaluations, for {@link When#STEPS}
@@ -54,6 +56,7 @@ public record TrainingArguments(
     int warmupSteps,
     long seed,
     boolean groupByLength,
+    int workers,
     boolean gradientCheckpointing,
     When evalStrategy,
     int evalSteps,
@@ -90,6 +93,12 @@ public record TrainingArguments(
     check(perDeviceEvalBatchSize > 0, "per_device_eval_batch_size must be positive");
     check(gradientAccumulationSteps > 0, "gradient_accumulation_steps must be positive");
     check(learningRate >= 0 && Double.isFinite(learningRate), "learning_rate must not be negative");
+    check(
+        workers >= 0 && workers <= Workers.COUNT,
+        "workers must be 0 (automatic), 1 or " + Workers.COUNT);
+    check(
+        workers < 2 || gradientAccumulationSteps == 1,
+        "2 workers need gradient_accumulation_steps 1");
     check(weightDecay >= 0, "weight_decay must not be negative");
     check(
         loraplusLrRatio >= 0 && Double.isFinite(loraplusLrRatio),
@@ -155,6 +164,7 @@ public record TrainingArguments(
     private int warmupSteps;
     private long seed = 42;
     private boolean groupByLength;
+    private int workers;
     private boolean gradientCheckpointing;
     private When evalStrategy = When.NO;
     private int evalSteps = 500;
@@ -258,6 +268,11 @@ public record TrainingArguments(
       return this;
     }
 
+    public Builder workers(int value) {
+      workers = value;
+      return this;
+    }
+
     public Builder gradientCheckpointing(boolean value) {
       gradientCheckpointing = value;
       return this;
@@ -331,6 +346,7 @@ public record TrainingArguments(
           warmupSteps,
           seed,
           groupByLength,
+          workers,
           gradientCheckpointing,
           evalStrategy,
           evalSteps,
