@@ -1,6 +1,7 @@
 package io.peft4j.examples.cli;
 
 import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
@@ -8,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -55,12 +57,14 @@ final class MergeCommand implements Callable<Integer> {
     // Always in float32: each tensor is rounded once, when it is written.
     try (Model base = model.load(adapters.get(0), LoadOptions.DEFAULT);
         AdaptedModel adapted = new AdaptedModel(base)) {
-      String[] names = new String[adapters.size()];
-      for (int i = 0; i < names.length; i++) {
-        names[i] = "adapter" + i;
-        adapted.load(names[i], adapters.get(i));
+      List<String> names = new ArrayList<>();
+      for (Path adapter : adapters) {
+        for (Path part : AdapterMix.folders(adapter)) {
+          names.add("adapter" + names.size());
+          adapted.load(names.get(names.size() - 1), part);
+        }
       }
-      adapted.merge(names);
+      adapted.merge(names.toArray(String[]::new));
       ModelExport.write(base, output);
       for (String name : TOKENIZER_FILES) {
         if (Files.exists(folder.resolve(name))) {

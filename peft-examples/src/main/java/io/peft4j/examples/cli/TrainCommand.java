@@ -1,8 +1,8 @@
 package io.peft4j.examples.cli;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.Adapter;
-import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.AdapterConfig;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.data.Splits;
 import io.peft4j.data.TextDataset;
 import io.peft4j.model.LoadOptions;
@@ -54,11 +54,6 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** How to adapt. */
-  enum Method {
-    LORA
-  }
-
   @Mixin private ModelOptions model;
 
   @Mixin private DataOptions data;
@@ -73,10 +68,7 @@ final class TrainCommand implements Callable<Integer> {
       description = "seq-cls. Default: ${DEFAULT-VALUE}.")
   private TaskName task;
 
-  @Option(names = "--method", defaultValue = "LORA", description = "lora. Default: lora.")
-  private Method method;
-
-  @Mixin private LoraOptions lora;
+  @Mixin private MethodOptions method;
 
   @Mixin private TrainingOptions training;
 
@@ -104,7 +96,7 @@ final class TrainCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     Splits.Split split = data.read(training.seed());
     TrainingArguments arguments = training.arguments(split.heldOut() != null);
-    LoraConfig adapterConfig = lora.config("SEQ_CLS", model.name());
+    Map<String, AdapterConfig> configs = method.configs("SEQ_CLS", model.name());
     LoadOptions options =
         model
             .loadOptions()
@@ -113,18 +105,32 @@ final class TrainCommand implements Callable<Integer> {
     Path folder = model.locate();
     try (Model base = Model.load(folder, options);
         AdaptedModel adapted = new AdaptedModel(base);
-        TextTokenizer tokenizer = tokenizer(folder, base)) {
-      Adapter adapter = adapted.add("default", adapterConfig, training.seed());
-      ClassificationSet train = ClassificationSet.of(split.train(), tokenizer, base);
-      ClassificationSet heldOut =
-          split.heldOut() == null ? null : ClassificationSet.of(split.heldOut(), tokenizer, base);
-      Files.createDirectories(output);
-      say(split.train(), split.heldOut(), adapter, base);
-      RunSummary summary = train(adapted, arguments, train, heldOut);
-      base.config().write(output);
-      report(summary, heldOut, base);
+        TextTokenizer words = TextTokenizer.of(folder, base)) {
+      AdapterMix mix =
+          AdapterMix.add(adapted, configs, training.seed(), text -> words.encode(text).ids());
+      try (TextTokenizer tokenizer = tokenizer(folder, base)) {
+        run(split, adapted, mix, tokenizer, arguments);
+      }
     }
     return 0;
+  }
+
+  private void run(
+      Splits.Split split,
+      AdaptedModel adapted,
+      AdapterMix mix,
+      TextTokenizer tokenizer,
+      TrainingArguments arguments)
+      throws IOException {
+    Model base = adapted.model();
+    ClassificationSet train = ClassificationSet.of(split.train(), tokenizer, base);
+    ClassificationSet heldOut =
+        split.heldOut() == null ? null : ClassificationSet.of(split.heldOut(), tokenizer, base);
+    Files.createDirectories(output);
+    say(split.train(), split.heldOut(), mix, base);
+    RunSummary summary = train(adapted, mix, arguments, train, heldOut);
+    base.config().write(output);
+    report(summary, heldOut, base);
   }
 
   private TextTokenizer tokenizer(Path folder, Model base) throws IOException {
@@ -139,6 +145,7 @@ final class TrainCommand implements Callable<Integer> {
 
   private RunSummary train(
       AdaptedModel adapted,
+      AdapterMix mix,
       TrainingArguments arguments,
       ClassificationSet train,
       ClassificationSet heldOut)
@@ -149,12 +156,12 @@ final class TrainCommand implements Callable<Integer> {
     listeners.add(new TensorBoardWriter(output.resolve("tensorboard")));
     try (TrainingListener all = TrainingListener.all(listeners)) {
       Map<String, String> base = Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
-      return new Trainer(adapted, "default", arguments, train, heldOut, all, output, base)
+      return new Trainer(adapted, mix, arguments, train, heldOut, all, output, base)
           .train(training.resume());
     }
   }
 
-  private void say(TextDataset train, TextDataset heldOut, Adapter adapter, Model base) {
+  private void say(TextDataset train, TextDataset heldOut, AdapterMix mix, Model base) {
     if (json) {
       return;
     }
@@ -164,12 +171,16 @@ final class TrainCommand implements Callable<Integer> {
         train.size(),
         heldOut == null ? 0 : heldOut.size(),
         base.labels());
-    System.err.printf(
-        Locale.ROOT,
-        "%s on %d modules: %,d trained parameters%n",
-        adapter.config().peftType(),
-        adapter.targets().size(),
-        adapter.parameterCount());
+    mix.adapters()
+        .values()
+        .forEach(
+            adapter ->
+                System.err.printf(
+                    Locale.ROOT,
+                    "%s on %d modules: %,d trained parameters%n",
+                    adapter.config().peftType(),
+                    adapter.targets().size(),
+                    adapter.parameterCount()));
   }
 
   private void report(RunSummary summary, ClassificationSet heldOut, Model base) {
