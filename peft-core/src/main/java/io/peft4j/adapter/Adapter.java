@@ -9,9 +9,11 @@ import io.peft4j.model.Parameter;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Autograd;
 import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /** A named set of trained tensors on a model, and where they act. Made by {@link AdaptedModel}. */
@@ -67,6 +69,13 @@ public final class Adapter {
   /** {@return how many numbers are trained} */
   public long parameterCount() {
     return tensors.values().stream().mapToLong(NDArray::size).sum();
+  }
+
+  /** {@return how many of those the base does not have: all but the copies of its own} */
+  public long addedCount() {
+    Set<NDArray> copies = Collections.newSetFromMap(new IdentityHashMap<>()); // equals() compares
+    copies.addAll(overlays.values());
+    return parameterCount() - copies.stream().mapToLong(NDArray::size).sum();
   }
 
   /** {@return the names of the modules it acts on} */

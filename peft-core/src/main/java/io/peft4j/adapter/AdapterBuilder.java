@@ -146,6 +146,13 @@ final class AdapterBuilder {
     }
   }
 
+  /**
+   * Uses the tensor that is trained in place of {@code other} in place of {@code parameter} too.
+   */
+  void share(Parameter parameter, Parameter other) {
+    overlays.put(parameter, overlays.get(other));
+  }
+
   /** Trains all of {@code module} in its place. */
   void trainModule(Module module) {
     module.parameters().forEach(parameter -> train(parameter, parameter.name()));

@@ -9,6 +9,7 @@ final class AdapterMethods {
   private static final List<AdapterMethod> ALL =
       List.of(
           new LoraMethod(),
+          new FullMethod(),
           new Ia3Method(),
           new VeraMethod(),
           new LohaMethod(),

@@ -172,6 +172,11 @@ public final class AdapterMix {
     return adapters.values().stream().mapToLong(Adapter::parameterCount).sum();
   }
 
+  /** {@return how many of those the base does not have} */
+  public long addedCount() {
+    return adapters.values().stream().mapToLong(Adapter::addedCount).sum();
+  }
+
   /** Wants gradients for its tensors, or does not. */
   public void setTrainable(boolean trainable) {
     adapters.values().forEach(adapter -> adapter.setTrainable(trainable));
@@ -208,6 +213,21 @@ public final class AdapterMix {
       model.save(name, made(folder(folder, name)), metadata);
     }
     writeNames(folder);
+  }
+
+  /** Writes each adapter as {@link AdaptedModel#export} does. */
+  public void export(Path folder, Map<String, String> metadata) throws IOException {
+    for (String name : adapters.keySet()) {
+      model.export(name, made(folder(folder, name)), metadata);
+    }
+    writeNames(folder);
+  }
+
+  /** See {@link AdaptedModel#checkExport}. */
+  public void checkExport(Path folder) throws IOException {
+    for (String name : adapters.keySet()) {
+      model.checkExport(name, folder(folder, name));
+    }
   }
 
   /** Writes each adapter as {@link AdaptedModel#saveState} does. */

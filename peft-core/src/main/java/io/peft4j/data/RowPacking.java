@@ -15,6 +15,46 @@ import java.util.stream.IntStream;
  */
 public record RowPacking(int rows, int rowLength, int[] row, int[] offset) {
 
+  /** Row lengths to choose from are multiples of this, since every shape costs a compilation. */
+  private static final int ROUNDING = 8;
+
+  /** How many row lengths are tried. */
+  private static final int CHOICES = 16;
+
+  /**
+   * The row length at which attention costs about as much as all else; measured with layers of
+   * width 384, and more with wider ones.
+   */
+  private static final double ATTENTION = 350;
+
+  /**
+   * Packs into rows of the length that is cheapest to compute: little padding, but not so long that
+   * attention, which is quadratic in it, outweighs that.
+   *
+   * @param lengths tokens of each sequence, at least 1
+   * @throws IllegalArgumentException if a sequence is empty
+   */
+  public static RowPacking pack(int[] lengths) {
+    int longest = rounded(Arrays.stream(lengths).max().orElseThrow(), ROUNDING);
+    int step = rounded((longest + CHOICES - 1) / CHOICES, ROUNDING);
+    RowPacking best = null;
+    for (int i = 0; i < CHOICES; i++) {
+      RowPacking packing = pack(lengths, longest + i * step);
+      if (best == null || packing.cost() < best.cost()) {
+        best = packing;
+      }
+    }
+    return best;
+  }
+
+  private static int rounded(int number, int multiple) {
+    return (number + multiple - 1) / multiple * multiple;
+  }
+
+  private double cost() {
+    return (double) rows * rowLength * (1 + rowLength / ATTENTION);
+  }
+
   /**
    * Packs by first fit decreasing: longest first, each into the first row with room. At most 11/9
    * of the fewest possible rows plus 2/3 (Dósa 2007), in O(n log n).

@@ -9,7 +9,7 @@ import java.util.List;
  * length, hidden] to the same shape.
  *
  * <p>The last layer of a classifier computes its queries, and all that follows them, for first
- * tokens only: nothing else is read. It gives [rows, slots, hidden].
+ * tokens only: nothing else is read. It gives [examples, hidden].
  */
 final class EncoderLayer implements Segment {
 
@@ -47,15 +47,15 @@ final class EncoderLayer implements Segment {
     TokenBatch batch = pass.batch();
     boolean few = firstTokensOnly && !sites.readsAllTokens();
     NDArray residual = few ? Ops.rows(h, batch.firstTokens()) : h;
-    NDArray mask = few ? batch.firstMask() : batch.mask();
-
+    NDArray q = parts.query.forward(residual, pass);
+    NDArray k = sites.keys(parts.key.forward(h, pass));
+    NDArray v = sites.values(parts.value.forward(h, pass));
+    NDArray mask = sites.mask(few ? batch.firstMask() : batch.mask(), Integer.MAX_VALUE, batch);
     NDArray context =
-        attend(
-            parts.query.forward(residual, pass),
-            sites.keys(parts.key.forward(h, pass)),
-            sites.values(parts.value.forward(h, pass)),
-            sites.mask(mask, Integer.MAX_VALUE, batch),
-            pass);
+        few
+            ? Ops.rows(
+                attend(Ops.rows(q, batch.firstByRow()), k, v, mask, pass), batch.firstSlots())
+            : attend(q, k, v, mask, pass);
     NDArray attention = pass.dropout(parts.attentionOutput.forward(context, pass), spec.dropout());
     NDArray middle = sites.attention().join(attention, residual, pass);
 

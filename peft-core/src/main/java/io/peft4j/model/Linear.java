@@ -25,11 +25,16 @@ public final class Linear implements Module {
     return projection;
   }
 
+  /** {@return the weight [out, in] as a tensor, or null where it is stored otherwise} */
+  public Parameter weight() {
+    return projection instanceof DenseProjection dense ? dense.weight() : null;
+  }
+
   @Override
   public List<Parameter> parameters() {
     List<Parameter> parameters = new ArrayList<>();
-    if (projection instanceof DenseProjection dense) {
-      parameters.add(dense.weight());
+    if (weight() != null) {
+      parameters.add(weight());
     }
     if (projection.bias() != null) {
       parameters.add(projection.bias());

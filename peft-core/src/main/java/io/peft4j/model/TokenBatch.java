@@ -44,8 +44,8 @@ public final class TokenBatch implements AutoCloseable {
     this.examples = sequences.size();
     this.tokens = sequences.stream().mapToInt(TokenSequence::length).sum();
     int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
-    int rowLength = rounded(Arrays.stream(lengths).max().orElseThrow());
-    RowPacking packing = RowPacking.pack(lengths, rowLength);
+    RowPacking packing = RowPacking.pack(lengths);
+    int rowLength = packing.rowLength();
     this.computedTokens = packing.rows() * rowLength;
 
     long[] id = new long[computedTokens];
@@ -269,12 +269,17 @@ public final class TokenBatch implements AutoCloseable {
         });
   }
 
-  /** {@return int64 [rows, slots]: each example's first token as a cell number} */
+  /** {@return int64 [examples]: each example's first token as a cell number} */
   NDArray firstTokens() {
     return derive("firstTokens", () -> firstTokens.cells(manager));
   }
 
-  /** {@return [rows, 1, slots, rowLength], the mask for queries at {@link #firstTokens}} */
+  /** {@return int64 [rows, slots]: the examples by row, for attention of {@link #firstTokens}} */
+  NDArray firstByRow() {
+    return derive("firstByRow", () -> firstTokens.examples(manager));
+  }
+
+  /** {@return [rows, 1, slots, rowLength], the mask for queries laid out by {@link #firstByRow}} */
   NDArray firstMask() {
     return derive(
         "firstMask",
@@ -285,9 +290,9 @@ public final class TokenBatch implements AutoCloseable {
         });
   }
 
-  /** {@return int64 [examples]: each example's number among the slots} */
-  NDArray firstOfExample() {
-    return derive("firstOfExample", () -> firstTokens.slots(manager));
+  /** {@return int64 [examples]: each example's number among the slots of {@link #firstByRow}} */
+  NDArray firstSlots() {
+    return derive("firstSlots", () -> firstTokens.slots(manager));
   }
 
   /** {@return what {@code make} gives, made once for this batch, which owns it} */

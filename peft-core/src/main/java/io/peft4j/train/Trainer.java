@@ -106,8 +106,8 @@ public final class Trainer {
   }
 
   /**
-   * Trains from the start, or from the last checkpoint in the output folder, and writes the adapter
-   * to the output folder.
+   * Trains from the start, or from the last checkpoint in the output folder, and writes the result
+   * to the output folder: a peft folder, or after full fine-tuning a plain checkpoint.
    *
    * @param resume whether to go on from the last checkpoint, if there is one
    * @throws IOException if something cannot be written; the last complete checkpoint is then intact
@@ -116,6 +116,7 @@ public final class Trainer {
    * @throws TrainingException if a loss or gradient is not finite and the arguments say to stop
    */
   public RunSummary train(boolean resume) throws IOException {
+    trained.checkExport(output);
     trained.activate();
     trained.setTrainable(true);
     trained.clearGradients();
@@ -173,7 +174,7 @@ public final class Trainer {
               (double) totalSteps / stepsPerEpoch,
               data.size(),
               trained.parameterCount(),
-              trained.parameterCount() + baseParameters()));
+              trained.addedCount() + baseParameters()));
       speed = new Speed();
       boolean stopped = exhausted();
       while (state.step() < totalSteps && !stopped) {
@@ -203,10 +204,10 @@ public final class Trainer {
 
     private void save() throws IOException {
       try {
-        trained.save(output, metadata);
+        trained.export(output, metadata);
       } catch (IOException e) {
         throw new IOException(
-            "cannot write the adapter to " + output + ": " + Checkpoints.reason(e), e);
+            "cannot write the result to " + output + ": " + Checkpoints.reason(e), e);
       }
     }
 
@@ -220,6 +221,7 @@ public final class Trainer {
 
     private long baseParameters() {
       return model.model().modules().parameters().stream()
+          .filter(parameter -> parameter.tied() == null)
           .mapToLong((Parameter parameter) -> parameter.shape().size())
           .sum();
     }

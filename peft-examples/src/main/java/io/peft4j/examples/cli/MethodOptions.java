@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdapterConfig;
 import io.peft4j.adapter.BottleneckPresets;
+import io.peft4j.adapter.FullConfig;
 import io.peft4j.adapter.LoraConfig;
 import io.peft4j.adapter.MethodConfig;
 import io.peft4j.adapter.MixPresets;
@@ -41,7 +42,7 @@ final class MethodOptions {
 
   private static final String NAMES =
       "lora, ia3, vera, loha, lokr, adalora, prefix-tuning, prompt-tuning, p-tuning, ln-tuning,"
-          + " bitfit, bottleneck (pfeiffer, houlsby, parallel, scaled-parallel), mam, unipelt";
+          + " bitfit, bottleneck (pfeiffer, houlsby, parallel, scaled-parallel), mam, unipelt, full (all parameters; a plain checkpoint)";
 
   @Option(
       names = "--method",
@@ -86,6 +87,9 @@ final class MethodOptions {
   Map<String, AdapterConfig> configs(String taskType, String baseModel) throws IOException {
     ObjectNode given = settings();
     Map<String, AdapterConfig> configs = new LinkedHashMap<>();
+    if (full()) {
+      return Map.of("default", new FullConfig(baseModel));
+    }
     if (methods.size() == 1 && methods.get(0).matches("(?i)mam|unipelt")) {
       MixPresets.named(methods.get(0), taskType)
           .forEach((name, config) -> configs.put(name, config.withBaseModel(baseModel)));
@@ -101,6 +105,11 @@ final class MethodOptions {
       }
     }
     return configs;
+  }
+
+  /** {@return whether all parameters are trained, and the result is a plain checkpoint} */
+  boolean full() {
+    return methods.size() == 1 && methods.get(0).equalsIgnoreCase("full");
   }
 
   private ObjectNode settings() throws IOException {

@@ -18,9 +18,12 @@ import picocli.CommandLine.ParameterException;
     subcommands = {
       TrainCommand.class,
       PredictCommand.class,
+      ScoreCommand.class,
+      GenerateCommand.class,
       MergeCommand.class,
       InspectCommand.class,
       BenchCommand.class,
+      BenchCausalCommand.class,
       DoctorCommand.class,
       ImportCommand.class,
       SentimentLora.class
