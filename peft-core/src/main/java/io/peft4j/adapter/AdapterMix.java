@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * Adapters of one model, of any methods, that act, are trained and are saved together. One adapter
@@ -64,10 +65,23 @@ public final class AdapterMix {
    */
   public static AdapterMix add(
       AdaptedModel model, Map<String, ? extends AdapterConfig> configs, long seed) {
+    return add(model, configs, seed, null);
+  }
+
+  /**
+   * As {@link #add(AdaptedModel, Map, long)}, for configs that name texts to start from.
+   *
+   * @param tokenizer gives the tokens of a text
+   */
+  public static AdapterMix add(
+      AdaptedModel model,
+      Map<String, ? extends AdapterConfig> configs,
+      long seed,
+      Function<String, int[]> tokenizer) {
     List<String> added = new ArrayList<>();
     try {
       for (Map.Entry<String, ? extends AdapterConfig> entry : configs.entrySet()) {
-        model.add(entry.getKey(), entry.getValue(), seed);
+        model.add(entry.getKey(), entry.getValue(), seed, tokenizer);
         added.add(entry.getKey());
       }
       AdapterMix mix = new AdapterMix(model, added);
@@ -124,6 +138,12 @@ public final class AdapterMix {
     return names;
   }
 
+  /** {@return the folders of adapters in {@code folder}, which is one itself or of a mix} */
+  public static List<Path> folders(Path folder) throws IOException {
+    List<String> names = names(folder);
+    return names.isEmpty() ? List.of(folder) : names.stream().map(folder::resolve).toList();
+  }
+
   /** {@return the adapters by name, in the order they act} */
   public Map<String, Adapter> adapters() {
     return new LinkedHashMap<>(adapters);
@@ -152,7 +172,7 @@ public final class AdapterMix {
     return adapters.values().stream().mapToLong(Adapter::parameterCount).sum();
   }
 
-  /** See {@link Adapter#addedCount}. */
+  /** {@return how many of those the base does not have} */
   public long addedCount() {
     return adapters.values().stream().mapToLong(Adapter::addedCount).sum();
   }

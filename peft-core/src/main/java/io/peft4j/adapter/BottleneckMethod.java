@@ -15,7 +15,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.function.DoubleSupplier;
 
@@ -70,35 +69,6 @@ final class BottleneckMethod extends DocumentMethod {
 
   BottleneckMethod() {
     super("BOTTLENECK", CONFIG.strip().replaceFirst("\\}$", ", \"modules_to_save\": null}"));
-  }
-
-  /**
-   * {@return the config of a form that has a name: pfeiffer (seq_bn), houlsby (double_seq_bn),
-   * parallel (par_bn), scaled_parallel (scaled_par_bn)}
-   */
-  static MethodConfig preset(String name) {
-    MethodConfig config = MethodConfig.of("BOTTLENECK");
-    return switch (name.toLowerCase(Locale.ROOT)) {
-      case "pfeiffer", "seq_bn" -> config;
-      case "houlsby", "double_seq_bn" ->
-          config
-              .with("original_ln_before", false)
-              .with("mh_adapter", true)
-              .with("non_linearity", "swish");
-      case "parallel", "par_bn" -> parallel(config).with("scaling", 4.0);
-      case "scaled_parallel", "scaled_par_bn" -> parallel(config).with("scaling", "learned");
-      default ->
-          throw new IllegalArgumentException(
-              "expected pfeiffer, houlsby, parallel or scaled_parallel, found " + name);
-    };
-  }
-
-  private static MethodConfig parallel(MethodConfig config) {
-    return config
-        .with("original_ln_before", false)
-        .with("reduction_factor", 2)
-        .with("init_weights", "mam_adapter")
-        .with("is_parallel", true);
   }
 
   @Override

@@ -36,7 +36,7 @@ public final class MixPresets {
         MethodConfig.of("PREFIX_TUNING")
             .with("num_virtual_tokens", 30)
             .with("prefix_projection", true));
-    parts.put("bottleneck", BottleneckMethod.preset("parallel").with("task_type", taskType));
+    parts.put("bottleneck", BottleneckPresets.named("parallel").with("task_type", taskType));
     return parts;
   }
 
@@ -51,7 +51,7 @@ public final class MixPresets {
     parts.put("prefix", MethodConfig.of("PREFIX_TUNING").with("num_virtual_tokens", 10));
     parts.put(
         "bottleneck",
-        BottleneckMethod.preset("pfeiffer").with("use_gating", true).with("task_type", taskType));
+        BottleneckPresets.named("pfeiffer").with("use_gating", true).with("task_type", taskType));
     return parts;
   }
 }

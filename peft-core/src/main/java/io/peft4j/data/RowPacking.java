@@ -89,6 +89,30 @@ public record RowPacking(int rows, int rowLength, int[] row, int[] offset) {
     return new RowPacking(rows, rowLength, row, offset);
   }
 
+  /**
+   * Packs so that a row holds sequences of one group only.
+   *
+   * @param lengths tokens of each sequence, at least 1
+   * @param groups the group of each sequence
+   * @throws IllegalArgumentException if a sequence is empty
+   */
+  public static RowPacking packApart(int[] lengths, int[] groups) {
+    int rowLength = rounded(Arrays.stream(lengths).max().orElseThrow(), ROUNDING);
+    int[] row = new int[lengths.length];
+    int[] offset = new int[lengths.length];
+    int rows = 0;
+    for (int group : Arrays.stream(groups).distinct().toArray()) {
+      int[] members = IntStream.range(0, groups.length).filter(i -> groups[i] == group).toArray();
+      RowPacking own = pack(Arrays.stream(members).map(i -> lengths[i]).toArray(), rowLength);
+      for (int i = 0; i < members.length; i++) {
+        row[members[i]] = rows + own.row[i];
+        offset[members[i]] = own.offset[i];
+      }
+      rows += own.rows;
+    }
+    return new RowPacking(rows, rowLength, row, offset);
+  }
+
   /** The room left in each row, in a heap-shaped tree of maxima: the first fit in O(log n). */
   private static final class FreeRows {
     private final int leaves;

@@ -265,6 +265,15 @@ public final class Model implements AutoCloseable {
   }
 
   /**
+   * As {@link #batch(List)}, with examples of one group only in each row; see {@link Pass#groups}.
+   *
+   * @param groups a number for each sequence, from 0
+   */
+  public TokenBatch batch(List<TokenSequence> sequences, int[] groups) {
+    return TokenBatch.of(manager, virtualTokens.before(sequences), groups, precision);
+  }
+
+  /**
    * Runs {@code batch} without dropout and without a graph.
    *
    * @return a classifier's logits, [examples][labels]; they may be NaN if an adapter's weights are

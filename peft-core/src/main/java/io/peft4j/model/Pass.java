@@ -77,6 +77,15 @@ public final class Pass {
     return right ? x : precision.cast(x);
   }
 
+  /**
+   * {@return int64: the group of each entry of {@code x}'s first dimension, in a batch with groups}
+   *
+   * @param x [rows, length, ..] or [examples, ..]
+   */
+  public NDArray groups(NDArray x) {
+    return batch.groups(x.getShape().dimension() == 3);
+  }
+
   /** {@return a number below {@code bound} that is the same everywhere in this pass} */
   public int draw(int bound) {
     return (int) Math.floorMod(DropoutMask.mix(DropoutMask.mix(key, -1), bound), (long) bound);

@@ -38,13 +38,15 @@ public final class TokenBatch implements AutoCloseable {
   private final FirstTokens firstTokens;
   private final Map<Object, NDArray> derived = new HashMap<>();
 
-  private TokenBatch(NDManager manager, List<TokenSequence> sequences, Precision precision) {
+  private TokenBatch(
+      NDManager manager, List<TokenSequence> sequences, int[] groups, Precision precision) {
     this.manager = manager;
     this.precision = precision;
     this.examples = sequences.size();
     this.tokens = sequences.stream().mapToInt(TokenSequence::length).sum();
     int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
-    RowPacking packing = RowPacking.pack(lengths);
+    RowPacking packing =
+        groups == null ? RowPacking.pack(lengths) : RowPacking.packApart(lengths, groups);
     int rowLength = packing.rowLength();
     this.computedTokens = packing.rows() * rowLength;
 
@@ -87,6 +89,16 @@ public final class TokenBatch implements AutoCloseable {
     read = manager.create(cell);
     targets = manager.create(target);
     firstTokens = new FirstTokens(packing, owner);
+    if (groups != null) {
+      long[] ofRow = new long[packing.rows()];
+      long[] ofExample = new long[examples];
+      for (int i = 0; i < examples; i++) {
+        ofRow[packing.row()[i]] = groups[i];
+        ofExample[i] = groups[i];
+      }
+      derived.put("groupOfRow", manager.create(ofRow));
+      derived.put("groupOfExample", manager.create(ofExample));
+    }
   }
 
   /**
@@ -155,6 +167,16 @@ public final class TokenBatch implements AutoCloseable {
    */
   public static TokenBatch of(
       NDManager parent, List<TokenSequence> sequences, Precision precision) {
+    return of(parent, sequences, null, precision);
+  }
+
+  /**
+   * As {@link #of(NDManager, List, Precision)}, with examples of one group only in each row.
+   *
+   * @param groups a number for each sequence, from 0; null for no groups
+   */
+  static TokenBatch of(
+      NDManager parent, List<TokenSequence> sequences, int[] groups, Precision precision) {
     if (sequences.isEmpty()) {
       throw new IllegalArgumentException("a batch needs at least one sequence");
     }
@@ -165,7 +187,7 @@ public final class TokenBatch implements AutoCloseable {
     }
     NDManager manager = parent.newSubManager();
     try {
-      return new TokenBatch(manager, sequences, precision);
+      return new TokenBatch(manager, sequences, groups, precision);
     } catch (RuntimeException e) {
       manager.close();
       throw e;
@@ -208,6 +230,15 @@ public final class TokenBatch implements AutoCloseable {
   /** {@return int64 [rows, rowLength]} */
   NDArray positions() {
     return positions;
+  }
+
+  /** {@return int64 [rows] or [examples]: the group of each, where there are groups} */
+  NDArray groups(boolean ofRows) {
+    NDArray groups = derived.get(ofRows ? "groupOfRow" : "groupOfExample");
+    if (groups == null) {
+      throw new IllegalStateException("the batch has no groups");
+    }
+    return groups;
   }
 
   /** {@return int64 [rows, rowLength]: the number of each token's example from 1, 0 for padding} */

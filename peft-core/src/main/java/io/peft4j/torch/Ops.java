@@ -415,6 +415,31 @@ public final class Ops {
     return call("prepend", x, rows);
   }
 
+  /**
+   * LoRA with factors for each entry: {@code y + (x Aᵀ) Bᵀ}.
+   *
+   * @param x [n, l, in] or [n, in]
+   * @param a [k, r, in]
+   * @param b [k, out, r]
+   * @param group int64 [n]: which of the k
+   */
+  public static NDArray routedLora(NDArray y, NDArray x, NDArray a, NDArray b, NDArray group) {
+    return call("routed_lora", y, x, a, b, group);
+  }
+
+  /**
+   * A linear layer with a weight for each entry.
+   *
+   * @param x [n, l, in] or [n, in]
+   * @param weight [k, out, in]
+   * @param bias [k, out], or null
+   * @param group int64 [n]: which of the k
+   */
+  public static NDArray routedLinear(NDArray x, NDArray weight, NDArray bias, NDArray group) {
+    NDArray y = call("routed_linear", x, weight, group);
+    return bias == null ? y : call("routed_bias", y, bias, group);
+  }
+
   /** {@return columns of {@code table} in the type of {@code like} and on its manager} */
   public static NDArray columns(NDArray like, NDArray table, long from, long count) {
     try (NDArray start = like.getManager().create(from);

@@ -188,6 +188,30 @@ class Ops(Module):
       front = torch.expand(torch.unsqueeze(by_head, 0), [torch.size(x, 0), -1, -1, -1])
       y = torch.cat([front, x], 2)
     return y
+  # x [n, l, in] or [n, in], each of the n with its own of a [k, r, in] and b [k, out, r]
+  def routed_lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, group: Tensor) -> Tensor:
+    flat = torch.eq(torch.dim(x), 2)
+    own_a = torch.transpose(torch.to(torch.index_select(a, 0, group), x.dtype), 1, 2)
+    own_b = torch.transpose(torch.to(torch.index_select(b, 0, group), x.dtype), 1, 2)
+    if flat:
+      sum = torch.squeeze(torch.baddbmm(torch.unsqueeze(y, 1), torch.bmm(torch.unsqueeze(x, 1), own_a), own_b), 1)
+    else:
+      sum = torch.baddbmm(y, torch.bmm(x, own_a), own_b)
+    return sum
+  def routed_linear(self: __torch__.Ops, x: Tensor, w: Tensor, group: Tensor) -> Tensor:
+    own = torch.transpose(torch.to(torch.index_select(w, 0, group), x.dtype), 1, 2)
+    if torch.eq(torch.dim(x), 2):
+      y = torch.squeeze(torch.bmm(torch.unsqueeze(x, 1), own), 1)
+    else:
+      y = torch.bmm(x, own)
+    return y
+  def routed_bias(self: __torch__.Ops, y: Tensor, bias: Tensor, group: Tensor) -> Tensor:
+    own = torch.to(torch.index_select(bias, 0, group), y.dtype)
+    if torch.eq(torch.dim(y), 3):
+      sum = torch.add(y, torch.unsqueeze(own, 1))
+    else:
+      sum = torch.add(y, own)
+    return sum
   def columns(self: __torch__.Ops, like: Tensor, table: Tensor, start: Tensor, count: Tensor) -> Tensor:
     return torch.to(torch.narrow(table, 1, int(start), int(count)), like.dtype)
   def pad_front(self: __torch__.Ops, mask: Tensor, n: Tensor) -> Tensor:
