@@ -41,6 +41,30 @@ public final class ByteLevelBpe {
   private static final class Word {
     private final List<String> pieces = new ArrayList<>();
     private long count;
+
+    /** Adds this word's pairs to the counts, or takes them away. */
+    void count(Map<Pair, Long> counts, int sign) {
+      for (int i = 1; i < pieces.size(); i++) {
+        counts.merge(new Pair(pieces.get(i - 1), pieces.get(i)), sign * count, Long::sum);
+      }
+    }
+
+    void merge(Pair pair, Map<Pair, Long> counts) {
+      boolean counted = true;
+      for (int i = 1; i < pieces.size(); i++) {
+        if (pieces.get(i - 1).equals(pair.left) && pieces.get(i).equals(pair.right)) {
+          if (counted) {
+            count(counts, -1);
+            counted = false;
+          }
+          pieces.set(i - 1, pair.left + pair.right);
+          pieces.remove(i);
+        }
+      }
+      if (!counted) {
+        count(counts, 1);
+      }
+    }
   }
 
   private record Pair(String left, String right) {}
@@ -57,14 +81,16 @@ public final class ByteLevelBpe {
       bpe.add(shown(b));
     }
     List<Word> words = words(texts);
+    Map<Pair, Long> counts = new HashMap<>();
+    words.forEach(word -> word.count(counts, 1));
     while (bpe.vocabulary.size() < size) {
-      Pair best = mostFrequent(words);
+      Pair best = mostFrequent(counts);
       if (best == null) {
         break;
       }
       bpe.merges.add(new String[] {best.left, best.right});
       bpe.add(best.left + best.right);
-      words.forEach(word -> merge(word.pieces, best));
+      words.forEach(word -> word.merge(best, counts));
     }
     return bpe;
   }
@@ -92,13 +118,7 @@ public final class ByteLevelBpe {
     return word;
   }
 
-  private static Pair mostFrequent(List<Word> words) {
-    Map<Pair, Long> counts = new HashMap<>();
-    for (Word word : words) {
-      for (int i = 1; i < word.pieces.size(); i++) {
-        counts.merge(new Pair(word.pieces.get(i - 1), word.pieces.get(i)), word.count, Long::sum);
-      }
-    }
+  private static Pair mostFrequent(Map<Pair, Long> counts) {
     Pair best = null;
     long most = 1;
     for (Map.Entry<Pair, Long> entry : counts.entrySet()) {
@@ -115,15 +135,6 @@ public final class ByteLevelBpe {
   private static boolean before(Pair a, Pair b) {
     int order = a.left.compareTo(b.left);
     return order < 0 || (order == 0 && a.right.compareTo(b.right) < 0);
-  }
-
-  private static void merge(List<String> pieces, Pair pair) {
-    for (int i = 1; i < pieces.size(); i++) {
-      if (pieces.get(i - 1).equals(pair.left) && pieces.get(i).equals(pair.right)) {
-        pieces.set(i - 1, pair.left + pair.right);
-        pieces.remove(i);
-      }
-    }
   }
 
   /** {@return the character that stands for a byte in GPT-2's vocabulary} */
