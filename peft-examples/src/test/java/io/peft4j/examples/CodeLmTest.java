@@ -52,8 +52,7 @@ class CodeLmTest {
     arguments.addAll(List.of("30", "--rank", "4", "--block", "64", "--batch-size", "4"));
     List<String> all = new ArrayList<>(arguments);
     all.addAll(
-        List.of(
-            "--vocabulary", "280", "--layers", "1", "--hidden", "32", "--pretrain-steps", "4"));
+        List.of("--vocabulary", "280", "--layers", "1", "--hidden", "32", "--pretrain-steps", "4"));
     String said = run(0, all.toArray(String[]::new));
     assertTrue(said.contains("without the adapter the base is what it was"), said);
     for (String file : List.of("config.json", "model.safetensors", "tokenizer.json")) {
@@ -65,15 +64,13 @@ class CodeLmTest {
     byte[] before = Files.readAllBytes(output.resolve("base/model.safetensors"));
     arguments.addAll(List.of("--model", output.resolve("base").toString()));
     run(0, arguments.toArray(String[]::new));
-    assertArrayEquals(
-        before, Files.readAllBytes(output.resolve("base/model.safetensors")));
+    assertArrayEquals(before, Files.readAllBytes(output.resolve("base/model.safetensors")));
   }
 
   @Test
   void saysWhatIsMissing() {
     assertTrue(
         run(1, "--model", temp.resolve("none").toString()).contains("none"), "names the folder");
-    assertTrue(
-        run(1, "--tune", temp.resolve("absent.jar").toString()).contains("absent.jar"));
+    assertTrue(run(1, "--tune", temp.resolve("absent.jar").toString()).contains("absent.jar"));
   }
 }
