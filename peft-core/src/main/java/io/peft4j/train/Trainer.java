@@ -10,6 +10,7 @@ import io.peft4j.model.Model;
 import io.peft4j.model.Parameter;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.torch.DropoutMask;
+import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.TrainingArguments.NonFinite;
 import io.peft4j.train.TrainingArguments.When;
 import io.peft4j.train.report.EpochReport;
@@ -141,6 +142,7 @@ public final class Trainer {
     }
     boolean suits =
         arguments.gradientAccumulationSteps() == 1
+            && arguments.gradientCheckpointing() != GradientCheckpointing.AUTO
             && model.model().labels() != null
             && !model.model().manager().getDevice().isGpu()
             && model.model().modules().leaves().stream()
@@ -167,6 +169,7 @@ public final class Trainer {
         arguments.maxSteps() > 0
             ? arguments.maxSteps()
             : (int) Math.ceil(arguments.numTrainEpochs() * stepsPerEpoch);
+    private final Recomputation recomputation;
     private final int warmupSteps = arguments.warmupStepsOf(totalSteps);
     private TrainerState state;
     private BatchPlan epochPlan;
@@ -181,6 +184,11 @@ public final class Trainer {
     Run(AdamW optimizer, Workers workers) {
       this.optimizer = optimizer;
       this.workers = workers;
+      this.recomputation =
+          new Recomputation(
+              model.model(),
+              arguments,
+              optimizer.stateBytes() + Float.BYTES * trained.parameterCount());
       this.state =
           TrainerState.start(
               RunPlan.of(
@@ -343,7 +351,7 @@ public final class Trainer {
             data.loss(base, examples),
             1.0 / weight,
             dropoutKey,
-            arguments.gradientCheckpointing());
+            recomputation.layers(batch));
       }
     }
 

@@ -34,6 +34,13 @@ final class ModelOptions {
   @Option(names = "--bf16", description = "Compute in bfloat16.")
   private boolean bf16;
 
+  @Option(
+      names = "--stream-layers",
+      description =
+          "Map each layer's weights while it runs and unmap them after, for models larger than"
+              + " memory.")
+  private boolean streamLayers;
+
   /** {@return the model's folder, downloaded where need be} */
   Path locate() throws IOException {
     return locate(model);
@@ -49,7 +56,9 @@ final class ModelOptions {
   }
 
   LoadOptions loadOptions() {
-    return LoadOptions.DEFAULT.withPrecision(bf16 ? Precision.BFLOAT16 : Precision.FLOAT32);
+    return LoadOptions.DEFAULT
+        .withPrecision(bf16 ? Precision.BFLOAT16 : Precision.FLOAT32)
+        .withStreaming(streamLayers);
   }
 
   /**
