@@ -35,15 +35,20 @@ public final class MappedFile implements AutoCloseable {
   private static final boolean HAS_MMAP =
       (Platform.isLinux() || Platform.isMac() || Platform.isFreeBSD()) && Native.POINTER_SIZE == 8;
 
+  /** A multiple of the page size everywhere. */
+  private static final long PAGE = 1 << 16;
+
   private final Path path;
   private final long length;
+  private final boolean paged;
   private final Runnable release;
   private long address;
 
-  private MappedFile(Path path, long length, long address, Runnable release) {
+  private MappedFile(Path path, long length, long address, boolean paged, Runnable release) {
     this.path = path;
     this.length = length;
     this.address = address;
+    this.paged = paged;
     this.release = release;
   }
 
@@ -93,7 +98,7 @@ public final class MappedFile implements AutoCloseable {
         throw new IOException(path + ": cannot map " + length + " bytes: " + LibC.lastError());
       }
       return new MappedFile(
-          path, length, address, () -> LibC.INSTANCE.munmap(new Pointer(address), length));
+          path, length, address, true, () -> LibC.INSTANCE.munmap(new Pointer(address), length));
     } finally {
       LibC.INSTANCE.close(descriptor);
     }
@@ -111,7 +116,7 @@ public final class MappedFile implements AutoCloseable {
     if (address == 0) {
       throw new IOException(path + ": cannot allocate " + length + " bytes to read the file");
     }
-    MappedFile file = new MappedFile(path, length, address, () -> Native.free(address));
+    MappedFile file = new MappedFile(path, length, address, false, () -> Native.free(address));
     try (FileChannel in = FileChannel.open(path, StandardOpenOption.READ)) {
       int chunk = 1 << 26;
       for (long at = 0; at < length; at += chunk) {
@@ -171,6 +176,23 @@ public final class MappedFile implements AutoCloseable {
     return new Pointer(address() + offset).getByteBuffer(0, length).order(ByteOrder.LITTLE_ENDIAN);
   }
 
+  /**
+   * Says that a range is not needed for now: its whole pages leave this process's memory and are
+   * read again when touched. What was written to them is lost.
+   *
+   * @throws IndexOutOfBoundsException if the range is not within the file
+   * @throws IllegalStateException if this is closed
+   */
+  public void release(long offset, long length) {
+    Objects.checkFromIndexSize(offset, length, this.length);
+    long from = (offset + PAGE - 1) / PAGE * PAGE;
+    long to = offset + length == this.length ? this.length : (offset + length) / PAGE * PAGE;
+    if (paged && from < to) {
+      // advice: where it is not taken nothing is lost
+      LibC.INSTANCE.madvise(new Pointer(address() + from), to - from, LibC.MADV_DONTNEED);
+    }
+  }
+
   /** Gives the memory back. A second call does nothing. */
   @Override
   public synchronized void close() {
@@ -195,6 +217,10 @@ public final class MappedFile implements AutoCloseable {
     int open(byte[] path, int flags);
 
     long mmap(Pointer hint, long length, int protection, int flags, int descriptor, long offset);
+
+    int MADV_DONTNEED = 4;
+
+    int madvise(Pointer address, long length, int advice);
 
     int munmap(Pointer address, long length);
 

@@ -37,6 +37,12 @@ public final class Linear implements Module {
     return parameters;
   }
 
+  @Override
+  public long size() {
+    Parameter bias = projection.bias();
+    return projection.in() * projection.out() + (bias == null ? 0 : bias.shape().size());
+  }
+
   /** Puts {@code adapter} on top of those already active. */
   public void add(ProjectionAdapter adapter) {
     adapters.add(adapter);

@@ -12,21 +12,28 @@ import io.peft4j.torch.Precision;
  *     takes what {@code config.json} says
  * @param task what a new head learns; null takes what {@code config.json} says
  * @param seed of weights that the checkpoint lacks, such as a new head's
+ * @param format how weights of linear modules are kept; null takes them as they are stored
  */
-public record LoadOptions(Precision precision, LabelNames labels, Task task, long seed) {
+public record LoadOptions(
+    Precision precision, LabelNames labels, Task task, long seed, WeightFormat format) {
 
   /** float32, and everything else from {@code config.json}. */
-  public static final LoadOptions DEFAULT = new LoadOptions(Precision.FLOAT32, null, null, 42);
+  public static final LoadOptions DEFAULT =
+      new LoadOptions(Precision.FLOAT32, null, null, 42, null);
 
   public LoadOptions withPrecision(Precision value) {
-    return new LoadOptions(value, labels, task, seed);
+    return new LoadOptions(value, labels, task, seed, format);
   }
 
   public LoadOptions withHead(Task newTask, LabelNames newLabels) {
-    return new LoadOptions(precision, newLabels, newTask, seed);
+    return new LoadOptions(precision, newLabels, newTask, seed, format);
   }
 
   public LoadOptions withSeed(long value) {
-    return new LoadOptions(precision, labels, task, value);
+    return new LoadOptions(precision, labels, task, value, format);
+  }
+
+  public LoadOptions withFormat(WeightFormat value) {
+    return new LoadOptions(precision, labels, task, seed, value);
   }
 }

@@ -39,6 +39,13 @@ public interface Projection {
   /** Goes back to the stored weight, exactly. */
   void unmerge();
 
+  /**
+   * Called before a gradient is sent through what {@link #forward} has recorded, unless nothing
+   * else ran in between: a weight that is dense only while its layer runs is made so again. The
+   * graph holds the place of the dense weight, not a copy.
+   */
+  default void beforeBackward() {}
+
   /** {@return whether a gradient is wanted for the weight or the bias themselves} */
   boolean trainable();
 }

@@ -19,6 +19,15 @@ interface Segment {
   /** {@return the modules it runs} */
   List<Module> modules();
 
+  /** Called before a gradient is sent through a graph kept since the forward pass. */
+  default void beforeBackward() {
+    for (Module module : modules()) {
+      if (module instanceof Linear linear) {
+        linear.projection().beforeBackward();
+      }
+    }
+  }
+
   default boolean trainable() {
     return modules().stream().anyMatch(Module::trainable);
   }

@@ -29,6 +29,7 @@ final class Weights {
   private final String baseName;
   private final double initializerRange;
   private final boolean newHead;
+  private final WeightFormat.Opened format;
   private final SplittableRandom random;
   private final List<String> initialized = new ArrayList<>();
 
@@ -37,6 +38,7 @@ final class Weights {
    *     without a head lacks
    * @param initializerRange standard deviation for weights that the checkpoint lacks
    * @param newHead whether a head of another size than asked for is replaced by a new one
+   * @param format of linear modules' weights; null for dense ones only
    */
   Weights(
       NDManager manager,
@@ -45,6 +47,7 @@ final class Weights {
       String baseName,
       double initializerRange,
       boolean newHead,
+      WeightFormat.Opened format,
       long seed) {
     this.manager = manager;
     this.checkpoint = checkpoint;
@@ -52,6 +55,7 @@ final class Weights {
     this.baseName = baseName;
     this.initializerRange = initializerRange;
     this.newHead = newHead;
+    this.format = format;
     this.random = new SplittableRandom(seed);
   }
 
@@ -70,6 +74,39 @@ final class Weights {
               + " is missing");
     }
     return new Parameter(name, load(stored, shape));
+  }
+
+  /**
+   * The linear module of that name.
+   *
+   * @param turned whether the checkpoint stores a dense weight as [in, out]
+   */
+  Linear linear(String name, long out, long in, boolean bias, boolean turned) {
+    Parameter biasOf = bias ? get(name + ".bias", out) : null;
+    Projection packed = packed(name, out, in, biasOf, turned);
+    if (packed != null) {
+      return new Linear(name, packed);
+    }
+    String weight = name + ".weight";
+    return new Linear(
+        name,
+        new DenseProjection(turned ? getTurned(weight, out, in) : get(weight, out, in), biasOf));
+  }
+
+  /** As {@link #linear}, with a bias, but what the checkpoint lacks is newly initialized. */
+  Linear linearOrNew(String name, long out, long in) {
+    Parameter bias = getOrZero(name + ".bias", out);
+    Projection packed = packed(name, out, in, bias, false);
+    return new Linear(
+        name,
+        packed != null ? packed : new DenseProjection(getOrDraw(name + ".weight", out, in), bias));
+  }
+
+  private Projection packed(String name, long out, long in, Parameter bias, boolean turned) {
+    String stored = format == null ? null : find(name + ".weight");
+    return stored == null
+        ? null
+        : format.load(new WeightFormat.Source(name, stored, out, in, turned), bias);
   }
 
   /** As {@link #get} for a matrix [rows, columns] that is stored as [columns, rows]. */

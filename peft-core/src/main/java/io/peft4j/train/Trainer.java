@@ -5,7 +5,7 @@ import io.peft4j.adapter.Adapter;
 import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.model.Model;
-import io.peft4j.model.Parameter;
+import io.peft4j.model.Module;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.torch.DropoutMask;
 import io.peft4j.train.TrainingArguments.NonFinite;
@@ -193,9 +193,7 @@ public final class Trainer {
     }
 
     private long baseParameters() {
-      return model.model().modules().parameters().stream()
-          .mapToLong((Parameter parameter) -> parameter.shape().size())
-          .sum();
+      return model.model().modules().leaves().stream().mapToLong(Module::size).sum();
     }
 
     private double epoch() {

@@ -16,7 +16,12 @@ public interface WeightSelection {
     /** A linear layer that stays dense; it is named in {@code llm_int8_skip_modules}. */
     KEEP_LINEAR,
     /** Not a linear layer's weight. */
-    KEEP
+    KEEP;
+
+    /** Whether the tensor is quantized. */
+    public boolean quantizes() {
+      return this == QUANTIZE || this == TRANSPOSE_AND_QUANTIZE;
+    }
   }
 
   /**
