@@ -12,6 +12,7 @@ MODE.safetensors the gradient of each factor in the first batch
 where MODE is
 bf16             everything in bfloat16, NF4 with double quantization
 kbit             after prepare_model_for_kbit_training: float32, but for the products with packed weights
+float32          the same, those products in float32 too, and the weights, which are not rounded again
 """
 
 import json
@@ -51,12 +52,14 @@ def make_base():
 
 def quantized(mode):
     config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-                                bnb_4bit_compute_dtype=torch.bfloat16)
-    base = AutoModelForCausalLM.from_pretrained(ROOT / "base", dtype=torch.bfloat16, quantization_config=config,
-                                                device_map="cpu", attn_implementation="eager")
-    if mode == "kbit":
+                                bnb_4bit_compute_dtype=torch.float32 if mode == "float32" else torch.bfloat16)
+    base = AutoModelForCausalLM.from_pretrained(ROOT / "base", quantization_config=config, device_map="cpu",
+                                                dtype=torch.float32 if mode == "float32" else torch.bfloat16,
+                                                attn_implementation="eager")
+    if mode != "bf16":
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
-    return PeftModel.from_pretrained(base, ROOT / "adapter", is_trainable=True)
+    # in eval() bitsandbytes has other kernels
+    return PeftModel.from_pretrained(base, ROOT / "adapter", is_trainable=True).train()
 
 
 def run(mode, rows):
@@ -83,5 +86,5 @@ if __name__ == "__main__":
     make_base()
     rows = sequences()
     (ROOT / "sequences.json").write_text(json.dumps(rows) + "\n")
-    for name in ("bf16", "kbit"):
+    for name in ("bf16", "kbit", "float32"):
         run(name, rows)
