@@ -6,6 +6,7 @@ import io.peft4j.model.Embedding;
 import io.peft4j.model.EmbeddingAdapter;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
+import io.peft4j.model.ModelExport;
 import io.peft4j.model.Parameter;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Autograd;
@@ -166,6 +167,41 @@ public final class AdaptedModel implements AutoCloseable {
   public void save(String name, Path folder, Map<String, String> metadata) throws IOException {
     Adapter adapter = adapter(name);
     AdapterFiles.write(folder, adapter.config(), adapter.tensors(), metadata);
+  }
+
+  /**
+   * Writes what a training of this adapter is for: a folder that peft loads, as {@link #save} does,
+   * or, for full fine-tuning, the whole model as a plain checkpoint.
+   *
+   * @throws IllegalArgumentException as {@link #checkExport}
+   */
+  public void export(String name, Path folder, Map<String, String> metadata) throws IOException {
+    if (!isFull(name)) {
+      save(name, folder, metadata);
+      return;
+    }
+    List<String> before = active().stream().map(Adapter::name).toList();
+    activate(name);
+    try {
+      ModelExport.write(model, folder, metadata);
+    } finally {
+      activate(before.toArray(String[]::new));
+    }
+  }
+
+  /**
+   * Makes sure that {@link #export} to {@code folder} will not replace the base itself.
+   *
+   * @throws IllegalArgumentException if it would
+   */
+  public void checkExport(String name, Path folder) throws IOException {
+    if (isFull(name)) {
+      ModelExport.checkTarget(model, folder);
+    }
+  }
+
+  private boolean isFull(String name) {
+    return adapter(name).config() instanceof FullConfig;
   }
 
   /** Makes exactly these adapters active, in this order; none for the bare base. */

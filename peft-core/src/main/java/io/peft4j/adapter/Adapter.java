@@ -58,6 +58,11 @@ public final class Adapter {
     return tensors.values().stream().mapToLong(NDArray::size).sum();
   }
 
+  /** {@return how many of those the base does not have: all but the copies of its own} */
+  public long addedCount() {
+    return parameterCount() - overlays.values().stream().distinct().mapToLong(NDArray::size).sum();
+  }
+
   /** {@return the names of the modules it acts on} */
   public List<String> targets() {
     return Stream.concat(

@@ -13,7 +13,6 @@ import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.DoubleSupplier;
@@ -90,17 +89,20 @@ final class AdapterBuilder {
     }
   }
 
+  /**
+   * Uses the tensor that is trained in place of {@code other} in place of {@code parameter} too.
+   */
+  void share(Parameter parameter, Parameter other) {
+    overlays.put(parameter, overlays.get(other));
+  }
+
   /** Trains all of {@code module} in its place. */
   void trainModule(Module module) {
-    if (module instanceof Linear linear && module.size() > sizeOf(linear.parameters())) {
+    if (module instanceof Linear linear && linear.weight() == null) {
       throw new IllegalArgumentException(
           module.name() + ": a quantized module cannot be trained in full; leave it dense");
     }
     module.parameters().forEach(parameter -> train(parameter, parameter.name()));
-  }
-
-  private static long sizeOf(List<Parameter> parameters) {
-    return parameters.stream().mapToLong(parameter -> parameter.shape().size()).sum();
   }
 
   void adapt(Linear linear, ProjectionAdapter adapter) {

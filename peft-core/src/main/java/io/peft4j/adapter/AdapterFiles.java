@@ -41,10 +41,11 @@ public final class AdapterFiles {
   static final String PREFIX = "base_model.model.";
 
   /**
-   * Second copies of a saved module's biases, which peft writes with bias="all" and never reads.
+   * Second copies of a saved module's biases, which peft writes with bias="all" and never reads;
+   * and the frozen table of an adapted embedding or head, a copy of the base's.
    */
   private static final Pattern REDUNDANT =
-      Pattern.compile("\\.(modules_to_save|original_module)\\.");
+      Pattern.compile("\\.(modules_to_save|original_module)\\.|\\.base_layer\\.weight$");
 
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS);

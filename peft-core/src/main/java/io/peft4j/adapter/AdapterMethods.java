@@ -5,7 +5,7 @@ import java.util.List;
 /** The methods there are. */
 final class AdapterMethods {
 
-  private static final List<AdapterMethod> ALL = List.of(new LoraMethod());
+  private static final List<AdapterMethod> ALL = List.of(new LoraMethod(), new FullMethod());
 
   private AdapterMethods() {}
 

@@ -125,7 +125,7 @@ final class LoraMethod implements AdapterMethod {
                 keep(DoraMagnitude.rowSquares(weight), builder));
       }
     }
-    NDArray residual = builder.residuals.get(weightOf(linear));
+    NDArray residual = builder.residuals.get(linear.weight());
     return new LoraProjection(factors, magnitude, config.loraDropout(), residual);
   }
 
@@ -180,7 +180,7 @@ final class LoraMethod implements AdapterMethod {
 
   /** The base is not written to: what the factors leave of its weight is laid over it. */
   private static void replace(Linear linear, NDArray residual, AdapterBuilder builder) {
-    Parameter weight = weightOf(linear);
+    Parameter weight = linear.weight();
     if (weight == null) {
       throw new IllegalArgumentException(
           linear.name() + ": this init_lora_weights needs a dense weight");
@@ -189,16 +189,9 @@ final class LoraMethod implements AdapterMethod {
   }
 
   private static NDArray residual(Linear linear, AdapterBuilder builder, NDManager scope) {
-    NDArray copy = builder.residuals.get(weightOf(linear)).duplicate();
+    NDArray copy = builder.residuals.get(linear.weight()).duplicate();
     copy.attach(scope);
     return copy;
-  }
-
-  private static Parameter weightOf(Linear linear) {
-    return linear.parameters().stream()
-        .filter(parameter -> parameter.name().endsWith(".weight"))
-        .findFirst()
-        .orElse(null);
   }
 
   private static void trainSavedModules(LoraConfig config, AdapterBuilder builder) {

@@ -70,7 +70,7 @@ public final class Fingerprint {
       fingerprint.memory(base);
     }
     for (Module module : model.modules().leaves()) {
-      if (module instanceof Linear linear && !(linear.projection() instanceof DenseProjection)) {
+      if (module instanceof Linear linear && linear.weight() == null) {
         fingerprint.packed(linear);
       }
     }

@@ -25,11 +25,16 @@ public final class Linear implements Module {
     return projection;
   }
 
+  /** {@return the weight [out, in] as a tensor, or null where it is stored otherwise} */
+  public Parameter weight() {
+    return projection instanceof DenseProjection dense ? dense.weight() : null;
+  }
+
   @Override
   public List<Parameter> parameters() {
     List<Parameter> parameters = new ArrayList<>();
-    if (projection instanceof DenseProjection dense) {
-      parameters.add(dense.weight());
+    if (weight() != null) {
+      parameters.add(weight());
     }
     if (projection.bias() != null) {
       parameters.add(projection.bias());
@@ -39,8 +44,8 @@ public final class Linear implements Module {
 
   @Override
   public long size() {
-    Parameter bias = projection.bias();
-    return projection.in() * projection.out() + (bias == null ? 0 : bias.shape().size());
+    long packed = weight() == null ? projection.in() * projection.out() : 0;
+    return packed + Module.super.size();
   }
 
   /** Puts {@code adapter} on top of those already active. */

@@ -258,8 +258,15 @@ public final class Model implements AutoCloseable {
     }
   }
 
-  /** {@return the log-probability of each label of the batch, for a language model} */
-  float[] logProbs(TokenBatch batch) {
+  /**
+   * {@return the log-probability of each label of the batch, for a language model}
+   *
+   * @throws IllegalStateException if this is a classifier
+   */
+  public float[] logProbs(TokenBatch batch) {
+    if (head == null) {
+      throw new IllegalStateException("a classifier has no log-probabilities of tokens");
+    }
     if (batch.labels() == 0) {
       return new float[0];
     }

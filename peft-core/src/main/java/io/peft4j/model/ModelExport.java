@@ -1,7 +1,9 @@
 package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.peft4j.safetensors.CheckpointWriter;
 import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.TensorSource;
@@ -11,43 +13,103 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.WritableByteChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /** Writes a model, with what is merged or trained over it, as a plain Hugging Face checkpoint. */
 public final class ModelExport {
 
   private static final List<String> TYPES = List.of("F32", "BF16", "F16");
 
+  /** A tensor is converted and written in parts of about this size. */
+  private static final long PART_ELEMENTS = 1 << 24;
+
   private ModelExport() {}
+
+  /** As {@link #write(Model, Path, Map)}, without metadata. */
+  public static void write(Model model, Path folder) throws IOException {
+    write(model, folder, Map.of());
+  }
+
+  /** As {@link #write(Model, Path, Map, long)}, in shards of Hugging Face's usual size. */
+  public static void write(Model model, Path folder, Map<String, String> metadata)
+      throws IOException {
+    write(model, folder, metadata, CheckpointWriter.DEFAULT_SHARD_BYTES);
+  }
 
   /**
    * Writes {@code config.json} and {@code model.safetensors} (in shards if it is large) to {@code
-   * folder}. A tensor keeps the element type it has in the model's checkpoint; a new one is
-   * float32.
+   * folder}. A tensor keeps the element type and the orientation it has in the model's checkpoint;
+   * a new one is float32. A head that was tied to the embedding is written, and the tie undone in
+   * {@code config.json}, where the two have come to differ.
    *
+   * @param metadata of the tensor files, beside {@code format=pt}
+   * @param maxShardBytes how many bytes of tensors a file may have
    * @throws IOException if writing fails; files are written whole or not at all
+   * @throws IllegalArgumentException as {@link #checkTarget}
    */
-  public static void write(Model model, Path folder) throws IOException {
+  public static void write(
+      Model model, Path folder, Map<String, String> metadata, long maxShardBytes)
+      throws IOException {
+    checkTarget(model, folder);
     List<TensorSource> tensors = new ArrayList<>();
+    ModelConfig config = model.config();
     for (Parameter parameter : model.modules().parameters()) {
-      List<Long> shape = new ArrayList<>();
-      for (long dimension : parameter.shape().getShape()) {
-        shape.add(dimension);
+      if (parameter.tied() != null) {
+        if (parameter.value() == parameter.tied().value()) {
+          continue;
+        }
+        config =
+            config.with(JsonNodeFactory.instance.objectNode().put("tie_word_embeddings", false));
       }
-      DType type = typeOf(model, parameter.name());
-      tensors.add(
-          new TensorSource(
-              parameter.name(), type, shape, out -> writeAs(parameter.value(), type, out)));
+      tensors.add(source(model, parameter));
     }
-    model.config().write(folder);
-    CheckpointWriter.write(
-        folder, tensors, Map.of("format", "pt"), CheckpointWriter.DEFAULT_SHARD_BYTES);
+    Map<String, String> all = new TreeMap<>(metadata);
+    all.put("format", "pt");
+    config.write(folder);
+    CheckpointWriter.write(folder, tensors, all, maxShardBytes);
   }
 
-  private static DType typeOf(Model model, String name) {
+  /**
+   * Makes sure that {@code folder} is not the one that the model was loaded from.
+   *
+   * @throws IllegalArgumentException if it is
+   */
+  public static void checkTarget(Model model, Path folder) throws IOException {
+    for (Path file : model.checkpoint().files()) {
+      if (Files.exists(folder) && Files.isSameFile(folder, file.toAbsolutePath().getParent())) {
+        throw new IllegalArgumentException(
+            folder + ": expected another folder than the base model's, which is never written to");
+      }
+    }
+  }
+
+  private static TensorSource source(Model model, Parameter parameter) {
+    List<Long> shape = new ArrayList<>();
+    for (long dimension : parameter.shape().getShape()) {
+      shape.add(dimension);
+    }
+    if (parameter.turned()) {
+      Collections.reverse(shape);
+    }
+    DType type = typeOf(model, parameter);
+    return new TensorSource(
+        storedName(model, parameter.name()), type, shape, out -> writeAs(parameter, type, out));
+  }
+
+  /** GPT-NeoX's head is {@code embed_out} in checkpoints, {@code lm_head} among the modules. */
+  private static String storedName(Model model, String name) {
+    String old = "embed_out.weight";
+    return name.equals("lm_head.weight") && model.checkpoint().names().contains(old) ? old : name;
+  }
+
+  private static DType typeOf(Model model, Parameter parameter) {
+    String name = storedName(model, parameter.name());
     String base = name.substring(name.indexOf('.') + 1);
     for (String stored : List.of(name, base)) {
       if (model.checkpoint().names().contains(stored)
@@ -55,23 +117,34 @@ public final class ModelExport {
         return model.checkpoint().info(stored).dtype();
       }
     }
-    return DType.F32;
+    return parameter.tied() == null ? DType.F32 : typeOf(model, parameter.tied());
   }
 
-  private static void writeAs(NDArray value, DType type, WritableByteChannel out)
+  private static void writeAs(Parameter parameter, DType type, WritableByteChannel out)
       throws IOException {
     try (Autograd.Mode paused = Autograd.pause();
-        NDArray typed =
-            switch (type) {
-              case BF16 -> Ops.toBfloat16(value);
-              case F16 -> value.toType(DataType.FLOAT16, true);
-              default -> Ops.toFloat32(value);
-            };
-        NDArray plain = typed.duplicate()) {
-      ByteBuffer bytes = plain.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
-      while (bytes.hasRemaining()) {
-        out.write(bytes);
+        NDArray value = Ops.detach(parameter.value());
+        NDArray stored = parameter.turned() ? value.transpose() : Ops.detach(value)) {
+      long rows = stored.getShape().get(0);
+      long step = Math.max(1, PART_ELEMENTS * rows / stored.size());
+      for (long from = 0; from < rows; from += step) {
+        try (NDArray part = stored.get(new NDIndex("{}:{}", from, Math.min(rows, from + step)));
+            NDArray typed = typed(part, type);
+            NDArray plain = typed.duplicate()) {
+          ByteBuffer bytes = plain.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
+          while (bytes.hasRemaining()) {
+            out.write(bytes);
+          }
+        }
       }
     }
+  }
+
+  private static NDArray typed(NDArray x, DType type) {
+    return switch (type) {
+      case BF16 -> Ops.toBfloat16(x);
+      case F16 -> x.toType(DataType.FLOAT16, true);
+      default -> Ops.toFloat32(x);
+    };
   }
 }

@@ -16,17 +16,23 @@ public final class Parameter {
   private final String name;
   private final NDArray base;
   private final boolean turned;
+  private final Parameter tied;
   private final Map<Object, NDArray> overlays = new LinkedHashMap<>();
   private NDArray value;
 
   Parameter(String name, NDArray base) {
-    this(name, base, false);
+    this(name, base, false, null);
   }
 
-  Parameter(String name, NDArray base, boolean turned) {
+  /**
+   * @param turned whether the checkpoint stores it transposed
+   * @param tied the parameter whose tensor this shares, or null
+   */
+  Parameter(String name, NDArray base, boolean turned, Parameter tied) {
     this.name = name;
     this.base = base;
     this.turned = turned;
+    this.tied = tied;
     this.value = base;
   }
 
@@ -42,6 +48,14 @@ public final class Parameter {
   /** {@return whether the checkpoint stores it transposed, as GPT-2's linear layers are} */
   public boolean turned() {
     return turned;
+  }
+
+  /**
+   * {@return the parameter whose tensor the checkpoint has for this one too, or null}: a language
+   * model's head may be tied to its embedding
+   */
+  public Parameter tied() {
+    return tied;
   }
 
   /** {@return the frozen tensor} */

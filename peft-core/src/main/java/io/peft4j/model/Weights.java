@@ -113,13 +113,13 @@ final class Weights {
   Parameter getTurned(String name, long rows, long columns) {
     try (NDArray stored = get(name, columns, rows).base();
         NDArray turned = stored.transpose()) {
-      return new Parameter(name, turned.duplicate(), true);
+      return new Parameter(name, turned.duplicate(), true, null);
     }
   }
 
   /** {@return another parameter over the memory of {@code parameter}, for tied weights} */
   Parameter tied(String name, Parameter parameter) {
-    return new Parameter(name, parameter.base(), parameter.turned());
+    return new Parameter(name, parameter.base(), parameter.turned(), parameter);
   }
 
   /** As {@link #get}, but a weight that the checkpoint lacks is drawn from N(0, range). */

@@ -18,7 +18,8 @@ final class AdamW implements AutoCloseable {
 
   private static final Pattern NOT_DECAYED =
       Pattern.compile(
-          "bias|layernorm|rmsnorm|layer_norm|(^|\\.|_)norm($|\\.)", Pattern.CASE_INSENSITIVE);
+          "bias|layernorm|rmsnorm|layer_norm|(^|\\.|_)norm($|\\.)|(^|\\.)ln_\\w+\\.",
+          Pattern.CASE_INSENSITIVE);
 
   private final TrainingArguments arguments;
   private final Map<String, NDArray> parameters;

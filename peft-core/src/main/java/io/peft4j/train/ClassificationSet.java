@@ -14,12 +14,10 @@ import io.peft4j.model.TokenSequence;
 import io.peft4j.text.TextTokenizer;
 import io.peft4j.text.Tokens;
 import io.peft4j.torch.Ops;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.zip.CRC32C;
 
 /**
  * Tokenized texts with what a sequence classifier should say of them: transformers' three losses,
@@ -84,19 +82,16 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
 
   @Override
   public String fingerprint() {
-    CRC32C checksum = new CRC32C();
+    IntChecksum checksum = new IntChecksum();
     for (int i = 0; i < size(); i++) {
       TokenSequence sequence = sequences.get(i);
-      for (int[] numbers :
-          new int[][] {
-            sequence.ids(), sequence.types(), sequence.positions(), floatBits(targets[i])
-          }) {
-        ByteBuffer bytes = ByteBuffer.allocate(Integer.BYTES * (numbers.length + 1));
-        bytes.putInt(numbers.length).asIntBuffer().put(numbers);
-        checksum.update(bytes.array());
-      }
+      checksum
+          .add(sequence.ids())
+          .add(sequence.types())
+          .add(sequence.positions())
+          .add(floatBits(targets[i]));
     }
-    return "%08x".formatted(checksum.getValue());
+    return checksum.hex();
   }
 
   private static int[] floatBits(float[] values) {

@@ -78,8 +78,8 @@ public final class Trainer {
   }
 
   /**
-   * Trains from the start, or from the last checkpoint in the output folder, and writes the adapter
-   * to the output folder.
+   * Trains from the start, or from the last checkpoint in the output folder, and writes the result
+   * to the output folder: a peft folder, or after full fine-tuning a plain checkpoint.
    *
    * @param resume whether to go on from the last checkpoint, if there is one
    * @throws IOException if something cannot be written; the last complete checkpoint is then intact
@@ -89,6 +89,7 @@ public final class Trainer {
    */
   public RunSummary train(boolean resume) throws IOException {
     Adapter trained = model.adapter(adapter);
+    model.checkExport(adapter, output);
     model.activate(adapter);
     trained.setTrainable(true);
     trained.clearGradients();
@@ -147,7 +148,7 @@ public final class Trainer {
               (double) totalSteps / stepsPerEpoch,
               data.size(),
               trained.parameterCount(),
-              trained.parameterCount() + baseParameters()));
+              trained.addedCount() + baseParameters()));
       speed = new Speed();
       boolean stopped = exhausted();
       while (state.step() < totalSteps && !stopped) {
@@ -177,10 +178,10 @@ public final class Trainer {
 
     private void save() throws IOException {
       try {
-        model.save(adapter, output, metadata);
+        model.export(adapter, output, metadata);
       } catch (IOException e) {
         throw new IOException(
-            "cannot write the adapter to " + output + ": " + Checkpoints.reason(e), e);
+            "cannot write the result to " + output + ": " + Checkpoints.reason(e), e);
       }
     }
 

@@ -10,6 +10,7 @@ import io.peft4j.Golden;
 import io.peft4j.generate.Generated.Finish;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
+import io.peft4j.text.CausalTokenizer;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -50,7 +51,7 @@ class StoriesTest {
   void greedyTokensAndTextsEqualTransformers() throws IOException {
     Path folder = folder();
     try (CausalLm lm = CausalLm.load(folder, LoadOptions.DEFAULT);
-        HuggingFaceCodec codec = HuggingFaceCodec.load(folder)) {
+        CausalTokenizer codec = CausalTokenizer.load(folder, 512)) {
       for (int i = 0; i < prompts().size(); i++) {
         assertArrayEquals(Golden.ints(GOLDEN.get("ids").get(i)), codec.encode(prompts().get(i)));
       }
@@ -96,7 +97,7 @@ class StoriesTest {
   void stopStringsAndEndTokensEndASequenceAlone() throws IOException {
     Path folder = folder();
     try (CausalLm lm = CausalLm.load(folder, LoadOptions.DEFAULT);
-        HuggingFaceCodec codec = HuggingFaceCodec.load(folder)) {
+        CausalTokenizer codec = CausalTokenizer.load(folder, 512)) {
       Generator generator = new Generator(lm, codec);
       GenerationConfig config = GenerationConfig.greedy().withMaxNewTokens(96);
       StringBuilder first = new StringBuilder();

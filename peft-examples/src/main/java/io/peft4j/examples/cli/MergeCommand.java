@@ -4,10 +4,12 @@ import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
+import io.peft4j.safetensors.Checkpoint;
+import io.peft4j.safetensors.DType;
+import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -20,15 +22,6 @@ import picocli.CommandLine.Option;
     description = "Write a plain checkpoint with adapters folded into the weights.",
     mixinStandardHelpOptions = true)
 final class MergeCommand implements Callable<Integer> {
-
-  private static final List<String> TOKENIZER_FILES =
-      List.of(
-          "tokenizer.json",
-          "tokenizer_config.json",
-          "special_tokens_map.json",
-          "vocab.txt",
-          "vocab.json",
-          "merges.txt");
 
   @Mixin private ModelOptions model;
 
@@ -52,8 +45,7 @@ final class MergeCommand implements Callable<Integer> {
       throw new IllegalArgumentException(
           "--output " + output + " is the base model, which is never written to");
     }
-    // Always in float32: each tensor is rounded once, when it is written.
-    try (Model base = model.load(adapters.get(0), LoadOptions.DEFAULT);
+    try (Model base = model.loadAny(adapters.get(0), exactOptions(folder));
         AdaptedModel adapted = new AdaptedModel(base)) {
       String[] names = new String[adapters.size()];
       for (int i = 0; i < names.length; i++) {
@@ -62,14 +54,21 @@ final class MergeCommand implements Callable<Integer> {
       }
       adapted.merge(names);
       ModelExport.write(base, output);
-      for (String name : TOKENIZER_FILES) {
-        if (Files.exists(folder.resolve(name))) {
-          Files.copy(
-              folder.resolve(name), output.resolve(name), StandardCopyOption.REPLACE_EXISTING);
-        }
-      }
+      TokenizerFiles.copy(folder, output);
     }
     System.out.println("merged checkpoint saved in " + output);
     return 0;
+  }
+
+  /**
+   * Each merged tensor is computed in float32 and rounded once, to the type it is stored in. A base
+   * that is bfloat16 throughout can stay so in memory; any other is read as float32.
+   */
+  private static LoadOptions exactOptions(Path folder) throws IOException {
+    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+      boolean half =
+          checkpoint.names().stream().allMatch(name -> checkpoint.info(name).dtype() == DType.BF16);
+      return LoadOptions.DEFAULT.withPrecision(half ? Precision.BFLOAT16 : Precision.FLOAT32);
+    }
   }
 }

@@ -6,6 +6,7 @@ import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
 import io.peft4j.hub.HubConfig;
 import io.peft4j.hub.ModelHub;
+import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelConfig;
@@ -50,7 +51,7 @@ final class ModelOptions {
   }
 
   /**
-   * Loads the model with the head that an adapter was trained for.
+   * Loads a classifier with the head that an adapter was trained for.
    *
    * @param adapter an adapter folder, or null for the bare model
    */
@@ -60,6 +61,24 @@ final class ModelOptions {
       return Model.load(folder, options);
     }
     return Model.load(folder, headOf(adapter, options));
+  }
+
+  /** As {@link #load}, or a language model where the adapter is for one. */
+  Model loadAny(Path adapter, LoadOptions options) throws IOException {
+    Path folder = locate();
+    return isLanguageModel(folder, adapter)
+        ? CausalLm.load(folder, options).model()
+        : load(adapter, options);
+  }
+
+  /** What the adapter says it was trained for; else what the base says it is. */
+  private static boolean isLanguageModel(Path folder, Path adapter) throws IOException {
+    String task = AdapterFiles.readConfig(adapter).toJson().path("task_type").asText("");
+    if (task.equals("CAUSAL_LM") || task.equals("SEQ_CLS")) {
+      return task.equals("CAUSAL_LM");
+    }
+    String architecture = ModelConfig.read(folder).json().path("architectures").path(0).asText("");
+    return architecture.endsWith("ForCausalLM") || architecture.endsWith("LMHeadModel");
   }
 
   /** The adapter's own {@code config.json} names its labels; a peft folder's head has a shape. */

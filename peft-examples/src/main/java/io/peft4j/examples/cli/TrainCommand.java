@@ -2,7 +2,8 @@ package io.peft4j.examples.cli;
 
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.Adapter;
-import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.AdapterConfig;
+import io.peft4j.adapter.FullConfig;
 import io.peft4j.data.Splits;
 import io.peft4j.data.TextDataset;
 import io.peft4j.model.LoadOptions;
@@ -56,7 +57,8 @@ final class TrainCommand implements Callable<Integer> {
 
   /** How to adapt. */
   enum Method {
-    LORA
+    LORA,
+    FULL
   }
 
   @Mixin private ModelOptions model;
@@ -73,7 +75,10 @@ final class TrainCommand implements Callable<Integer> {
       description = "seq-cls. Default: ${DEFAULT-VALUE}.")
   private TaskName task;
 
-  @Option(names = "--method", defaultValue = "LORA", description = "lora. Default: lora.")
+  @Option(
+      names = "--method",
+      defaultValue = "LORA",
+      description = "lora, or full: all parameters, saved as a plain checkpoint. Default: lora.")
   private Method method;
 
   @Mixin private LoraOptions lora;
@@ -104,7 +109,8 @@ final class TrainCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     Splits.Split split = data.read(training.seed());
     TrainingArguments arguments = training.arguments(split.heldOut() != null);
-    LoraConfig adapterConfig = lora.config("SEQ_CLS", model.name());
+    AdapterConfig adapterConfig =
+        method == Method.FULL ? new FullConfig(model.name()) : lora.config("SEQ_CLS", model.name());
     LoadOptions options =
         model
             .loadOptions()
@@ -121,7 +127,11 @@ final class TrainCommand implements Callable<Integer> {
       Files.createDirectories(output);
       say(split.train(), split.heldOut(), adapter, base);
       RunSummary summary = train(adapted, arguments, train, heldOut);
-      base.config().write(output);
+      if (method == Method.FULL) {
+        TokenizerFiles.copy(folder, output);
+      } else {
+        base.config().write(output);
+      }
       report(summary, heldOut, base);
     }
     return 0;
@@ -187,6 +197,6 @@ final class TrainCommand implements Callable<Integer> {
     if (heldOut != null) {
       out.println("held out: " + heldOut.evaluate(base, training.evalBatchSize()));
     }
-    out.println("adapter saved in " + output);
+    out.println("saved in " + output);
   }
 }
