@@ -21,6 +21,7 @@ import picocli.CommandLine.ParameterException;
       MergeCommand.class,
       InspectCommand.class,
       BenchCommand.class,
+      BenchCausalCommand.class,
       DoctorCommand.class,
       ImportCommand.class,
       SentimentLora.class

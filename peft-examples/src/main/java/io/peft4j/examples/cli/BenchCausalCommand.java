@@ -1,0 +1,248 @@
+package io.peft4j.examples.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.LoraConfig;
+import io.peft4j.data.EpochOrder;
+import io.peft4j.io.AtomicFiles;
+import io.peft4j.model.CausalLm;
+import io.peft4j.model.Model;
+import io.peft4j.model.TokenBatch;
+import io.peft4j.model.TokenSequence;
+import io.peft4j.train.Trainer;
+import io.peft4j.train.TrainingArguments;
+import io.peft4j.train.TrainingSet;
+import io.peft4j.train.report.ProcessMemory;
+import io.peft4j.train.report.StepReport;
+import io.peft4j.train.report.TrainingListener;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/**
+ * {@code peft bench-causal}: LoRA steps on a decoder, timed. The same work as {@code
+ * src/bench/hf_causal.py} does with Hugging Face, so that the two can be compared.
+ */
+@Command(
+    name = "bench-causal",
+    description = "Time LoRA steps on a language model; prints one JSON object.",
+    mixinStandardHelpOptions = true)
+final class BenchCausalCommand implements Callable<Integer> {
+
+  @Mixin private ModelOptions model;
+
+  @Option(
+      names = "--examples",
+      required = true,
+      paramLabel = "FILE",
+      description = "JSON lines {\"input_ids\", \"prompt\": how many of them are not predicted}.")
+  private Path examples;
+
+  @Option(names = "--batch", defaultValue = "8", description = "Default: ${DEFAULT-VALUE}.")
+  private int batch;
+
+  @Option(names = "--steps", defaultValue = "21", description = "Timed. Default: 21.")
+  private int steps;
+
+  @Option(names = "--warmup", defaultValue = "3", description = "Steps before. Default: 3.")
+  private int warmup;
+
+  @Option(
+      names = "--gradient-checkpointing",
+      description = "Run layers again in the backward pass.")
+  private boolean recompute;
+
+  @Option(names = "--output", paramLabel = "FILE", description = "File for the result.")
+  private Path output;
+
+  /** Tokens, of which the first ones are a prompt. */
+  private record Example(int[] ids, int prompt) {
+    int[] labels() {
+      int[] labels = ids.clone();
+      Arrays.fill(labels, 0, Math.max(1, prompt), TokenSequence.IGNORED);
+      return labels;
+    }
+  }
+
+  /** In the order of the file: the trainer's order is undone. */
+  private record Examples(List<Example> all) implements TrainingSet {
+    @Override
+    public int size() {
+      return all.size();
+    }
+
+    @Override
+    public int length(int index) {
+      return all.get(index).ids.length;
+    }
+
+    @Override
+    public int weight(int index) {
+      return length(index) - Math.max(1, all.get(index).prompt);
+    }
+
+    @Override
+    public String fingerprint() {
+      return "bench";
+    }
+
+    @Override
+    public TokenBatch batch(Model model, int[] indices) {
+      return model.batch(
+          IntStream.of(indices)
+              .mapToObj(all::get)
+              .map(example -> model.sequence(example.ids, null).withLabels(example.labels()))
+              .toList());
+    }
+
+    @Override
+    public Model.Loss loss(Model model, int[] indices) {
+      return null;
+    }
+  }
+
+  /** Times the steps after the warm-up. */
+  private static final class Stopwatch implements TrainingListener {
+    private final int warmup;
+    private long started;
+    private long cpuStarted;
+    private double seconds;
+    private double cpuSeconds;
+    private double firstLoss;
+    private double lastLoss;
+
+    Stopwatch(int warmup) {
+      this.warmup = warmup;
+    }
+
+    @Override
+    public void onStep(StepReport step) {
+      if (step.step() == 1) {
+        firstLoss = step.loss();
+      }
+      if (step.step() == warmup) {
+        started = System.nanoTime();
+        cpuStarted = cpu();
+      }
+      lastLoss = step.loss();
+      seconds = (System.nanoTime() - started) / 1e9;
+      cpuSeconds = (cpu() - cpuStarted) / 1e9;
+    }
+
+    private static long cpu() {
+      return ManagementFactory.getOperatingSystemMXBean()
+              instanceof com.sun.management.OperatingSystemMXBean system
+          ? system.getProcessCpuTime()
+          : 0;
+    }
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    List<Example> rows = read();
+    // One long epoch, so that the trainer's own shuffling does not come in between.
+    int count = batch * (warmup + steps);
+    int[] permutation = EpochOrder.permutation(count, 0, 0);
+    Example[] placed = new Example[count];
+    int batches = rows.size() / batch;
+    int[] visited = new int[count];
+    long tokens = 0;
+    int at = 0;
+    for (int step = 0; step < warmup + steps; step++) {
+      int from = step % batches * batch;
+      for (int i = 0; i < batch; i++) {
+        visited[at++] = from + i;
+      }
+    }
+    for (int i = 0; i < count; i++) {
+      placed[permutation[i]] = rows.get(visited[i]);
+      tokens += i >= warmup * batch ? rows.get(visited[i]).ids.length : 0;
+    }
+    Stopwatch stopwatch = new Stopwatch(warmup);
+    try (CausalLm lm = CausalLm.load(model.locate(), model.loadOptions());
+        AdaptedModel adapted = new AdaptedModel(lm.model())) {
+      adapted.add(
+          "default",
+          LoraConfig.builder()
+              .r(16)
+              .loraAlpha(32)
+              .targetModules(
+                  "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+              .build(),
+          0);
+      TrainingArguments arguments =
+          TrainingArguments.builder()
+              .numTrainEpochs(1)
+              .perDeviceTrainBatchSize(batch)
+              .learningRate(1e-4)
+              .gradientCheckpointing(recompute)
+              .seed(0)
+              .build();
+      Path target = Files.createTempDirectory("peft-bench");
+      new Trainer(
+              adapted,
+              "default",
+              arguments,
+              new Examples(List.of(placed)),
+              null,
+              stopwatch,
+              target,
+              Map.of())
+          .train(false);
+    }
+    report(stopwatch, tokens);
+    return 0;
+  }
+
+  private List<Example> read() throws IOException {
+    ObjectMapper json = new ObjectMapper();
+    List<Example> rows = new ArrayList<>();
+    for (String line : Files.readAllLines(examples)) {
+      JsonNode row = json.readTree(line);
+      int[] ids = new int[row.path("input_ids").size()];
+      for (int i = 0; i < ids.length; i++) {
+        ids[i] = row.get("input_ids").get(i).asInt();
+      }
+      if (ids.length == 0 || !row.path("prompt").isInt()) {
+        throw new IllegalArgumentException(
+            examples + ": line " + (rows.size() + 1) + ": expected 'input_ids' and 'prompt'");
+      }
+      rows.add(new Example(ids, row.get("prompt").asInt()));
+    }
+    return rows;
+  }
+
+  private void report(Stopwatch stopwatch, long tokens) throws IOException {
+    ObjectNode result =
+        JsonNodeFactory.instance
+            .objectNode()
+            .put("steps", steps)
+            .put("seconds", stopwatch.seconds)
+            .put("cpu_seconds", stopwatch.cpuSeconds)
+            .put("tokens", tokens)
+            .put("tokens_per_s", tokens / stopwatch.seconds)
+            .put("first_loss", stopwatch.firstLoss)
+            .put("last_loss", stopwatch.lastLoss);
+    ProcessMemory.now()
+        .peakRssBytes()
+        .ifPresent(bytes -> result.put("peak_rss_mb", bytes / 1024.0 / 1024.0));
+    String text = new ObjectMapper().writeValueAsString(result);
+    if (output != null) {
+      AtomicFiles.writeString(output, text + "\n");
+    }
+    System.out.println(text);
+  }
+}
