@@ -39,6 +39,11 @@ public interface Projection {
   /** Goes back to the stored weight, exactly. */
   void unmerge();
 
+  /** {@return whether a plain checkpoint of this family has the weight as [in, out]} */
+  default boolean turned() {
+    return false;
+  }
+
   /**
    * Called before a gradient is sent through what {@link #forward} has recorded, unless nothing
    * else ran in between: a weight that is dense only while its layer runs is made so again. The

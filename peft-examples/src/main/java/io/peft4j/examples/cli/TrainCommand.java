@@ -58,6 +58,7 @@ final class TrainCommand implements Callable<Integer> {
   /** How to adapt. */
   enum Method {
     LORA,
+    QLORA,
     FULL
   }
 
@@ -78,7 +79,9 @@ final class TrainCommand implements Callable<Integer> {
   @Option(
       names = "--method",
       defaultValue = "LORA",
-      description = "lora, or full: all parameters, saved as a plain checkpoint. Default: lora.")
+      description =
+          "lora; qlora: lora on all linear layers of a base in nf4 with double quantization; full:"
+              + " all parameters, saved as a plain checkpoint. Default: lora.")
   private Method method;
 
   @Mixin private LoraOptions lora;
@@ -110,10 +113,12 @@ final class TrainCommand implements Callable<Integer> {
     Splits.Split split = data.read(training.seed());
     TrainingArguments arguments = training.arguments(split.heldOut() != null);
     AdapterConfig adapterConfig =
-        method == Method.FULL ? new FullConfig(model.name()) : lora.config("SEQ_CLS", model.name());
+        method == Method.FULL
+            ? new FullConfig(model.name())
+            : lora.config("SEQ_CLS", model.name(), method == Method.QLORA);
     LoadOptions options =
         model
-            .loadOptions()
+            .loadOptions(method == Method.QLORA)
             .withHead(split.train().task(), split.train().labelNames())
             .withSeed(training.seed());
     Path folder = model.locate();

@@ -83,10 +83,6 @@ public final class QuantizedFormat implements WeightFormat {
     return new Loader(stored.isObject(), compute, model.modelType(), checkpoint, manager);
   }
 
-  private static boolean names(String name, String module) {
-    return module.equals(name) || module.startsWith(name + ".") || module.endsWith("." + name);
-  }
-
   /** Loads the weights of one model. */
   private final class Loader implements Opened {
     private final boolean stored;
@@ -106,7 +102,7 @@ public final class QuantizedFormat implements WeightFormat {
         Checkpoint checkpoint,
         NDManager manager) {
       this.stored = stored;
-      this.selection = WeightSelection.linearLayers(modelType);
+      this.selection = WeightSelection.linearLayers(modelType).keeping(skip);
       this.checkpoint = checkpoint;
       this.manager = manager;
       // float16 is slow on processors, and float32 holds it
@@ -135,8 +131,7 @@ public final class QuantizedFormat implements WeightFormat {
                     Arrays.toString(expected),
                     Arrays.toString(weight.shape())));
       }
-      return new QuantizedProjection(
-          manager, source.module(), weight, kernels, workspace, merging, bias);
+      return new QuantizedProjection(manager, source, weight, kernels, workspace, merging, bias);
     }
 
     private QuantizedTensor weight(Source source) {
@@ -155,8 +150,7 @@ public final class QuantizedFormat implements WeightFormat {
 
     private boolean wants(Source source) {
       List<Long> shape = checkpoint.info(source.tensor()).shape();
-      return selection.choose(source.tensor(), shape).quantizes()
-          && skip.stream().noneMatch(name -> names(name, source.module()));
+      return selection.choose(source.tensor(), shape).quantizes();
     }
 
     private QuantizedTensor outsideTheHeap(QuantizedTensor packed) {

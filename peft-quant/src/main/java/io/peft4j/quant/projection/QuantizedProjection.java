@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.model.Parameter;
 import io.peft4j.model.Projection;
+import io.peft4j.model.WeightFormat;
 import io.peft4j.quant.FloatType;
 import io.peft4j.quant.QuantizationError;
 import io.peft4j.quant.QuantizedTensor;
@@ -33,6 +34,7 @@ public final class QuantizedProjection implements Projection {
   private final QuantizedTensor base;
   private final PackedWeight basePacked;
   private final Room room;
+  private final boolean turned;
   private NDArray ownView;
   private NDArray sharedView;
   private QuantizedTensor tensor;
@@ -47,7 +49,7 @@ public final class QuantizedProjection implements Projection {
    */
   QuantizedProjection(
       NDManager manager,
-      String module,
+      WeightFormat.Source source,
       QuantizedTensor base,
       QuantKernels kernels,
       Workspace workspace,
@@ -62,7 +64,8 @@ public final class QuantizedProjection implements Projection {
     this.basePacked = kernels.place(base);
     this.tensor = base;
     this.packed = basePacked;
-    this.room = workspace.own(module, base.count());
+    this.turned = source.turned();
+    this.room = workspace.own(source.module(), base.count());
   }
 
   @Override
@@ -140,6 +143,11 @@ public final class QuantizedProjection implements Projection {
     NDArray wide = Ops.empty(manager, NativeTensor.Type.FLOAT32, new Shape(tensor.shape()));
     tensor.dequantize(wide.toByteBuffer(true), FloatType.F32);
     return wide;
+  }
+
+  @Override
+  public boolean turned() {
+    return turned;
   }
 
   @Override
