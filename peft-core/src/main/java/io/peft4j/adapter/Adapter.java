@@ -9,8 +9,10 @@ import io.peft4j.model.Parameter;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Autograd;
 import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /** A named set of trained tensors on a model, and where they act. Made by {@link AdaptedModel}. */
@@ -60,7 +62,9 @@ public final class Adapter {
 
   /** {@return how many of those the base does not have: all but the copies of its own} */
   public long addedCount() {
-    return parameterCount() - overlays.values().stream().distinct().mapToLong(NDArray::size).sum();
+    Set<NDArray> copies = Collections.newSetFromMap(new IdentityHashMap<>()); // equals() compares
+    copies.addAll(overlays.values());
+    return parameterCount() - copies.stream().mapToLong(NDArray::size).sum();
   }
 
   /** {@return the names of the modules it acts on} */

@@ -15,8 +15,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.Objects;
 
 /**
- * A whole file as one range of native memory, of any size. {@link FileChannel#map} cannot do that:
- * it stops at 2 GiB and leaves unmapping to the garbage collector.
+ * A file, or a part of one, as one range of native memory, of any size. {@link FileChannel#map}
+ * cannot do that: it stops at 2 GiB and leaves unmapping to the garbage collector.
  *
  * <p>On Unix the pages are the file's own ({@code mmap}), read when touched and shared with other
  * processes. The mapping is private and writable: a stray write lands in a private page and reaches
@@ -35,8 +35,8 @@ public final class MappedFile implements AutoCloseable {
   private static final boolean HAS_MMAP =
       (Platform.isLinux() || Platform.isMac() || Platform.isFreeBSD()) && Native.POINTER_SIZE == 8;
 
-  /** A multiple of the page size everywhere. */
-  private static final long PAGE = 1 << 16;
+  /** A mapping begins at a multiple of this: at least any system's page. */
+  private static final long ALIGNMENT = 1 << 16;
 
   private final Path path;
   private final long length;
@@ -59,7 +59,23 @@ public final class MappedFile implements AutoCloseable {
    *     or mapped
    */
   public static MappedFile open(Path path) throws IOException {
-    return HAS_MMAP ? map(path, sizeOf(path)) : read(path, sizeOf(path));
+    long size = sizeOf(path);
+    return HAS_MMAP ? map(path, 0, size) : read(path, 0, size);
+  }
+
+  /**
+   * Maps {@code length} bytes of {@code path} from {@code offset} on: the first of them is this
+   * object's offset 0.
+   *
+   * @throws IOException as {@link #open(Path)}, or if the file has not that many bytes
+   */
+  public static MappedFile open(Path path, long offset, long length) throws IOException {
+    long size = sizeOf(path);
+    if (offset < 0 || length <= 0 || offset > size - length) {
+      throw new IOException(
+          path + ": expected " + length + " bytes at " + offset + ", found " + size + " in all");
+    }
+    return HAS_MMAP ? map(path, offset, length) : read(path, offset, length);
   }
 
   private static long sizeOf(Path path) throws IOException {
@@ -80,7 +96,9 @@ public final class MappedFile implements AutoCloseable {
     return Files.exists(path) ? "something else" : "nothing";
   }
 
-  private static MappedFile map(Path path, long length) throws IOException {
+  private static MappedFile map(Path path, long offset, long length) throws IOException {
+    long before = offset % ALIGNMENT;
+    long mapped = before + length;
     int descriptor = LibC.INSTANCE.open(nullTerminated(path), LibC.O_RDONLY);
     if (descriptor < 0) {
       throw new IOException(path + ": cannot open: " + LibC.lastError());
@@ -89,16 +107,20 @@ public final class MappedFile implements AutoCloseable {
       long address =
           LibC.INSTANCE.mmap(
               null,
-              length,
+              mapped,
               LibC.PROT_READ | LibC.PROT_WRITE,
               LibC.MAP_PRIVATE | LibC.MAP_NORESERVE,
               descriptor,
-              0);
+              offset - before);
       if (address == LibC.MAP_FAILED) {
         throw new IOException(path + ": cannot map " + length + " bytes: " + LibC.lastError());
       }
       return new MappedFile(
-          path, length, address, true, () -> LibC.INSTANCE.munmap(new Pointer(address), length));
+          path,
+          length,
+          address + before,
+          true,
+          () -> LibC.INSTANCE.munmap(new Pointer(address), mapped));
     } finally {
       LibC.INSTANCE.close(descriptor);
     }
@@ -111,13 +133,14 @@ public final class MappedFile implements AutoCloseable {
   }
 
   /** The way for systems without {@code mmap}: allocates {@code length} bytes and fills them. */
-  static MappedFile read(Path path, long length) throws IOException {
+  static MappedFile read(Path path, long offset, long length) throws IOException {
     long address = Native.malloc(length);
     if (address == 0) {
       throw new IOException(path + ": cannot allocate " + length + " bytes to read the file");
     }
     MappedFile file = new MappedFile(path, length, address, false, () -> Native.free(address));
     try (FileChannel in = FileChannel.open(path, StandardOpenOption.READ)) {
+      in.position(offset);
       int chunk = 1 << 26;
       for (long at = 0; at < length; at += chunk) {
         ByteBuffer part = file.buffer(at, Math.min(chunk, length - at));
@@ -139,13 +162,13 @@ public final class MappedFile implements AutoCloseable {
     return path;
   }
 
-  /** The size of the file and of the mapping, in bytes. */
+  /** The size of the mapping, in bytes: that of the file, or of the part. */
   public long length() {
     return length;
   }
 
   /**
-   * The native address of the file's first byte, valid until {@link #close()}.
+   * The native address of the first byte, valid until {@link #close()}.
    *
    * @throws IllegalStateException if this is closed
    */
@@ -160,7 +183,7 @@ public final class MappedFile implements AutoCloseable {
    * A little-endian view of {@code length} bytes from {@code offset}. It is a window on this
    * mapping and must not be touched after {@link #close()}.
    *
-   * @throws IndexOutOfBoundsException if the range is not within the file
+   * @throws IndexOutOfBoundsException if the range is not within the mapping
    * @throws IllegalArgumentException if the range is longer than a buffer can be (2³¹−1 bytes)
    * @throws IllegalStateException if this is closed
    */
@@ -185,11 +208,12 @@ public final class MappedFile implements AutoCloseable {
    */
   public void release(long offset, long length) {
     Objects.checkFromIndexSize(offset, length, this.length);
-    long from = (offset + PAGE - 1) / PAGE * PAGE;
-    long to = offset + length == this.length ? this.length : (offset + length) / PAGE * PAGE;
+    long start = address() + offset;
+    long from = (start + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    long to = (start + length) / ALIGNMENT * ALIGNMENT;
     if (paged && from < to) {
       // advice: where it is not taken nothing is lost
-      LibC.INSTANCE.madvise(new Pointer(address() + from), to - from, LibC.MADV_DONTNEED);
+      LibC.INSTANCE.madvise(new Pointer(from), to - from, LibC.MADV_DONTNEED);
     }
   }
 

@@ -38,7 +38,7 @@ final class DecoderBuilder {
     String name = "lm_head.weight";
     Parameter weight =
         spec.tied()
-            ? weights.tied(name, words.weight())
+            ? new Parameter(name, words.weight())
             : weights.get(name, spec.vocabulary(), spec.hidden());
     Linear head = new Linear("lm_head", new DenseProjection(weight, null));
     NDArray cap = spec.logitCap() == 0 ? null : weights.constant(spec.logitCap());

@@ -9,6 +9,7 @@ import ai.djl.ndarray.types.DataType;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * States [n, hidden] to logits [n, vocabulary], a chunk of rows at a time: the logits of all rows
@@ -107,6 +108,11 @@ final class LanguageModelHead implements SegmentChain.Top {
     NDArray slice = array.get(new NDIndex("{}:{}", from, to));
     slice.attach(scope);
     return slice;
+  }
+
+  @Override
+  public List<Module> modules() {
+    return List.of(linear);
   }
 
   @Override

@@ -57,6 +57,7 @@ public final class Model implements AutoCloseable {
             architecture.initializerRange(),
             options.labels() != null,
             formatOf(options, config, checkpoint, manager),
+            options.streaming(),
             options.seed());
     List<Segment> segments;
     if (labels == null) {
@@ -68,7 +69,7 @@ public final class Model implements AutoCloseable {
       segments = architecture.classifier(weights, labels.size());
       head = null;
     }
-    this.chain = new SegmentChain(segments, precision);
+    this.chain = new SegmentChain(segments, precision, options.streaming());
     List<Module> leaves = new ArrayList<>();
     segments.forEach(segment -> leaves.addAll(segment.modules()));
     if (head != null) {
@@ -119,7 +120,8 @@ public final class Model implements AutoCloseable {
       LabelNames labels,
       LoadOptions options)
       throws IOException {
-    Checkpoint checkpoint = Checkpoint.open(folder);
+    Checkpoint checkpoint =
+        options.streaming() ? Checkpoint.openUnmapped(folder) : Checkpoint.open(folder);
     NDManager manager = NDManager.newBaseManager("PyTorch");
     try {
       return new Model(config, architecture, task, labels, options, manager, checkpoint);
@@ -241,7 +243,8 @@ public final class Model implements AutoCloseable {
       throw new IllegalStateException("a language model has no logits of a whole sequence");
     }
     Pass pass = Pass.inference(batch, precision);
-    float[][] rows = chain.infer(pass, output -> Decoding.rows(output, batch.examples()));
+    float[][] rows =
+        chain.infer(pass, List.of(), output -> Decoding.rows(output, batch.examples()));
     for (float[] row : rows) {
       blameBase(row);
     }
@@ -271,7 +274,7 @@ public final class Model implements AutoCloseable {
       return new float[0];
     }
     Pass pass = Pass.inference(batch, precision);
-    float[] logProbs = chain.infer(pass, states -> head.logProbs(states, pass));
+    float[] logProbs = chain.infer(pass, head.modules(), states -> head.logProbs(states, pass));
     blameBase(logProbs);
     return logProbs;
   }
@@ -281,7 +284,9 @@ public final class Model implements AutoCloseable {
     try (TokenBatch batch = TokenBatch.of(manager, step, precision)) {
       Pass pass = Pass.step(batch, precision, cache);
       return chain.infer(
-          pass, states -> Decoding.rows(head.logits(states, pass), batch.examples()));
+          pass,
+          head.modules(),
+          states -> Decoding.rows(head.logits(states, pass), batch.examples()));
     }
   }
 
@@ -298,17 +303,32 @@ public final class Model implements AutoCloseable {
    *     is the sum of its labels' cross entropies
    * @param scale factor on the gradients, such as one over the number of examples summed
    * @param dropoutKey determines every dropout mask of the pass
-   * @param recompute whether layers give up their graphs and are run again in the backward pass,
-   *     which saves memory and costs time (Chen et al., 2016)
+   * @param recomputed how many layers, from the lowest trained one up, give up their graphs and are
+   *     run again in the backward pass, which saves memory and costs time (Chen et al., 2016); 0
+   *     for none, {@link #recomputable} or more for all
    * @return the loss, not scaled
    */
   public double forwardBackward(
-      TokenBatch batch, Loss loss, double scale, long dropoutKey, boolean recompute) {
+      TokenBatch batch, Loss loss, double scale, long dropoutKey, int recomputed) {
     if (head != null && batch.labels() == 0) {
       return 0;
     }
-    SegmentChain.Top top = head != null ? head : new LossTop(loss);
-    return chain.forwardBackward(batch, top, scale, dropoutKey, recompute);
+    return chain.forwardBackward(batch, top(loss), scale, dropoutKey, recomputed);
+  }
+
+  /** As with an {@code int}, for all layers or none. */
+  public double forwardBackward(
+      TokenBatch batch, Loss loss, double scale, long dropoutKey, boolean recompute) {
+    return forwardBackward(batch, loss, scale, dropoutKey, recompute ? Integer.MAX_VALUE : 0);
+  }
+
+  /** {@return how many layers can be run again, given what is trainable now} */
+  public int recomputable() {
+    return chain.recomputable(top(null));
+  }
+
+  private SegmentChain.Top top(Loss loss) {
+    return head != null ? head : new LossTop(loss);
   }
 
   /** What a run is judged by. */
@@ -324,6 +344,7 @@ public final class Model implements AutoCloseable {
   /** Frees the weights. Adapters on this model have to be closed before. */
   @Override
   public void close() {
+    modules.parameters().forEach(Parameter::release);
     manager.close();
     checkpoint.close();
   }

@@ -2,6 +2,7 @@ package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
+import io.peft4j.io.MappedFile;
 import io.peft4j.torch.Ops;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -13,27 +14,54 @@ import java.util.Map;
  */
 public final class Parameter {
 
+  /** Brings in a tensor that is not kept in memory. */
+  @FunctionalInterface
+  interface Source {
+    /** {@return the tensor; closing it frees all it takes} */
+    Loaded load();
+  }
+
+  /**
+   * A tensor and what has to be closed after it.
+   *
+   * @param memory under the tensor, or null where the tensor owns its own
+   */
+  record Loaded(NDArray tensor, MappedFile memory) {}
+
   private final String name;
-  private final NDArray base;
+  private final Shape shape;
   private final boolean turned;
   private final Parameter tied;
+  private final Source source;
   private final Map<Object, NDArray> overlays = new LinkedHashMap<>();
-  private NDArray value;
+  private Loaded loaded;
+  private NDArray laid;
 
-  Parameter(String name, NDArray base) {
-    this(name, base, false, null);
+  private Parameter(
+      String name, Shape shape, boolean turned, Parameter tied, Source source, NDArray base) {
+    this.name = name;
+    this.shape = shape;
+    this.turned = turned;
+    this.tied = tied;
+    this.source = source;
+    this.loaded = base == null ? null : new Loaded(base, null);
   }
 
   /**
    * @param turned whether the checkpoint stores it transposed
-   * @param tied the parameter whose tensor this shares, or null
    */
-  Parameter(String name, NDArray base, boolean turned, Parameter tied) {
-    this.name = name;
-    this.base = base;
-    this.turned = turned;
-    this.tied = tied;
-    this.value = base;
+  Parameter(String name, NDArray base, boolean turned) {
+    this(name, base.getShape(), turned, null, null, base);
+  }
+
+  /** One that is loaded when it is first asked for, and again after each {@link #release}. */
+  Parameter(String name, Shape shape, boolean turned, Source source) {
+    this(name, shape, turned, null, source, null);
+  }
+
+  /** One that shares the tensor of {@code tied}. */
+  Parameter(String name, Parameter tied) {
+    this(name, tied.shape, tied.turned, tied, null, null);
   }
 
   /** {@return the name in the checkpoint, such as {@code bert.pooler.dense.weight}} */
@@ -42,7 +70,7 @@ public final class Parameter {
   }
 
   public Shape shape() {
-    return base.getShape();
+    return shape;
   }
 
   /** {@return whether the checkpoint stores it transposed, as GPT-2's linear layers are} */
@@ -60,17 +88,39 @@ public final class Parameter {
 
   /** {@return the frozen tensor} */
   public NDArray base() {
-    return base;
+    if (tied != null) {
+      return tied.base();
+    }
+    if (loaded == null) {
+      loaded = source.load();
+    }
+    return loaded.tensor();
+  }
+
+  /**
+   * Gives up the base's memory, if there is a source to load it from again. No graph may hold it
+   * any more.
+   */
+  void release() {
+    if (tied != null) {
+      tied.release();
+    } else if (source != null && loaded != null) {
+      loaded.tensor().close();
+      if (loaded.memory() != null) {
+        loaded.memory().close();
+      }
+      loaded = null;
+    }
   }
 
   /** {@return the tensor in use: the overlay laid last, else the base} */
   public NDArray value() {
-    return value;
+    return laid != null ? laid : base();
   }
 
   /** {@return {@link #value} in the element type of {@code x}} */
   NDArray valueFor(NDArray x) {
-    return Ops.typedLike(x, value);
+    return Ops.typedLike(x, value());
   }
 
   /**
@@ -85,21 +135,21 @@ public final class Parameter {
     }
     overlays.remove(owner);
     overlays.put(owner, overlay);
-    value = overlay;
+    laid = overlay;
   }
 
   /** Takes away what {@code owner} laid, if anything. */
   public void lift(Object owner) {
     overlays.remove(owner);
-    value = base;
+    laid = null;
     for (NDArray overlay : overlays.values()) {
-      value = overlay;
+      laid = overlay;
     }
   }
 
   /** {@return whether the frozen tensor holds finite numbers only} */
   boolean isFinite() {
-    try (NDArray wide = Ops.toFloat32(base);
+    try (NDArray wide = Ops.toFloat32(base());
         NDArray magnitudes = wide.abs();
         NDArray largest = magnitudes.max()) {
       return Float.isFinite(largest.getFloat());
@@ -107,6 +157,6 @@ public final class Parameter {
   }
 
   boolean trainable() {
-    return value.hasGradient();
+    return laid != null && laid.hasGradient();
   }
 }

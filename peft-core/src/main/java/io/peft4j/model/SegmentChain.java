@@ -28,6 +28,11 @@ final class SegmentChain {
     default boolean trainable() {
       return false;
     }
+
+    /** {@return the modules of a head of its own} */
+    default List<Module> modules() {
+      return List.of();
+    }
   }
 
   /**
@@ -38,39 +43,61 @@ final class SegmentChain {
 
   private final List<Segment> segments;
   private final Precision precision;
+  private final boolean streaming;
 
-  SegmentChain(List<Segment> segments, Precision precision) {
+  /**
+   * @param streaming whether a segment's weights are given up as soon as it has run, and no graph
+   *     kept that would hold them
+   */
+  SegmentChain(List<Segment> segments, Precision precision, boolean streaming) {
     this.segments = List.copyOf(segments);
     this.precision = precision;
+    this.streaming = streaming;
   }
 
-  /** {@return what {@code use} makes of the last segment's output, which is freed after it} */
-  <T> T infer(Pass pass, Function<NDArray, T> use) {
+  /** {@return how many segments can be run again in a backward pass} */
+  int recomputable(Top top) {
+    return Math.max(0, segments.size() - 1 - lowestTrainable(top));
+  }
+
+  /**
+   * {@return what {@code use} makes of the last segment's output, which is freed after it}
+   *
+   * @param top the modules that {@code use} runs
+   */
+  <T> T infer(Pass pass, List<Module> top, Function<NDArray, T> use) {
     try (NDManager manager = pass.batch().manager().newSubManager();
         Autograd.Mode paused = Autograd.pause()) {
       NDArray h = null;
       for (int i = 0; i < segments.size(); i++) {
         NDArray next = run(i, h, pass, manager);
+        release(segments.get(i).modules());
         if (h != null) {
           h.close();
         }
         h = next;
       }
       pass.enter(segments.size(), manager);
-      return use.apply(h);
+      T result = use.apply(h);
+      release(top);
+      return result;
     }
   }
 
-  double forwardBackward(
-      TokenBatch batch, Top top, double scale, long dropoutKey, boolean recompute) {
+  /**
+   * @param recomputed how many segments, from the lowest trainable one up, give up their graphs and
+   *     are run again. The lowest ones: when their turn comes, all others' graphs are gone
+   */
+  double forwardBackward(TokenBatch batch, Top top, double scale, long dropoutKey, int recomputed) {
     int lowest = lowestTrainable(top);
+    int kept = streaming ? segments.size() : lowest + Math.min(recomputed, recomputable(top));
     Pass pass = Pass.training(batch, precision, dropoutKey);
     try (NDManager manager = batch.manager().newSubManager()) {
       NDArray[] inputs = new NDArray[segments.size()];
       NDArray[] outputs = new NDArray[segments.size()];
       NDArray h = null;
       for (int i = 0; i < segments.size(); i++) {
-        boolean keepGraph = i >= lowest && (!recompute || i == segments.size() - 1);
+        boolean keepGraph = i >= kept;
         if (i <= lowest) {
           inputs[i] = h;
         } else {
@@ -82,6 +109,7 @@ final class SegmentChain {
         try (Autograd.Mode mode = keepGraph ? Autograd.record() : Autograd.pause()) {
           h = run(i, inputs[i], pass, manager);
         }
+        release(segments.get(i).modules());
         outputs[i] = keepGraph ? h : null;
         if (i > 0 && i < lowest) {
           inputs[i].close();
@@ -90,6 +118,7 @@ final class SegmentChain {
 
       pass.enter(segments.size(), manager);
       Differentiated result = top.differentiate(h, pass, scale);
+      release(top.modules());
       NDArray gradient = result.gradient();
       for (int i = segments.size() - 1; i >= lowest; i--) {
         NDArray y = outputs[i];
@@ -103,12 +132,19 @@ final class SegmentChain {
         Autograd.backward(y, gradient);
         y.close();
         gradient.close();
+        release(segments.get(i).modules());
         if (i > lowest) {
           gradient = Autograd.gradient(inputs[i]);
           inputs[i].close();
         }
       }
       return result.loss();
+    }
+  }
+
+  private void release(List<Module> modules) {
+    if (streaming) {
+      modules.forEach(module -> module.parameters().forEach(Parameter::release));
     }
   }
 

@@ -3,15 +3,20 @@ package io.peft4j.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.peft4j.io.MappedFile;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.TensorInfo;
 import io.peft4j.torch.NativeTensor;
 import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,6 +35,7 @@ final class Weights {
   private final double initializerRange;
   private final boolean newHead;
   private final WeightFormat.Opened format;
+  private final boolean streaming;
   private final SplittableRandom random;
   private final List<String> initialized = new ArrayList<>();
 
@@ -39,6 +45,7 @@ final class Weights {
    * @param initializerRange standard deviation for weights that the checkpoint lacks
    * @param newHead whether a head of another size than asked for is replaced by a new one
    * @param format of linear modules' weights; null for dense ones only
+   * @param streaming whether tensors are loaded when they are used, and not kept
    */
   Weights(
       NDManager manager,
@@ -48,6 +55,7 @@ final class Weights {
       double initializerRange,
       boolean newHead,
       WeightFormat.Opened format,
+      boolean streaming,
       long seed) {
     this.manager = manager;
     this.checkpoint = checkpoint;
@@ -56,6 +64,7 @@ final class Weights {
     this.initializerRange = initializerRange;
     this.newHead = newHead;
     this.format = format;
+    this.streaming = streaming;
     this.random = new SplittableRandom(seed);
   }
 
@@ -73,7 +82,10 @@ final class Weights {
               + new Shape(shape)
               + " is missing");
     }
-    return new Parameter(name, load(stored, shape));
+    checkShape(stored, shape);
+    return streaming
+        ? new Parameter(name, new Shape(shape), false, () -> stream(stored))
+        : new Parameter(name, load(stored), false);
   }
 
   /**
@@ -111,15 +123,27 @@ final class Weights {
 
   /** As {@link #get} for a matrix [rows, columns] that is stored as [columns, rows]. */
   Parameter getTurned(String name, long rows, long columns) {
-    try (NDArray stored = get(name, columns, rows).base();
-        NDArray turned = stored.transpose()) {
-      return new Parameter(name, turned.duplicate(), true, null);
+    Parameter stored = get(name, columns, rows);
+    if (streaming) {
+      return new Parameter(
+          name,
+          new Shape(rows, columns),
+          true,
+          () -> {
+            NDArray turned = turn(stored.base());
+            stored.release();
+            return new Parameter.Loaded(turned, null);
+          });
+    }
+    try (NDArray base = stored.base()) {
+      return new Parameter(name, turn(base), true);
     }
   }
 
-  /** {@return another parameter over the memory of {@code parameter}, for tied weights} */
-  Parameter tied(String name, Parameter parameter) {
-    return new Parameter(name, parameter.base(), parameter.turned(), parameter);
+  private static NDArray turn(NDArray matrix) {
+    try (NDArray turned = matrix.transpose()) {
+      return turned.duplicate();
+    }
   }
 
   /** As {@link #get}, but a weight that the checkpoint lacks is drawn from N(0, range). */
@@ -148,7 +172,7 @@ final class Weights {
       }
     }
     NDArray array = manager.create(values, size);
-    return new Parameter(name, precision == Precision.BFLOAT16 ? convert(array) : array);
+    return new Parameter(name, precision == Precision.BFLOAT16 ? convert(array) : array, false);
   }
 
   /** Tells the user which weights are not pretrained. */
@@ -185,7 +209,7 @@ final class Weights {
     return name.startsWith(baseName + ".") ? name.substring(baseName.length() + 1) : name;
   }
 
-  private NDArray load(String stored, long[] shape) {
+  private void checkShape(String stored, long[] shape) {
     TensorInfo info = checkpoint.info(stored);
     if (!new Shape(shape).equals(new Shape(info.dimensions()))) {
       throw new IllegalArgumentException(
@@ -197,9 +221,39 @@ final class Weights {
               + ", found "
               + new Shape(info.dimensions()));
     }
-    NDArray mapped = map(info);
-    DType wanted = precision == Precision.BFLOAT16 ? DType.BF16 : DType.F32;
-    return info.dtype() == wanted ? mapped : convert(mapped);
+  }
+
+  private NDArray load(String stored) {
+    TensorInfo info = checkpoint.info(stored);
+    NDArray mapped = wrap(info, checkpoint.address(stored), () -> checkpoint.bytes(stored));
+    return isWanted(info) ? mapped : convert(mapped);
+  }
+
+  private boolean isWanted(TensorInfo info) {
+    return info.dtype() == (precision == Precision.BFLOAT16 ? DType.BF16 : DType.F32);
+  }
+
+  /** As {@link #load}, from a mapping of its own that is undone when the tensor is released. */
+  private Parameter.Loaded stream(String stored) {
+    TensorInfo info = checkpoint.info(stored);
+    MappedFile part;
+    try {
+      part = checkpoint.part(stored);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e.getMessage(), e);
+    }
+    try {
+      NDArray mapped = wrap(info, part.address(), () -> part.buffer(0, info.length()));
+      if (isWanted(info)) {
+        return new Parameter.Loaded(mapped, part);
+      }
+      NDArray converted = convert(mapped);
+      part.close();
+      return new Parameter.Loaded(converted, null);
+    } catch (RuntimeException e) {
+      part.close();
+      throw e;
+    }
   }
 
   private NDArray convert(NDArray array) {
@@ -208,7 +262,7 @@ final class Weights {
     }
   }
 
-  private NDArray map(TensorInfo info) {
+  private NDArray wrap(TensorInfo info, long address, Supplier<ByteBuffer> bytes) {
     NativeTensor.Type type =
         switch (info.dtype()) {
           case F32 -> NativeTensor.Type.FLOAT32;
@@ -223,13 +277,12 @@ final class Weights {
                       + "': expected a floating-point type, found "
                       + info.dtype());
         };
-    long address = checkpoint.address(info.name());
     if (address % info.dtype().bytes() == 0) {
       return NativeTensor.wrap(manager, address, type, info.dimensions());
     }
     // The format allows unaligned tensors, libtorch does not.
     NDArray aligned = Ops.empty(manager, type, new Shape(info.dimensions()));
-    aligned.toByteBuffer(true).put(checkpoint.bytes(info.name()));
+    aligned.toByteBuffer(true).put(bytes.get());
     return aligned;
   }
 

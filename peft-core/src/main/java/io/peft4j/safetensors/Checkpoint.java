@@ -1,5 +1,6 @@
 package io.peft4j.safetensors;
 
+import io.peft4j.io.MappedFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -42,26 +43,48 @@ public final class Checkpoint implements AutoCloseable {
    * @throws SafetensorsException if a file or the index is not valid, or they do not agree
    */
   public static Checkpoint open(Path path) throws IOException {
+    return open(path, SafetensorsFile::open);
+  }
+
+  /**
+   * As {@link #open}, but reads headers only; see {@link #part}.
+   *
+   * @throws IOException if a file is missing, empty or cannot be opened
+   * @throws SafetensorsException if a file or the index is not valid, or they do not agree
+   */
+  public static Checkpoint openUnmapped(Path path) throws IOException {
+    return open(path, SafetensorsFile::openUnmapped);
+  }
+
+  /** One of the two ways to open a file. */
+  @FunctionalInterface
+  private interface Opener {
+    SafetensorsFile open(Path path) throws IOException;
+  }
+
+  private static Checkpoint open(Path path, Opener opener) throws IOException {
     if (!Files.isDirectory(path)) {
-      return path.toString().endsWith(".index.json") ? openSharded(path) : openSingle(path);
+      return path.toString().endsWith(".index.json")
+          ? openSharded(path, opener)
+          : openSingle(path, opener);
     }
     if (Files.exists(path.resolve(SINGLE))) {
-      return openSingle(path.resolve(SINGLE));
+      return openSingle(path.resolve(SINGLE), opener);
     }
     if (Files.exists(path.resolve(INDEX))) {
-      return openSharded(path.resolve(INDEX));
+      return openSharded(path.resolve(INDEX), opener);
     }
     throw new IOException("%s: expected %s or %s, found neither".formatted(path, SINGLE, INDEX));
   }
 
-  private static Checkpoint openSingle(Path path) throws IOException {
-    SafetensorsFile file = SafetensorsFile.open(path);
+  private static Checkpoint openSingle(Path path, Opener opener) throws IOException {
+    SafetensorsFile file = opener.open(path);
     Map<String, SafetensorsFile> fileOf = new LinkedHashMap<>();
     file.tensors().keySet().forEach(name -> fileOf.put(name, file));
     return new Checkpoint(path, List.of(file), fileOf);
   }
 
-  private static Checkpoint openSharded(Path path) throws IOException {
+  private static Checkpoint openSharded(Path path, Opener opener) throws IOException {
     Map<String, String> shardOf = ShardIndex.read(path);
     Map<String, SafetensorsFile> shards = new LinkedHashMap<>();
     try {
@@ -69,7 +92,7 @@ public final class Checkpoint implements AutoCloseable {
       for (Map.Entry<String, String> entry : shardOf.entrySet()) {
         SafetensorsFile shard = shards.get(entry.getValue());
         if (shard == null) {
-          shard = openShard(path, entry.getValue());
+          shard = openShard(path, entry.getValue(), opener);
           shards.put(entry.getValue(), shard);
         }
         if (!shard.tensors().containsKey(entry.getKey())) {
@@ -86,13 +109,14 @@ public final class Checkpoint implements AutoCloseable {
     }
   }
 
-  private static SafetensorsFile openShard(Path index, String name) throws IOException {
+  private static SafetensorsFile openShard(Path index, String name, Opener opener)
+      throws IOException {
     Path shard = index.resolveSibling(name);
     if (!Files.exists(shard)) {
       throw new IOException(
           "%s: expected the shard %s, found no such file".formatted(index, shard));
     }
-    return SafetensorsFile.open(shard);
+    return opener.open(shard);
   }
 
   /** The file or index that was opened. */
@@ -147,6 +171,16 @@ public final class Checkpoint implements AutoCloseable {
    */
   public ByteBuffer bytes(String name) {
     return file(name).bytes(name);
+  }
+
+  /**
+   * A tensor's bytes as a mapping of their own; see {@link SafetensorsFile#part}.
+   *
+   * @throws IOException if it cannot be mapped, or its file was changed since it was opened
+   * @throws IllegalArgumentException if there is no tensor of that name
+   */
+  public MappedFile part(String name) throws IOException {
+    return file(name).part(name);
   }
 
   /**

@@ -2,9 +2,12 @@ package io.peft4j.safetensors;
 
 import io.peft4j.io.MappedFile;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.Map;
 
 /**
@@ -13,44 +16,100 @@ import java.util.Map;
  */
 public final class SafetensorsFile implements AutoCloseable {
 
-  private final MappedFile mapped;
+  private final Path path;
+  private final long length;
+  private final FileTime modified;
   private final Header header;
+  private MappedFile mapped;
+  private boolean closed;
 
-  private SafetensorsFile(MappedFile mapped, Header header) {
-    this.mapped = mapped;
+  private SafetensorsFile(Path path, long length, FileTime modified, Header header) {
+    this.path = path;
+    this.length = length;
+    this.modified = modified;
     this.header = header;
   }
 
   /**
-   * Opens {@code path}.
+   * Opens {@code path} and maps it.
    *
    * @throws IOException if it cannot be opened or is empty
    * @throws SafetensorsException if it is not a valid safetensors file
    */
   public static SafetensorsFile open(Path path) throws IOException {
-    MappedFile mapped = MappedFile.open(path);
+    SafetensorsFile file = openUnmapped(path);
     try {
-      return new SafetensorsFile(mapped, readHeader(mapped));
-    } catch (RuntimeException | Error e) {
-      mapped.close();
+      file.mapped = MappedFile.open(path);
+      file.checkUnchanged();
+      return file;
+    } catch (IOException | RuntimeException | Error e) {
+      file.close();
       throw e;
     }
   }
 
-  private static Header readHeader(MappedFile mapped) {
-    String file = mapped.path().toString();
-    if (mapped.length() < Header.PREFIX) {
-      throw new SafetensorsException(
-          "%s: expected at least %d bytes, found %d"
-              .formatted(file, Header.PREFIX, mapped.length()));
+  /**
+   * Opens {@code path} for {@link #part}: of the file itself only the header is read, and the whole
+   * is not mapped before something needs it.
+   *
+   * @throws IOException if it cannot be opened or is empty
+   * @throws SafetensorsException if it is not a valid safetensors file
+   */
+  public static SafetensorsFile openUnmapped(Path path) throws IOException {
+    FileTime modified = Files.exists(path) ? Files.getLastModifiedTime(path) : null;
+    long length = Files.exists(path) ? Files.size(path) : 0;
+    try (MappedFile prefix =
+        MappedFile.open(path, 0, Math.max(1, Math.min(length, Header.PREFIX)))) {
+      if (length < Header.PREFIX) {
+        throw new SafetensorsException(
+            "%s: expected at least %d bytes, found %d".formatted(path, Header.PREFIX, length));
+      }
+      int size = Header.lengthOf(path.toString(), prefix.buffer(0, Header.PREFIX), length);
+      try (MappedFile front = MappedFile.open(path, 0, Header.PREFIX + (long) size)) {
+        ByteBuffer json = front.buffer(Header.PREFIX, size);
+        return new SafetensorsFile(
+            path, length, modified, Header.parse(path.toString(), json, length));
+      }
     }
-    int length = Header.lengthOf(file, mapped.buffer(0, Header.PREFIX), mapped.length());
-    return Header.parse(file, mapped.buffer(Header.PREFIX, length), mapped.length());
+  }
+
+  private synchronized MappedFile mapped() {
+    if (closed) {
+      throw new IllegalStateException(path + ": the file is closed");
+    }
+    if (mapped == null) {
+      try {
+        checkUnchanged();
+        mapped = MappedFile.open(path);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+    return mapped;
+  }
+
+  private void checkUnchanged() throws IOException {
+    if (Files.size(path) != length || !Files.getLastModifiedTime(path).equals(modified)) {
+      throw new IOException(path + ": the file was changed after it had been opened");
+    }
+  }
+
+  /**
+   * A tensor's bytes as a mapping of their own, which the caller closes. Beside those, nothing of
+   * the file takes up memory or address space.
+   *
+   * @throws IOException if it cannot be mapped, or the file was changed since it was opened
+   * @throws IllegalArgumentException if the file has no tensor of that name
+   */
+  public MappedFile part(String name) throws IOException {
+    TensorInfo info = info(name);
+    checkUnchanged();
+    return MappedFile.open(path, info.offset(), info.length());
   }
 
   /** The file that was opened. */
   public Path path() {
-    return mapped.path();
+    return path;
   }
 
   /** All tensors by name, in the order in which they lie in the file; unmodifiable. */
@@ -86,7 +145,7 @@ public final class SafetensorsFile implements AutoCloseable {
    * @throws IllegalStateException if this is closed
    */
   public long address(String name) {
-    return mapped.address() + info(name).offset();
+    return mapped().address() + info(name).offset();
   }
 
   /**
@@ -99,7 +158,7 @@ public final class SafetensorsFile implements AutoCloseable {
    */
   public ByteBuffer bytes(String name) {
     TensorInfo info = info(name);
-    return mapped
+    return mapped()
         .buffer(info.offset(), info.length())
         .asReadOnlyBuffer()
         .order(ByteOrder.LITTLE_ENDIAN);
@@ -119,9 +178,12 @@ public final class SafetensorsFile implements AutoCloseable {
         info.dtype(),
         info.shape(),
         out -> {
+          checkUnchanged();
           for (long at = 0; at < info.length(); at += part) {
             long size = Math.min(part, info.length() - at);
-            TensorSource.writeFully(mapped.buffer(info.offset() + at, size), out);
+            try (MappedFile bytes = MappedFile.open(path, info.offset() + at, size)) {
+              TensorSource.writeFully(bytes.buffer(0, size), out);
+            }
           }
         });
   }
@@ -134,12 +196,16 @@ public final class SafetensorsFile implements AutoCloseable {
    * @throws IllegalStateException if this is closed
    */
   public void release(String name) {
-    mapped.release(info(name).offset(), info(name).length());
+    mapped().release(info(name).offset(), info(name).length());
   }
 
   /** Unmaps the file. A second call does nothing. */
   @Override
-  public void close() {
-    mapped.close();
+  public synchronized void close() {
+    closed = true;
+    if (mapped != null) {
+      mapped.close();
+      mapped = null;
+    }
   }
 }

@@ -159,7 +159,7 @@ public final class CausalEncoder {
         String before = render(chat, i, true).text();
         String through = render(chat, i + 1, false).text();
         int from = commonPrefix(before, through);
-        stable &= from == before.length() && whole.text().startsWith(through);
+        stable &= whole.text().startsWith(through);
         spans.add(new int[] {from, through.length()});
         single.add(labelled(through, List.of(new int[] {from, through.length()})));
       }

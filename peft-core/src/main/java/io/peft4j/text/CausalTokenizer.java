@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -119,6 +120,16 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
   @Override
   public int[] encode(String text) {
     return ids(tokenizer.encode(text, true, false));
+  }
+
+  /**
+   * {@return the tokens of a conversation to be answered}
+   *
+   * @param messages each with {@code role} and mostly {@code content}
+   * @throws IllegalArgumentException if there is no chat template, or it does not accept them
+   */
+  public int[] encodeChat(List<Map<String, Object>> messages) {
+    return encodePlain(requireChatTemplate().prompt(messages)).ids();
   }
 
   /**

@@ -8,21 +8,16 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Pattern;
 
 /**
- * Adam with decoupled weight decay (Loshchilov and Hutter, 2019), in float32, in place. Biases and
- * norms are not decayed, as in transformers' Trainer. Owns its state, two arrays a parameter.
+ * Adam with decoupled weight decay (Loshchilov and Hutter, 2019), in float32, in place. Owns its
+ * state, two arrays a parameter.
  */
 final class AdamW implements AutoCloseable {
 
-  private static final Pattern NOT_DECAYED =
-      Pattern.compile(
-          "bias|layernorm|rmsnorm|layer_norm|(^|\\.|_)norm($|\\.)|(^|\\.)ln_\\w+\\.",
-          Pattern.CASE_INSENSITIVE);
-
   private final TrainingArguments arguments;
   private final Map<String, NDArray> parameters;
+  private final List<ParameterGroup> groups;
   private final NDManager manager;
   private final Map<String, NDArray> firstMoments = new LinkedHashMap<>();
   private final Map<String, NDArray> secondMoments = new LinkedHashMap<>();
@@ -34,16 +29,13 @@ final class AdamW implements AutoCloseable {
   AdamW(Map<String, NDArray> parameters, NDManager parent, TrainingArguments arguments) {
     this.arguments = arguments;
     this.parameters = parameters;
+    this.groups = ParameterGroup.of(parameters, arguments);
     this.manager = parent.newSubManager();
     parameters.forEach(
         (name, parameter) -> {
           firstMoments.put(name, manager.zeros(parameter.getShape()));
           secondMoments.put(name, manager.zeros(parameter.getShape()));
         });
-  }
-
-  static boolean decays(String name) {
-    return !NOT_DECAYED.matcher(name).find();
   }
 
   /** {@return the length of all gradients together (the L2 norm)} */
@@ -77,27 +69,28 @@ final class AdamW implements AutoCloseable {
   void step(double learningRate, double gradientScale) {
     steps++;
     try (Autograd.Mode paused = Autograd.pause()) {
-      update(learningRate, gradientScale, true, arguments.weightDecay());
-      update(learningRate, gradientScale, false, 0);
+      for (ParameterGroup group : groups) {
+        update(group, learningRate * group.rateFactor(), gradientScale);
+      }
     }
   }
 
-  private void update(double learningRate, double gradientScale, boolean decayed, double decay) {
+  private void update(ParameterGroup group, double learningRate, double gradientScale) {
     List<NDArray> p = new ArrayList<>();
     List<NDArray> g = new ArrayList<>();
     List<NDArray> m = new ArrayList<>();
     List<NDArray> v = new ArrayList<>();
     try (NDManager scope = manager.newSubManager()) {
-      parameters.forEach(
-          (name, parameter) -> {
-            NDArray gradient = decays(name) == decayed ? gradient(parameter, scope) : null;
-            if (gradient != null) {
-              p.add(parameter);
-              g.add(gradient);
-              m.add(firstMoments.get(name));
-              v.add(secondMoments.get(name));
-            }
-          });
+      for (String name : group.names()) {
+        NDArray parameter = parameters.get(name);
+        NDArray gradient = gradient(parameter, scope);
+        if (gradient != null) {
+          p.add(parameter);
+          g.add(gradient);
+          m.add(firstMoments.get(name));
+          v.add(secondMoments.get(name));
+        }
+      }
       if (p.isEmpty()) {
         return;
       }
@@ -106,7 +99,7 @@ final class AdamW implements AutoCloseable {
         arguments.adamBeta1(),
         arguments.adamBeta2(),
         arguments.adamEpsilon(),
-        decay,
+        group.weightDecay(),
         1 - Math.pow(arguments.adamBeta1(), steps),
         Math.sqrt(1 - Math.pow(arguments.adamBeta2(), steps)),
         gradientScale

@@ -7,6 +7,7 @@ import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;
+import io.peft4j.data.Truncation;
 import io.peft4j.eval.Metrics;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
@@ -28,6 +29,7 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
   private final Task task;
   private final List<TokenSequence> sequences;
   private final float[][] targets;
+  private final Truncation truncation;
 
   /**
    * @param sequences as the model counts them
@@ -36,6 +38,11 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
    * @throws IllegalArgumentException if there are none, or the two differ in number
    */
   public ClassificationSet(Task task, List<TokenSequence> sequences, float[][] targets) {
+    this(task, sequences, targets, null);
+  }
+
+  private ClassificationSet(
+      Task task, List<TokenSequence> sequences, float[][] targets, Truncation truncation) {
     if (sequences.isEmpty() || sequences.size() != targets.length) {
       throw new IllegalArgumentException(
           "expected as many targets as sequences and at least one, found "
@@ -46,6 +53,7 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
     this.task = task;
     this.sequences = List.copyOf(sequences);
     this.targets = targets.clone();
+    this.truncation = truncation;
   }
 
   /**
@@ -55,14 +63,23 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
    */
   public static ClassificationSet of(TextDataset data, TextTokenizer tokenizer, Model model) {
     List<TokenSequence> sequences = new ArrayList<>(data.size());
-    for (Tokens tokens : tokenizer.encodeAll(data.examples())) {
+    List<Tokens> encoded = tokenizer.encodeAll(data.examples());
+    for (Tokens tokens : encoded) {
       sequences.add(model.sequence(tokens.ids(), tokens.types()));
     }
     float[][] targets = new float[data.size()][];
     for (int i = 0; i < targets.length; i++) {
       targets[i] = data.target(i);
     }
-    return new ClassificationSet(data.task(), sequences, targets);
+    return new ClassificationSet(data.task(), sequences, targets, Tokens.truncation(encoded));
+  }
+
+  /**
+   * {@return what the limit on length cost the data that this was made of; null if it was made of
+   * sequences}
+   */
+  public Truncation truncation() {
+    return truncation;
   }
 
   @Override

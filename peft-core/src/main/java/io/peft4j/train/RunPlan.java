@@ -33,6 +33,10 @@ final class RunPlan {
     plan.put("lr_scheduler_type", text(arguments.lrSchedulerType()));
     plan.put("warmup_steps", text(arguments.warmupStepsOf(totalSteps)));
     plan.put("weight_decay", text(arguments.weightDecay()));
+    if (arguments.loraplusLrRatio() > 0) {
+      plan.put("loraplus_lr_ratio", text(arguments.loraplusLrRatio()));
+      plan.put("loraplus_lr_embedding", text(arguments.loraplusLrEmbedding()));
+    }
     plan.put("adam_beta1", text(arguments.adamBeta1()));
     plan.put("adam_beta2", text(arguments.adamBeta2()));
     plan.put("adam_epsilon", text(arguments.adamEpsilon()));

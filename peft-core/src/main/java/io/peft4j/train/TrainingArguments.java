@@ -11,6 +11,9 @@ package io.peft4j.train;
  * @param gradientAccumulationSteps passes summed up for one optimizer step
  * @param learningRate peak rate
  * @param weightDecay decoupled decay of all but biases and norms
+ * @param loraplusLrRatio how many times the rate of A the rate of B is (LoRA+, Hayou et al., 2024);
+ *     0 for one rate and transformers' groups
+ * @param loraplusLrEmbedding with LoRA+, the rate of adapted embeddings
  * @param adamBeta1 decay of the first moment
  * @param adamBeta2 decay of the second moment
  * @param adamEpsilon added to the root of the second moment
@@ -40,6 +43,8 @@ public record TrainingArguments(
     int gradientAccumulationSteps,
     double learningRate,
     double weightDecay,
+    double loraplusLrRatio,
+    double loraplusLrEmbedding,
     double adamBeta1,
     double adamBeta2,
     double adamEpsilon,
@@ -86,6 +91,12 @@ public record TrainingArguments(
     check(gradientAccumulationSteps > 0, "gradient_accumulation_steps must be positive");
     check(learningRate >= 0 && Double.isFinite(learningRate), "learning_rate must not be negative");
     check(weightDecay >= 0, "weight_decay must not be negative");
+    check(
+        loraplusLrRatio >= 0 && Double.isFinite(loraplusLrRatio),
+        "loraplus_lr_ratio must not be negative");
+    check(
+        loraplusLrEmbedding >= 0 && Double.isFinite(loraplusLrEmbedding),
+        "loraplus_lr_embedding must not be negative");
     check(adamBeta1 >= 0 && adamBeta1 < 1, "adam_beta1 must be in [0, 1)");
     check(adamBeta2 >= 0 && adamBeta2 < 1, "adam_beta2 must be in [0, 1)");
     check(adamEpsilon > 0, "adam_epsilon must be positive");
@@ -133,6 +144,8 @@ public record TrainingArguments(
     private int gradientAccumulationSteps = 1;
     private double learningRate = 5e-5;
     private double weightDecay;
+    private double loraplusLrRatio;
+    private double loraplusLrEmbedding = 1e-6;
     private double adamBeta1 = 0.9;
     private double adamBeta2 = 0.999;
     private double adamEpsilon = 1e-8;
@@ -187,6 +200,16 @@ public record TrainingArguments(
 
     public Builder weightDecay(double value) {
       weightDecay = value;
+      return this;
+    }
+
+    public Builder loraplusLrRatio(double value) {
+      loraplusLrRatio = value;
+      return this;
+    }
+
+    public Builder loraplusLrEmbedding(double value) {
+      loraplusLrEmbedding = value;
       return this;
     }
 
@@ -297,6 +320,8 @@ public record TrainingArguments(
           gradientAccumulationSteps,
           learningRate,
           weightDecay,
+          loraplusLrRatio,
+          loraplusLrEmbedding,
           adamBeta1,
           adamBeta2,
           adamEpsilon,

@@ -1,5 +1,6 @@
 package io.peft4j.io;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -11,7 +12,9 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -22,7 +25,7 @@ class MappedFileTest {
   @Test
   void mappedAndReadAreTheSame() throws IOException {
     Path path = Files.writeString(folder.resolve("a file.bin"), "0123456789");
-    for (MappedFile file : List.of(MappedFile.open(path), MappedFile.read(path, 10))) {
+    for (MappedFile file : List.of(MappedFile.open(path), MappedFile.read(path, 0, 10))) {
       try (file) {
         assertEquals(10, file.length());
         assertEquals(path, file.path());
@@ -80,6 +83,29 @@ class MappedFileTest {
     Path empty = Files.createFile(folder.resolve("empty"));
     assertThrows(IOException.class, () -> MappedFile.open(empty));
     Path cut = Files.writeString(folder.resolve("cut"), "123");
-    assertThrows(IOException.class, () -> MappedFile.read(cut, 10));
+    assertThrows(IOException.class, () -> MappedFile.read(cut, 0, 10));
+    assertThrows(IOException.class, () -> MappedFile.open(cut, 0, 6));
+    assertThrows(IOException.class, () -> MappedFile.open(cut, 5, 1));
+    assertThrows(IOException.class, () -> MappedFile.open(cut, 2, 0));
+  }
+
+  @Test
+  void partsAreAtAnyOffset() throws IOException {
+    Path path = folder.resolve("large");
+    byte[] bytes = new byte[200_000];
+    new Random(1).nextBytes(bytes);
+    Files.write(path, bytes);
+    for (int offset : new int[] {0, 1, 4096, 65_536, 65_537, 199_000}) {
+      int length = Math.min(70_000, bytes.length - offset);
+      try (MappedFile mapped = MappedFile.open(path, offset, length);
+          MappedFile read = MappedFile.read(path, offset, length)) {
+        for (MappedFile part : List.of(mapped, read)) {
+          byte[] found = new byte[length];
+          part.buffer(0, length).get(found);
+          assertArrayEquals(Arrays.copyOfRange(bytes, offset, offset + length), found);
+          assertEquals(length, part.length());
+        }
+      }
+    }
   }
 }

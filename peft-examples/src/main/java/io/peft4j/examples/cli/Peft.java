@@ -18,6 +18,8 @@ import picocli.CommandLine.ParameterException;
     subcommands = {
       TrainCommand.class,
       PredictCommand.class,
+      ScoreCommand.class,
+      GenerateCommand.class,
       MergeCommand.class,
       QuantizeCommand.class,
       InspectCommand.class,

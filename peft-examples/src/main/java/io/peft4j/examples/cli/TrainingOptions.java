@@ -52,6 +52,18 @@ final class TrainingOptions {
   private double weightDecay;
 
   @Option(
+      names = {"--loraplus-lr-ratio", "--loraplus_lr_ratio"},
+      defaultValue = "0",
+      description = "LoRA+: how many times A's rate B's is, e.g. 16; 0 for one rate.")
+  private double loraplusLrRatio;
+
+  @Option(
+      names = {"--loraplus-lr-embedding", "--loraplus_lr_embedding"},
+      defaultValue = "1e-6",
+      description = "With LoRA+, the rate of adapted embeddings. Default: ${DEFAULT-VALUE}.")
+  private double loraplusLrEmbedding;
+
+  @Option(
       names = {"--adam-beta1", "--adam_beta1"},
       defaultValue = "0.9")
   private double adamBeta1;
@@ -184,6 +196,8 @@ final class TrainingOptions {
         .gradientAccumulationSteps(gradientAccumulationSteps)
         .learningRate(learningRate)
         .weightDecay(weightDecay)
+        .loraplusLrRatio(loraplusLrRatio)
+        .loraplusLrEmbedding(loraplusLrEmbedding)
         .adamBeta1(adamBeta1)
         .adamBeta2(adamBeta2)
         .adamEpsilon(adamEpsilon)

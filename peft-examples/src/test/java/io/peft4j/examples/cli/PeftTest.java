@@ -173,8 +173,9 @@ class PeftTest {
     for (String line : result.out().lines().toList()) {
       events.add(JSON.readTree(line));
     }
-    assertEquals("start", events.get(0).get("event").asText());
-    assertEquals(2, events.get(0).get("total_steps").asInt());
+    assertEquals("data", events.get(0).get("event").asText());
+    assertEquals("start", events.get(1).get("event").asText());
+    assertEquals(2, events.get(1).get("total_steps").asInt());
     assertEquals(2, events.stream().filter(e -> e.get("event").asText().equals("step")).count());
     JsonNode written = JSON.readTree(temp.resolve("out/adapter_config.json").toFile());
     assertEquals(3, written.get("r").asInt());
