@@ -6,6 +6,7 @@ import io.peft4j.model.Embedding;
 import io.peft4j.model.EmbeddingAdapter;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Parameter;
+import io.peft4j.model.Projection;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Autograd;
 import java.util.Collections;
@@ -26,6 +27,7 @@ public final class Adapter {
   private final Map<Embedding, EmbeddingAdapter> embeddings;
   private final Map<Parameter, NDArray> overlays;
   private final Map<Parameter, NDArray> residuals;
+  private final Map<Linear, Projection.Replacement> replacements;
   private boolean active;
 
   Adapter(String name, AdapterConfig config, NDManager manager, AdapterBuilder built) {
@@ -37,6 +39,7 @@ public final class Adapter {
     this.embeddings = built.embeddings;
     this.overlays = built.overlays;
     this.residuals = built.residuals;
+    this.replacements = built.replacements;
   }
 
   public String name() {
@@ -83,6 +86,7 @@ public final class Adapter {
     if (!active) {
       overlays.forEach((parameter, value) -> parameter.lay(this, value));
       residuals.forEach((parameter, value) -> parameter.lay(this, value));
+      replacements.values().forEach(Projection.Replacement::lay);
       projections.forEach((linear, adapter) -> linear.add(adapter));
       embeddings.forEach((embedding, adapter) -> embedding.add(adapter));
       active = true;
@@ -93,6 +97,7 @@ public final class Adapter {
     if (active) {
       overlays.keySet().forEach(parameter -> parameter.lift(this));
       residuals.keySet().forEach(parameter -> parameter.lift(this));
+      replacements.values().forEach(Projection.Replacement::lift);
       projections.forEach((linear, adapter) -> linear.remove(adapter));
       embeddings.forEach((embedding, adapter) -> embedding.remove(adapter));
       active = false;
@@ -124,6 +129,7 @@ public final class Adapter {
 
   void close() {
     deactivate();
+    replacements.values().forEach(Projection.Replacement::close);
     manager.close();
   }
 }

@@ -9,6 +9,7 @@ import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
 import io.peft4j.model.Module;
 import io.peft4j.model.Parameter;
+import io.peft4j.model.Projection;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
@@ -25,6 +26,7 @@ final class AdapterBuilder {
   final Map<Embedding, EmbeddingAdapter> embeddings = new LinkedHashMap<>();
   final Map<Parameter, NDArray> overlays = new LinkedHashMap<>();
   final Map<Parameter, NDArray> residuals = new LinkedHashMap<>();
+  final Map<Linear, Projection.Replacement> replacements = new LinkedHashMap<>();
 
   private final Model model;
   private final NDManager manager;
@@ -117,7 +119,26 @@ final class AdapterBuilder {
    * Uses {@code residual}, what factors leave of a weight, in place of the base's while this
    * adapter is active; not saved. When merging, the adapter of the projection accounts for it.
    */
-  void leave(Parameter parameter, NDArray residual) {
-    residuals.put(parameter, residual);
+  void leave(Linear linear, NDArray residual) {
+    if (linear.weight() != null) {
+      residual.attach(manager);
+      residuals.put(linear.weight(), residual);
+    } else {
+      replacements.put(linear, linear.projection().replacement(residual));
+    }
+  }
+
+  /** {@return what factors leave of a weight, float32 on {@code scope}; null if it is untouched} */
+  NDArray left(Linear linear, NDManager scope) {
+    if (replacements.containsKey(linear)) {
+      return replacements.get(linear).weight(scope);
+    }
+    NDArray residual = residuals.get(linear.weight());
+    if (residual == null) {
+      return null;
+    }
+    NDArray copy = residual.duplicate();
+    copy.attach(scope);
+    return copy;
   }
 }

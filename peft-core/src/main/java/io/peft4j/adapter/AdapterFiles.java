@@ -113,7 +113,7 @@ public final class AdapterFiles {
     all.put("format", "pt");
     SafetensorsWriter.write(folder.resolve(WEIGHTS), sources, all);
     // As peft does: whoever loads it means to use it, unless he says otherwise.
-    ObjectNode json = config.toJson().put("inference_mode", true);
+    ObjectNode json = config.built().toJson().put("inference_mode", true);
     AtomicFiles.writeString(folder.resolve(CONFIG), print(json) + "\n");
   }
 

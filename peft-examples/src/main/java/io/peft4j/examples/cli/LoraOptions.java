@@ -95,7 +95,7 @@ final class LoraOptions {
   @Option(
       names = {"--init-lora-weights", "--init_lora_weights"},
       defaultValue = "DEFAULT",
-      description = "default, gaussian, pissa, olora or random.")
+      description = "default, gaussian, pissa, olora, random, or loftq on a base quantized here.")
   private LoraInit init;
 
   @Option(

@@ -50,6 +50,11 @@ public final class DenseWeight {
     return naming(() -> QuantizationError.measure(values, type, packed));
   }
 
+  /** {@return the weight in float32 [out, in]} */
+  public float[] toFloats() {
+    return type.toFloats(values);
+  }
+
   private <T> T naming(Supplier<T> work) {
     try {
       return work.get();

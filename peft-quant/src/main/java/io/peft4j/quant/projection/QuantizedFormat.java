@@ -131,7 +131,15 @@ public final class QuantizedFormat implements WeightFormat {
                     Arrays.toString(expected),
                     Arrays.toString(weight.shape())));
       }
-      return new QuantizedProjection(manager, source, weight, kernels, workspace, merging, bias);
+      return new QuantizedProjection(
+          manager,
+          source,
+          weight,
+          kernels,
+          workspace,
+          merging,
+          bias,
+          stored ? null : owner -> original(source, owner));
     }
 
     private QuantizedTensor weight(Source source) {
@@ -146,6 +154,12 @@ public final class QuantizedFormat implements WeightFormat {
           new DenseWeight(checkpoint, source.tensor(), source.turned()).quantize(config);
       checkpoint.release(source.tensor());
       return outsideTheHeap(packed);
+    }
+
+    private NDArray original(Source source, NDManager owner) {
+      float[] dense = new DenseWeight(checkpoint, source.tensor(), source.turned()).toFloats();
+      checkpoint.release(source.tensor());
+      return owner.create(dense, new Shape(source.out(), source.in()));
     }
 
     private boolean wants(Source source) {

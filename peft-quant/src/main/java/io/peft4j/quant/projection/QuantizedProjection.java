@@ -18,6 +18,7 @@ import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.function.Function;
 
 /**
  * A projection on a packed weight (QLoRA, Dettmers et al., 2023): {@code y = x dequantize(W)ᵀ + b}
@@ -32,6 +33,7 @@ public final class QuantizedProjection implements Projection {
   private final Merging merging;
   private final Parameter bias;
   private final QuantizedTensor base;
+  private final Function<NDManager, NDArray> original;
   private final PackedWeight basePacked;
   private final Room room;
   private final boolean turned;
@@ -39,6 +41,7 @@ public final class QuantizedProjection implements Projection {
   private NDArray sharedView;
   private QuantizedTensor tensor;
   private PackedWeight packed;
+  private PackedWeight merged;
   private NDArray dense;
   private QuantizationError mergeError;
 
@@ -46,6 +49,7 @@ public final class QuantizedProjection implements Projection {
    * @param manager owner of a dense merged weight
    * @param base [out, in]
    * @param bias [out], or null
+   * @param original gives the dense weight that the base was made of, or null
    */
   QuantizedProjection(
       NDManager manager,
@@ -54,13 +58,15 @@ public final class QuantizedProjection implements Projection {
       QuantKernels kernels,
       Workspace workspace,
       Merging merging,
-      Parameter bias) {
+      Parameter bias,
+      Function<NDManager, NDArray> original) {
     this.manager = manager;
     this.kernels = kernels;
     this.workspace = workspace;
     this.merging = merging;
     this.bias = bias;
     this.base = base;
+    this.original = original;
     this.basePacked = kernels.place(base);
     this.tensor = base;
     this.packed = basePacked;
@@ -179,13 +185,63 @@ public final class QuantizedProjection implements Projection {
   }
 
   @Override
+  public NDArray originalWeight(NDManager owner) {
+    return original == null ? null : original.apply(owner);
+  }
+
+  @Override
+  public Replacement replacement(NDArray weight) {
+    QuantizedTensor quantized =
+        new Quantizer(base.config()).quantize(bytes(weight), FloatType.F32, base.shape());
+    return new Packed(quantized, kernels.place(quantized));
+  }
+
+  /** A packed weight in the base's place. */
+  private final class Packed implements Replacement {
+    private final QuantizedTensor mine;
+    private final PackedWeight placed;
+
+    Packed(QuantizedTensor mine, PackedWeight placed) {
+      this.mine = mine;
+      this.placed = placed;
+    }
+
+    @Override
+    public NDArray weight(NDManager owner) {
+      return decode(mine, owner);
+    }
+
+    @Override
+    public void lay() {
+      dropMerged();
+      tensor = mine;
+      packed = placed;
+    }
+
+    @Override
+    public void lift() {
+      if (packed == placed) {
+        tensor = base;
+        packed = basePacked;
+      }
+    }
+
+    @Override
+    public void close() {
+      lift();
+      placed.close();
+    }
+  }
+
+  @Override
   public void merge(NDArray weight) {
     dropMerged();
     try (weight) {
       ByteBuffer values = bytes(weight);
       if (merging == Merging.REQUANTIZE) {
         tensor = new Quantizer(base.config()).quantize(values, FloatType.F32, base.shape());
-        packed = kernels.place(tensor);
+        merged = kernels.place(tensor);
+        packed = merged;
         mergeError = QuantizationError.measure(values, FloatType.F32, tensor);
         return;
       }
@@ -213,8 +269,9 @@ public final class QuantizedProjection implements Projection {
       dense.close();
       dense = null;
     }
-    if (packed != basePacked) {
-      packed.close();
+    if (merged != null) {
+      merged.close();
+      merged = null;
       packed = basePacked;
       tensor = base;
     }
