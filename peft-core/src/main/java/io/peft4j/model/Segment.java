@@ -28,6 +28,11 @@ interface Segment {
     }
   }
 
+  /** {@return how many elements its graph keeps for the backward pass, beside its input} */
+  default long keptElements(TokenBatch batch) {
+    return 0;
+  }
+
   default boolean trainable() {
     return modules().stream().anyMatch(Module::trainable);
   }

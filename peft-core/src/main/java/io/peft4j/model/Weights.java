@@ -36,6 +36,7 @@ final class Weights {
   private final boolean newHead;
   private final WeightFormat.Opened format;
   private final boolean streaming;
+  private long mappedBytes;
   private final SplittableRandom random;
   private final List<String> initialized = new ArrayList<>();
 
@@ -226,7 +227,18 @@ final class Weights {
   private NDArray load(String stored) {
     TensorInfo info = checkpoint.info(stored);
     NDArray mapped = wrap(info, checkpoint.address(stored), () -> checkpoint.bytes(stored));
-    return isWanted(info) ? mapped : convert(mapped);
+    if (isWanted(info)) {
+      mappedBytes += info.length();
+      return mapped;
+    }
+    NDArray converted = convert(mapped);
+    checkpoint.release(stored);
+    return converted;
+  }
+
+  /** {@return how many bytes of the checkpoint the tensors handed out so far are} */
+  long mappedBytes() {
+    return mappedBytes;
   }
 
   private boolean isWanted(TensorInfo info) {

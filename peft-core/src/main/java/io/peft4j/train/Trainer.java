@@ -117,6 +117,7 @@ public final class Trainer {
         arguments.maxSteps() > 0
             ? arguments.maxSteps()
             : (int) Math.ceil(arguments.numTrainEpochs() * stepsPerEpoch);
+    private final Recomputation recomputation;
     private final int warmupSteps = arguments.warmupStepsOf(totalSteps);
     private TrainerState state;
     private BatchPlan epochPlan;
@@ -128,6 +129,11 @@ public final class Trainer {
     Run(Adapter trained, AdamW optimizer) {
       this.trained = trained;
       this.optimizer = optimizer;
+      this.recomputation =
+          new Recomputation(
+              model.model(),
+              arguments,
+              optimizer.stateBytes() + Float.BYTES * trained.parameterCount());
       this.state =
           TrainerState.start(RunPlan.of(model.model(), trained, arguments, data, totalSteps));
     }
@@ -268,7 +274,7 @@ public final class Trainer {
                 data.loss(base, examples),
                 1.0 / weight,
                 dropoutKey,
-                arguments.gradientCheckpointing());
+                recomputation.layers(batch));
         speed.add(batch.examples(), batch.tokens());
         return loss / weight;
       }

@@ -24,6 +24,8 @@ package io.peft4j.train;
  * @param seed of data order and dropout
  * @param groupByLength whether batches hold examples of like length
  * @param gradientCheckpointing whether layers are run again in the backward pass to save memory
+ * @param memoryBudget bytes that the process is to stay within, for {@link
+ *     GradientCheckpointing#AUTO}; 0 for four fifths of the machine's
  * @param evalStrategy when to evaluate
  * @param evalSteps steps between evaluations, for {@link When#STEPS}
  * @param saveStrategy when to write a checkpoint
@@ -54,7 +56,8 @@ public record TrainingArguments(
     int warmupSteps,
     long seed,
     boolean groupByLength,
-    boolean gradientCheckpointing,
+    GradientCheckpointing gradientCheckpointing,
+    long memoryBudget,
     When evalStrategy,
     int evalSteps,
     When saveStrategy,
@@ -70,6 +73,14 @@ public record TrainingArguments(
     NO,
     STEPS,
     EPOCH
+  }
+
+  /** Which layers are run again in the backward pass, rather than keeping what it needs. */
+  public enum GradientCheckpointing {
+    OFF,
+    ON,
+    /** As few as the memory budget allows, by an estimate for each batch. */
+    AUTO
   }
 
   /** What to do about a loss or gradient that is not finite. */
@@ -101,6 +112,7 @@ public record TrainingArguments(
     check(adamBeta2 >= 0 && adamBeta2 < 1, "adam_beta2 must be in [0, 1)");
     check(adamEpsilon > 0, "adam_epsilon must be positive");
     check(warmupRatio >= 0 && warmupRatio <= 1, "warmup_ratio must be in [0, 1]");
+    check(memoryBudget >= 0, "memory_budget must not be negative");
     check(warmupSteps >= 0, "warmup_steps must not be negative");
     check(evalStrategy != When.STEPS || evalSteps > 0, "eval_steps must be positive");
     check(saveStrategy != When.STEPS || saveSteps > 0, "save_steps must be positive");
@@ -155,7 +167,8 @@ public record TrainingArguments(
     private int warmupSteps;
     private long seed = 42;
     private boolean groupByLength;
-    private boolean gradientCheckpointing;
+    private GradientCheckpointing gradientCheckpointing = GradientCheckpointing.OFF;
+    private long memoryBudget;
     private When evalStrategy = When.NO;
     private int evalSteps = 500;
     private When saveStrategy = When.NO;
@@ -258,8 +271,13 @@ public record TrainingArguments(
       return this;
     }
 
-    public Builder gradientCheckpointing(boolean value) {
+    public Builder gradientCheckpointing(GradientCheckpointing value) {
       gradientCheckpointing = value;
+      return this;
+    }
+
+    public Builder memoryBudget(long value) {
+      memoryBudget = value;
       return this;
     }
 
@@ -332,6 +350,7 @@ public record TrainingArguments(
           seed,
           groupByLength,
           gradientCheckpointing,
+          memoryBudget,
           evalStrategy,
           evalSteps,
           saveStrategy,

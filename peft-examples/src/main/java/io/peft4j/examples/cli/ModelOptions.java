@@ -41,6 +41,13 @@ final class ModelOptions {
 
   @Mixin private QuantizationOptions quantization;
 
+  @Option(
+      names = "--stream-layers",
+      description =
+          "Map each layer's weights while it runs and unmap them after, for models larger than"
+              + " memory.")
+  private boolean streamLayers;
+
   /** {@return the model's folder, downloaded where need be} */
   Path locate() throws IOException {
     return locate(model);
@@ -69,7 +76,8 @@ final class ModelOptions {
     boolean half = bf16 == null ? qlora : bf16;
     return LoadOptions.DEFAULT
         .withPrecision(half ? Precision.BFLOAT16 : Precision.FLOAT32)
-        .withFormat(format(qlora));
+        .withFormat(format(qlora))
+        .withStreaming(streamLayers);
   }
 
   /**

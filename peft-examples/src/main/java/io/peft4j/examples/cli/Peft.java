@@ -1,5 +1,7 @@
 package io.peft4j.examples.cli;
 
+import io.peft4j.examples.CodeLm;
+import io.peft4j.examples.QloraChat;
 import io.peft4j.examples.SentimentLora;
 import io.peft4j.examples.importer.ImportCommand;
 import java.io.PrintWriter;
@@ -27,7 +29,9 @@ import picocli.CommandLine.ParameterException;
       BenchCausalCommand.class,
       DoctorCommand.class,
       ImportCommand.class,
-      SentimentLora.class
+      QloraChat.class,
+      SentimentLora.class,
+      CodeLm.class
     })
 public final class Peft {
 

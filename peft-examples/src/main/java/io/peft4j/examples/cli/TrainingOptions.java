@@ -2,6 +2,7 @@ package io.peft4j.examples.cli;
 
 import io.peft4j.train.Schedule;
 import io.peft4j.train.TrainingArguments;
+import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.TrainingArguments.NonFinite;
 import io.peft4j.train.TrainingArguments.When;
 import picocli.CommandLine.Option;
@@ -114,8 +115,23 @@ final class TrainingOptions {
 
   @Option(
       names = {"--gradient-checkpointing", "--gradient_checkpointing"},
-      description = "Save memory by running layers again in the backward pass.")
-  private boolean gradientCheckpointing;
+      arity = "0..1",
+      defaultValue = "OFF",
+      fallbackValue = "ON",
+      description =
+          "Save memory by running layers again in the backward pass: off, on, or auto, as few as"
+              + " the memory budget allows. Default: off; on without a value.")
+  private GradientCheckpointing gradientCheckpointing;
+
+  @Option(
+      names = {"--memory-budget", "--memory_budget"},
+      converter = ByteSize.class,
+      defaultValue = "0",
+      paramLabel = "SIZE",
+      description =
+          "For --gradient-checkpointing auto, such as 4GB or 900MB. Default: four fifths of the"
+              + " machine's memory.")
+  private long memoryBudget;
 
   @Option(
       names = {"--eval-strategy", "--eval_strategy"},
@@ -208,6 +224,7 @@ final class TrainingOptions {
         .seed(seed)
         .groupByLength(groupByLength)
         .gradientCheckpointing(gradientCheckpointing)
+        .memoryBudget(memoryBudget)
         .evalStrategy(evalStrategy != null ? evalStrategy : heldOut ? When.EPOCH : When.NO)
         .evalSteps(evalSteps)
         .saveStrategy(saveStrategy)
