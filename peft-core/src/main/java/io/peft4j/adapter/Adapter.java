@@ -6,6 +6,7 @@ import io.peft4j.model.Embedding;
 import io.peft4j.model.EmbeddingAdapter;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Parameter;
+import io.peft4j.model.Projection;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Autograd;
 import java.util.Collections;
@@ -32,6 +33,7 @@ public final class Adapter {
   private final List<Attachment> attachments;
   private final Export export;
   private final StepHook hook;
+  private final Map<Linear, Projection.Replacement> replacements;
   private boolean active;
 
   Adapter(String name, AdapterConfig config, NDManager manager, AdapterBuilder built) {
@@ -48,6 +50,7 @@ public final class Adapter {
     this.attachments = built.attachments;
     this.export = built.export;
     this.hook = built.hook;
+    this.replacements = built.replacements;
   }
 
   public String name() {
@@ -103,6 +106,7 @@ public final class Adapter {
     if (!active) {
       overlays.forEach((parameter, value) -> parameter.lay(this, value));
       residuals.forEach((parameter, value) -> parameter.lay(this, value));
+      replacements.values().forEach(Projection.Replacement::lay);
       projections.forEach((linear, adapter) -> linear.add(adapter));
       embeddings.forEach((embedding, adapter) -> embedding.add(adapter));
       attachments.forEach(attachment -> attachment.attach().run());
@@ -114,6 +118,7 @@ public final class Adapter {
     if (active) {
       overlays.keySet().forEach(parameter -> parameter.lift(this));
       residuals.keySet().forEach(parameter -> parameter.lift(this));
+      replacements.values().forEach(Projection.Replacement::lift);
       projections.forEach((linear, adapter) -> linear.remove(adapter));
       embeddings.forEach((embedding, adapter) -> embedding.remove(adapter));
       attachments.forEach(attachment -> attachment.detach().run());
@@ -202,6 +207,7 @@ public final class Adapter {
 
   void close() {
     deactivate();
+    replacements.values().forEach(Projection.Replacement::close);
     manager.close();
   }
 }

@@ -9,6 +9,7 @@ import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
 import io.peft4j.model.Module;
 import io.peft4j.model.Parameter;
+import io.peft4j.model.Projection;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
@@ -31,6 +32,7 @@ final class AdapterBuilder {
   final Map<Embedding, EmbeddingAdapter> embeddings = new LinkedHashMap<>();
   final Map<Parameter, NDArray> overlays = new LinkedHashMap<>();
   final Map<Parameter, NDArray> residuals = new LinkedHashMap<>();
+  final Map<Linear, Projection.Replacement> replacements = new LinkedHashMap<>();
 
   final List<Attachment> attachments = new ArrayList<>();
   Export export;
@@ -155,6 +157,10 @@ final class AdapterBuilder {
 
   /** Trains all of {@code module} in its place. */
   void trainModule(Module module) {
+    if (module instanceof Linear linear && linear.weight() == null) {
+      throw new IllegalArgumentException(
+          module.name() + ": a quantized module cannot be trained in full; leave it dense");
+    }
     module.parameters().forEach(parameter -> train(parameter, parameter.name()));
   }
 
@@ -199,7 +205,26 @@ final class AdapterBuilder {
    * Uses {@code residual}, what factors leave of a weight, in place of the base's while this
    * adapter is active; not saved. When merging, the adapter of the projection accounts for it.
    */
-  void leave(Parameter parameter, NDArray residual) {
-    residuals.put(parameter, residual);
+  void leave(Linear linear, NDArray residual) {
+    if (linear.weight() != null) {
+      residual.attach(manager);
+      residuals.put(linear.weight(), residual);
+    } else {
+      replacements.put(linear, linear.projection().replacement(residual));
+    }
+  }
+
+  /** {@return what factors leave of a weight, float32 on {@code scope}; null if it is untouched} */
+  NDArray left(Linear linear, NDManager scope) {
+    if (replacements.containsKey(linear)) {
+      return replacements.get(linear).weight(scope);
+    }
+    NDArray residual = residuals.get(linear.weight());
+    if (residual == null) {
+      return null;
+    }
+    NDArray copy = residual.duplicate();
+    copy.attach(scope);
+    return copy;
   }
 }

@@ -11,6 +11,11 @@ public interface AdapterConfig {
   /** {@return the document that {@code adapter_config.json} holds} */
   ObjectNode toJson();
 
+  /** {@return what there is to say of an adapter once it is built, which is what is written} */
+  default AdapterConfig built() {
+    return this;
+  }
+
   /** {@return this config for a base model of that name or path} */
   AdapterConfig withBaseModel(String nameOrPath);
 }

@@ -141,7 +141,7 @@ public final class AdapterFiles {
     for (Map.Entry<String, List<TensorSource>> file : sources.entrySet()) {
       SafetensorsWriter.write(folder.resolve(file.getKey()), file.getValue(), all);
     }
-    for (Map.Entry<String, ObjectNode> file : method.documents(config).entrySet()) {
+    for (Map.Entry<String, ObjectNode> file : method.documents(config.built()).entrySet()) {
       AtomicFiles.writeString(folder.resolve(file.getKey()), print(file.getValue()) + "\n");
     }
   }

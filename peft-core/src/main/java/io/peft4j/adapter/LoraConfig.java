@@ -102,6 +102,12 @@ public record LoraConfig(
     }
   }
 
+  /** LoftQ leaves the base as it was, so there is nothing that loading would have to repeat. */
+  @Override
+  public LoraConfig built() {
+    return init == LoraInit.LOFTQ ? toBuilder().init(LoraInit.DEFAULT).build() : this;
+  }
+
   /**
    * {@return whether a linear layer of that name, its parts joined by dots, is targeted and not
    * excluded} {@code all-linear} includes the output head here, since a name does not tell it.

@@ -17,7 +17,13 @@ public enum LoraInit {
    */
   PISSA,
   /** {@code "olora"}: orthonormal factors of W, which is reduced by them (Büyükakyüz, 2024). */
-  OLORA;
+  OLORA,
+  /**
+   * {@code "loftq"}: principal singular vectors of what quantization took from W, so that training
+   * starts nearer to the dense model (Li et al., 2023, one iteration, where the base stays as it
+   * is). An adapter built so is saved with {@code true}.
+   */
+  LOFTQ;
 
   /** {@return whether the base weight is replaced by what the factors leave of it} */
   boolean takesFromBase() {
@@ -31,6 +37,7 @@ public enum LoraInit {
       case GAUSSIAN -> TextNode.valueOf("gaussian");
       case PISSA -> TextNode.valueOf("pissa");
       case OLORA -> TextNode.valueOf("olora");
+      case LOFTQ -> TextNode.valueOf("loftq");
     };
   }
 
@@ -52,6 +59,7 @@ public enum LoraInit {
       return PISSA;
     }
     throw new IllegalArgumentException(
-        "'init_lora_weights': expected true, false, gaussian, pissa or olora, found " + node);
+        "'init_lora_weights': expected true, false, gaussian, pissa, olora or loftq, found "
+            + node);
   }
 }

@@ -108,14 +108,21 @@ final class LoraMethod implements AdapterMethod {
       }
       case PISSA, OLORA -> {
         try (NDManager scope = builder.manager().newSubManager()) {
-          NDArray weight = linear.projection().weight(scope);
+          NDArray weight = original(linear, scope);
           LoraFactors.Split split =
               config.init() == LoraInit.PISSA
                   ? LoraFactors.pissa(weight, rank, scaling)
                   : LoraFactors.olora(weight, rank, scaling);
           a = builder.trained(keyA, keep(split.a(), builder));
           b = builder.trained(keyB, keep(split.b(), builder));
-          replace(linear, keep(split.residual(), builder), builder);
+          builder.leave(linear, split.residual());
+        }
+      }
+      case LOFTQ -> {
+        try (NDManager scope = builder.manager().newSubManager()) {
+          LoraFactors.Split split = LoraFactors.pissa(lost(linear, scope), rank, scaling);
+          a = builder.trained(keyA, keep(split.a(), builder));
+          b = builder.trained(keyB, keep(split.b(), builder));
         }
       }
       default -> {
@@ -128,10 +135,8 @@ final class LoraMethod implements AdapterMethod {
     DoraMagnitude magnitude = null;
     if (config.useDora()) {
       try (NDManager scope = builder.manager().newSubManager()) {
-        NDArray weight =
-            config.init().takesFromBase()
-                ? residual(linear, builder, scope)
-                : linear.projection().weight(scope);
+        NDArray left = builder.left(linear, scope);
+        NDArray weight = left != null ? left : linear.projection().weight(scope);
         NDArray norms = DoraMagnitude.rowNorms(weight, factors.delta(scope));
         magnitude =
             new DoraMagnitude(
@@ -139,8 +144,8 @@ final class LoraMethod implements AdapterMethod {
                 keep(DoraMagnitude.rowSquares(weight), builder));
       }
     }
-    NDArray residual = builder.residuals.get(linear.weight());
-    return new LoraProjection(factors, magnitude, config.loraDropout(), residual);
+    return new LoraProjection(
+        factors, magnitude, config.loraDropout(), scope -> builder.left(linear, scope));
   }
 
   private static LoraEmbedding embedding(
@@ -191,20 +196,22 @@ final class LoraMethod implements AdapterMethod {
     return array;
   }
 
-  /** The base is not written to: what the factors leave of its weight is laid over it. */
-  private static void replace(Linear linear, NDArray residual, AdapterBuilder builder) {
-    Parameter weight = linear.weight();
-    if (weight == null) {
-      throw new IllegalArgumentException(
-          linear.name() + ": this init_lora_weights needs a dense weight");
-    }
-    builder.leave(weight, residual);
+  /** The weight before it was quantized, if it was and that is at hand. */
+  private static NDArray original(Linear linear, NDManager scope) {
+    NDArray original = linear.projection().originalWeight(scope);
+    return original != null ? original : linear.projection().storedWeight(scope);
   }
 
-  private static NDArray residual(Linear linear, AdapterBuilder builder, NDManager scope) {
-    NDArray copy = builder.residuals.get(linear.weight()).duplicate();
-    copy.attach(scope);
-    return copy;
+  /** What quantization took from a weight. */
+  private static NDArray lost(Linear linear, NDManager scope) {
+    NDArray original = linear.weight() != null ? null : linear.projection().originalWeight(scope);
+    if (original == null) {
+      throw new IllegalArgumentException(
+          linear.name()
+              + ": init_lora_weights loftq needs a base that is quantized while it is loaded from its"
+              + " dense checkpoint");
+    }
+    return original.sub(linear.projection().storedWeight(scope));
   }
 
   private static void trainBiases(LoraConfig config, Set<Module> adapted, AdapterBuilder builder) {

@@ -7,6 +7,7 @@ import io.peft4j.model.Parameter;
 import io.peft4j.model.Pass;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Ops;
+import java.util.function.Function;
 
 /** LoRA, or DoRA, on one projection. */
 final class LoraProjection implements ProjectionAdapter {
@@ -14,13 +15,18 @@ final class LoraProjection implements ProjectionAdapter {
   private final LoraFactors factors;
   private final DoraMagnitude magnitude;
   private final double dropout;
-  private final NDArray residual;
+  private final Function<NDManager, NDArray> residual;
 
   /**
    * @param magnitude null for plain LoRA
-   * @param residual what factors taken from the base's weight left of it [out, in], or null
+   * @param residual gives what factors taken from the base's weight left of it, float32 [out, in],
+   *     or null if they were not taken from it
    */
-  LoraProjection(LoraFactors factors, DoraMagnitude magnitude, double dropout, NDArray residual) {
+  LoraProjection(
+      LoraFactors factors,
+      DoraMagnitude magnitude,
+      double dropout,
+      Function<NDManager, NDArray> residual) {
     this.factors = factors;
     this.magnitude = magnitude;
     this.dropout = dropout;
@@ -69,9 +75,9 @@ final class LoraProjection implements ProjectionAdapter {
       NDArray delta = factors.delta(scope);
       NDArray from = weight;
       NDArray alone = base;
-      if (residual != null) {
-        alone = Ops.toFloat32(residual);
-        alone.attach(scope);
+      NDArray left = residual.apply(scope);
+      if (left != null) {
+        alone = left;
         from = weight.sub(base).addi(alone);
         from.attach(scope);
       }

@@ -40,13 +40,15 @@ public final class MappedFile implements AutoCloseable {
 
   private final Path path;
   private final long length;
+  private final boolean paged;
   private final Runnable release;
   private long address;
 
-  private MappedFile(Path path, long length, long address, Runnable release) {
+  private MappedFile(Path path, long length, long address, boolean paged, Runnable release) {
     this.path = path;
     this.length = length;
     this.address = address;
+    this.paged = paged;
     this.release = release;
   }
 
@@ -114,7 +116,11 @@ public final class MappedFile implements AutoCloseable {
         throw new IOException(path + ": cannot map " + length + " bytes: " + LibC.lastError());
       }
       return new MappedFile(
-          path, length, address + before, () -> LibC.INSTANCE.munmap(new Pointer(address), mapped));
+          path,
+          length,
+          address + before,
+          true,
+          () -> LibC.INSTANCE.munmap(new Pointer(address), mapped));
     } finally {
       LibC.INSTANCE.close(descriptor);
     }
@@ -132,7 +138,7 @@ public final class MappedFile implements AutoCloseable {
     if (address == 0) {
       throw new IOException(path + ": cannot allocate " + length + " bytes to read the file");
     }
-    MappedFile file = new MappedFile(path, length, address, () -> Native.free(address));
+    MappedFile file = new MappedFile(path, length, address, false, () -> Native.free(address));
     try (FileChannel in = FileChannel.open(path, StandardOpenOption.READ)) {
       in.position(offset);
       int chunk = 1 << 26;
@@ -193,6 +199,24 @@ public final class MappedFile implements AutoCloseable {
     return new Pointer(address() + offset).getByteBuffer(0, length).order(ByteOrder.LITTLE_ENDIAN);
   }
 
+  /**
+   * Says that a range is not needed for now: its whole pages leave this process's memory and are
+   * read again when touched. What was written to them is lost.
+   *
+   * @throws IndexOutOfBoundsException if the range is not within the file
+   * @throws IllegalStateException if this is closed
+   */
+  public void release(long offset, long length) {
+    Objects.checkFromIndexSize(offset, length, this.length);
+    long start = address() + offset;
+    long from = (start + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    long to = (start + length) / ALIGNMENT * ALIGNMENT;
+    if (paged && from < to) {
+      // advice: where it is not taken nothing is lost
+      LibC.INSTANCE.madvise(new Pointer(from), to - from, LibC.MADV_DONTNEED);
+    }
+  }
+
   /** Gives the memory back. A second call does nothing. */
   @Override
   public synchronized void close() {
@@ -217,6 +241,10 @@ public final class MappedFile implements AutoCloseable {
     int open(byte[] path, int flags);
 
     long mmap(Pointer hint, long length, int protection, int flags, int descriptor, long offset);
+
+    int MADV_DONTNEED = 4;
+
+    int madvise(Pointer address, long length, int advice);
 
     int munmap(Pointer address, long length);
 

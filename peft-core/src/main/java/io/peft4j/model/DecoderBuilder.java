@@ -141,11 +141,6 @@ final class DecoderBuilder {
   }
 
   private Linear linear(String name, int out, int in, boolean bias) {
-    Parameter weight =
-        spec.turned()
-            ? weights.getTurned(name + ".weight", out, in)
-            : weights.get(name + ".weight", out, in);
-    return new Linear(
-        name, new DenseProjection(weight, bias ? weights.get(name + ".bias", out) : null));
+    return weights.linear(name, out, in, bias, spec.turned());
   }
 }

@@ -30,8 +30,9 @@ final class EncoderBuilder {
     }
     EncoderSpec.Head head = spec.head();
     Linear dense =
-        linearOrNew((head.inBase() ? base : "") + head.dense(), spec.hidden(), spec.hidden());
-    Linear logits = linearOrNew(head.logits(), labels, spec.hidden());
+        weights.linearOrNew(
+            (head.inBase() ? base : "") + head.dense(), spec.hidden(), spec.hidden());
+    Linear logits = weights.linearOrNew(head.logits(), labels, spec.hidden());
     segments.add(new ClassifierHead(dense, logits, head));
     weights.logInitialized();
     return segments;
@@ -87,16 +88,6 @@ final class EncoderBuilder {
   }
 
   private Linear linear(String name, int out, int in) {
-    return new Linear(
-        name,
-        new DenseProjection(
-            weights.get(name + ".weight", out, in), weights.get(name + ".bias", out)));
-  }
-
-  private Linear linearOrNew(String name, int out, int in) {
-    return new Linear(
-        name,
-        new DenseProjection(
-            weights.getOrDraw(name + ".weight", out, in), weights.getOrZero(name + ".bias", out)));
+    return weights.linear(name, out, in, true, false);
   }
 }

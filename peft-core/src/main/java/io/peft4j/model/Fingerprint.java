@@ -1,6 +1,7 @@
 package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.safetensors.TensorInfo;
@@ -68,7 +69,21 @@ public final class Fingerprint {
           parameter.name(), Ops.isBfloat16(base) ? "BF16" : base.getDataType().name(), shape);
       fingerprint.memory(base);
     }
+    for (Module module : model.modules().leaves()) {
+      if (module instanceof Linear linear && linear.weight() == null) {
+        fingerprint.packed(linear);
+      }
+    }
     return fingerprint.hex();
+  }
+
+  /** A weight that is not kept dense, by what it stands for. */
+  private void packed(Linear linear) {
+    Projection projection = linear.projection();
+    line(linear.name() + ".weight", "PACKED", List.of(projection.out(), projection.in()));
+    try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+      memory(projection.storedWeight(scope));
+    }
   }
 
   private void line(String name, String type, List<Long> shape) {

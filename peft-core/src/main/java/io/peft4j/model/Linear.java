@@ -42,6 +42,12 @@ public final class Linear implements Module {
     return parameters;
   }
 
+  @Override
+  public long size() {
+    long packed = weight() == null ? projection.in() * projection.out() : 0;
+    return packed + Module.super.size();
+  }
+
   /** Puts {@code adapter} on top of those already active. */
   public void add(ProjectionAdapter adapter) {
     adapters.add(adapter);

@@ -12,30 +12,40 @@ import io.peft4j.torch.Precision;
  *     takes what {@code config.json} says
  * @param task what a new head learns; null takes what {@code config.json} says
  * @param seed of weights that the checkpoint lacks, such as a new head's
+ * @param format how weights of linear modules are kept; null takes them as they are stored
  * @param streaming whether each layer's weights are mapped when the layer runs and unmapped after
  *     it, so that a model larger than memory can be run and tuned; every layer is then run again in
  *     a backward pass
  */
 public record LoadOptions(
-    Precision precision, LabelNames labels, Task task, long seed, boolean streaming) {
+    Precision precision,
+    LabelNames labels,
+    Task task,
+    long seed,
+    WeightFormat format,
+    boolean streaming) {
 
   /** float32, and everything else from {@code config.json}. */
   public static final LoadOptions DEFAULT =
-      new LoadOptions(Precision.FLOAT32, null, null, 42, false);
+      new LoadOptions(Precision.FLOAT32, null, null, 42, null, false);
 
   public LoadOptions withPrecision(Precision value) {
-    return new LoadOptions(value, labels, task, seed, streaming);
+    return new LoadOptions(value, labels, task, seed, format, streaming);
   }
 
   public LoadOptions withHead(Task newTask, LabelNames newLabels) {
-    return new LoadOptions(precision, newLabels, newTask, seed, streaming);
+    return new LoadOptions(precision, newLabels, newTask, seed, format, streaming);
   }
 
   public LoadOptions withSeed(long value) {
-    return new LoadOptions(precision, labels, task, value, streaming);
+    return new LoadOptions(precision, labels, task, value, format, streaming);
+  }
+
+  public LoadOptions withFormat(WeightFormat value) {
+    return new LoadOptions(precision, labels, task, seed, value, streaming);
   }
 
   public LoadOptions withStreaming(boolean value) {
-    return new LoadOptions(precision, labels, task, seed, value);
+    return new LoadOptions(precision, labels, task, seed, format, value);
   }
 }

@@ -60,6 +60,7 @@ public final class Model implements AutoCloseable {
             architecture.baseName(),
             architecture.initializerRange(),
             options.labels() != null,
+            formatOf(options, config, checkpoint, manager),
             options.streaming(),
             options.seed());
     List<Segment> segments;
@@ -139,6 +140,13 @@ public final class Model implements AutoCloseable {
       checkpoint.close();
       throw e;
     }
+  }
+
+  private static WeightFormat.Opened formatOf(
+      LoadOptions options, ModelConfig config, Checkpoint checkpoint, NDManager manager) {
+    WeightFormat format =
+        options.format() != null ? options.format() : WeightFormat.ofStored(config);
+    return format == null ? null : format.open(config, checkpoint, manager);
   }
 
   private static ObjectNode headConfig(Task task, LabelNames labels) {

@@ -67,6 +67,13 @@ public final class ModelConfig {
     return new ModelConfig(file, merged);
   }
 
+  /** {@return this config without {@code key}} */
+  ModelConfig without(String key) {
+    ObjectNode rest = json.deepCopy();
+    rest.remove(key);
+    return new ModelConfig(file, rest);
+  }
+
   /** Writes this as {@code config.json} in {@code folder}, whole or not at all. */
   public void write(Path folder) throws IOException {
     AtomicFiles.writeString(

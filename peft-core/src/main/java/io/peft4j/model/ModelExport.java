@@ -1,6 +1,7 @@
 package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
@@ -46,7 +47,8 @@ public final class ModelExport {
    * Writes {@code config.json} and {@code model.safetensors} (in shards if it is large) to {@code
    * folder}. A tensor keeps the element type and the orientation it has in the model's checkpoint;
    * a new one is float32. A head that was tied to the embedding is written, and the tie undone in
-   * {@code config.json}, where the two have come to differ.
+   * {@code config.json}, where the two have come to differ. Quantized weights are written as what
+   * they stand for, in bfloat16 where the checkpoint has no dense ones.
    *
    * @param metadata of the tensor files, beside {@code format=pt}
    * @param maxShardBytes how many bytes of tensors a file may have
@@ -58,7 +60,12 @@ public final class ModelExport {
       throws IOException {
     checkTarget(model, folder);
     List<TensorSource> tensors = new ArrayList<>();
-    ModelConfig config = model.config();
+    ModelConfig config = model.config().without("quantization_config");
+    for (Module module : model.modules().leaves()) {
+      if (module instanceof Linear linear && linear.weight() == null) {
+        tensors.add(packed(model, linear));
+      }
+    }
     for (Parameter parameter : model.modules().parameters()) {
       if (parameter.tied() != null) {
         if (parameter.value() == parameter.tied().value()) {
@@ -102,6 +109,28 @@ public final class ModelExport {
         storedName(model, parameter.name()), type, shape, out -> writeAs(parameter, type, out));
   }
 
+  /** A weight that is not kept dense. */
+  private static TensorSource packed(Model model, Linear linear) {
+    Projection projection = linear.projection();
+    boolean turned = projection.turned();
+    List<Long> shape =
+        turned
+            ? List.of(projection.in(), projection.out())
+            : List.of(projection.out(), projection.in());
+    DType type = typeOf(model, linear.name() + ".weight");
+    DType stored = type == null ? DType.BF16 : type;
+    return new TensorSource(
+        linear.name() + ".weight",
+        stored,
+        shape,
+        out -> {
+          try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+            NDArray weight = projection.weight(scope);
+            write(turned ? weight.transpose() : weight, stored, out);
+          }
+        });
+  }
+
   /** GPT-NeoX's head is {@code embed_out} in checkpoints, {@code lm_head} among the modules. */
   private static String storedName(Model model, String name) {
     String old = "embed_out.weight";
@@ -109,7 +138,15 @@ public final class ModelExport {
   }
 
   private static DType typeOf(Model model, Parameter parameter) {
-    String name = storedName(model, parameter.name());
+    DType type = typeOf(model, storedName(model, parameter.name()));
+    if (type != null) {
+      return type;
+    }
+    return parameter.tied() == null ? DType.F32 : typeOf(model, parameter.tied());
+  }
+
+  /** {@return the floating-point type that a tensor is stored in, or null for none} */
+  private static DType typeOf(Model model, String name) {
     String base = name.substring(name.indexOf('.') + 1);
     for (String stored : List.of(name, base)) {
       if (model.checkpoint().names().contains(stored)
@@ -117,7 +154,7 @@ public final class ModelExport {
         return model.checkpoint().info(stored).dtype();
       }
     }
-    return parameter.tied() == null ? DType.F32 : typeOf(model, parameter.tied());
+    return null;
   }
 
   private static void writeAs(Parameter parameter, DType type, WritableByteChannel out)
@@ -125,16 +162,21 @@ public final class ModelExport {
     try (Autograd.Mode paused = Autograd.pause();
         NDArray value = Ops.detach(parameter.value());
         NDArray stored = parameter.turned() ? value.transpose() : Ops.detach(value)) {
-      long rows = stored.getShape().get(0);
-      long step = Math.max(1, PART_ELEMENTS * rows / stored.size());
-      for (long from = 0; from < rows; from += step) {
-        try (NDArray part = stored.get(new NDIndex("{}:{}", from, Math.min(rows, from + step)));
-            NDArray typed = typed(part, type);
-            NDArray plain = typed.duplicate()) {
-          ByteBuffer bytes = plain.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
-          while (bytes.hasRemaining()) {
-            out.write(bytes);
-          }
+      write(stored, type, out);
+    }
+  }
+
+  private static void write(NDArray stored, DType type, WritableByteChannel out)
+      throws IOException {
+    long rows = stored.getShape().get(0);
+    long step = Math.max(1, PART_ELEMENTS * rows / stored.size());
+    for (long from = 0; from < rows; from += step) {
+      try (NDArray part = stored.get(new NDIndex("{}:{}", from, Math.min(rows, from + step)));
+          NDArray typed = typed(part, type);
+          NDArray plain = typed.duplicate()) {
+        ByteBuffer bytes = plain.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
+        while (bytes.hasRemaining()) {
+          out.write(bytes);
         }
       }
     }

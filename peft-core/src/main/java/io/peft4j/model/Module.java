@@ -14,6 +14,14 @@ public sealed interface Module permits Linear, Embedding, Norm {
    */
   List<Parameter> parameters();
 
+  /** {@return how many numbers the base has in this module, however they are stored} */
+  default long size() {
+    return parameters().stream()
+        .filter(parameter -> parameter.tied() == null)
+        .mapToLong(parameter -> parameter.shape().size())
+        .sum();
+  }
+
   /** {@return whether a training step needs gradients inside this module} */
   boolean trainable();
 }

@@ -27,6 +27,39 @@ public interface Projection {
   /** {@return W as it is stored, as float32 [out, in], a new array on {@code manager}} */
   NDArray storedWeight(NDManager manager);
 
+  /**
+   * {@return the weight that the stored one was made of, as float32 [out, in] on {@code manager};
+   * null where it is not at hand} That of a quantized weight is in the dense checkpoint it was read
+   * from.
+   */
+  default NDArray originalWeight(NDManager manager) {
+    return storedWeight(manager);
+  }
+
+  /**
+   * Keeps {@code weight}, float32 [out, in], as this projection keeps its own, to be used in the
+   * stored one's place.
+   *
+   * @throws UnsupportedOperationException where overlays on {@link Linear#weight} do that
+   */
+  default Replacement replacement(NDArray weight) {
+    throw new UnsupportedOperationException("the weight is dense");
+  }
+
+  /** A weight that can take the stored one's place. */
+  interface Replacement extends AutoCloseable {
+    /** {@return what it stands for, float32 [out, in], a new array on {@code manager}} */
+    NDArray weight(NDManager manager);
+
+    void lay();
+
+    /** Takes it away again, if it is there. */
+    void lift();
+
+    @Override
+    void close();
+  }
+
   /** {@return the bias [out], or null} */
   Parameter bias();
 
@@ -38,6 +71,18 @@ public interface Projection {
 
   /** Goes back to the stored weight, exactly. */
   void unmerge();
+
+  /** {@return whether a plain checkpoint of this family has the weight as [in, out]} */
+  default boolean turned() {
+    return false;
+  }
+
+  /**
+   * Called before a gradient is sent through what {@link #forward} has recorded, unless nothing
+   * else ran in between: a weight that is dense only while its layer runs is made so again. The
+   * graph holds the place of the dense weight, not a copy.
+   */
+  default void beforeBackward() {}
 
   /** {@return whether a gradient is wanted for the weight or the bias themselves} */
   boolean trainable();

@@ -24,6 +24,15 @@ interface Segment {
     return null;
   }
 
+  /** Called before a gradient is sent through a graph kept since the forward pass. */
+  default void beforeBackward() {
+    for (Module module : modules()) {
+      if (module instanceof Linear linear) {
+        linear.projection().beforeBackward();
+      }
+    }
+  }
+
   /** {@return how many elements its graph keeps for the backward pass, beside its input} */
   default long keptElements(TokenBatch batch) {
     return 0;

@@ -135,6 +135,8 @@ final class SegmentChain {
           try (Autograd.Mode mode = Autograd.record()) {
             y = run(i, inputs[i], pass, manager);
           }
+        } else {
+          segments.get(i).beforeBackward();
         }
         Autograd.backward(y, gradient);
         y.close();

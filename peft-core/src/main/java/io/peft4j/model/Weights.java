@@ -34,6 +34,7 @@ final class Weights {
   private final String baseName;
   private final double initializerRange;
   private final boolean newHead;
+  private final WeightFormat.Opened format;
   private final boolean streaming;
   private long mappedBytes;
   private final SplittableRandom random;
@@ -44,6 +45,7 @@ final class Weights {
    *     without a head lacks
    * @param initializerRange standard deviation for weights that the checkpoint lacks
    * @param newHead whether a head of another size than asked for is replaced by a new one
+   * @param format of linear modules' weights; null for dense ones only
    * @param streaming whether tensors are loaded when they are used, and not kept
    */
   Weights(
@@ -53,6 +55,7 @@ final class Weights {
       String baseName,
       double initializerRange,
       boolean newHead,
+      WeightFormat.Opened format,
       boolean streaming,
       long seed) {
     this.manager = manager;
@@ -61,6 +64,7 @@ final class Weights {
     this.baseName = baseName;
     this.initializerRange = initializerRange;
     this.newHead = newHead;
+    this.format = format;
     this.streaming = streaming;
     this.random = new SplittableRandom(seed);
   }
@@ -83,6 +87,39 @@ final class Weights {
     return streaming
         ? new Parameter(name, new Shape(shape), false, () -> stream(stored))
         : new Parameter(name, load(stored), false);
+  }
+
+  /**
+   * The linear module of that name.
+   *
+   * @param turned whether the checkpoint stores a dense weight as [in, out]
+   */
+  Linear linear(String name, long out, long in, boolean bias, boolean turned) {
+    Parameter biasOf = bias ? get(name + ".bias", out) : null;
+    Projection packed = packed(name, out, in, biasOf, turned);
+    if (packed != null) {
+      return new Linear(name, packed);
+    }
+    String weight = name + ".weight";
+    return new Linear(
+        name,
+        new DenseProjection(turned ? getTurned(weight, out, in) : get(weight, out, in), biasOf));
+  }
+
+  /** As {@link #linear}, with a bias, but what the checkpoint lacks is newly initialized. */
+  Linear linearOrNew(String name, long out, long in) {
+    Parameter bias = getOrZero(name + ".bias", out);
+    Projection packed = packed(name, out, in, bias, false);
+    return new Linear(
+        name,
+        packed != null ? packed : new DenseProjection(getOrDraw(name + ".weight", out, in), bias));
+  }
+
+  private Projection packed(String name, long out, long in, Parameter bias, boolean turned) {
+    String stored = format == null ? null : find(name + ".weight");
+    return stored == null
+        ? null
+        : format.load(new WeightFormat.Source(name, stored, out, in, turned), bias);
   }
 
   /** As {@link #get} for a matrix [rows, columns] that is stored as [columns, rows]. */
@@ -194,7 +231,9 @@ final class Weights {
       mappedBytes += info.length();
       return mapped;
     }
-    return convert(mapped);
+    NDArray converted = convert(mapped);
+    checkpoint.release(stored);
+    return converted;
   }
 
   /** {@return how many bytes of the checkpoint the tensors handed out so far are} */

@@ -192,6 +192,16 @@ public final class Checkpoint implements AutoCloseable {
     return file(name).source(name);
   }
 
+  /**
+   * Says that a tensor is not needed for now; see {@link SafetensorsFile#release}.
+   *
+   * @throws IllegalArgumentException if there is no tensor of that name
+   * @throws IllegalStateException if this is closed
+   */
+  public void release(String name) {
+    file(name).release(name);
+  }
+
   private SafetensorsFile file(String name) {
     SafetensorsFile file = fileOf.get(name);
     if (file == null) {

@@ -188,6 +188,17 @@ public final class SafetensorsFile implements AutoCloseable {
         });
   }
 
+  /**
+   * Says that a tensor is not needed for now: its pages leave this process's memory and are read
+   * again when touched.
+   *
+   * @throws IllegalArgumentException if the file has no tensor of that name
+   * @throws IllegalStateException if this is closed
+   */
+  public void release(String name) {
+    mapped().release(info(name).offset(), info(name).length());
+  }
+
   /** Unmaps the file. A second call does nothing. */
   @Override
   public synchronized void close() {

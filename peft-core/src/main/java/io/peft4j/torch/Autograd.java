@@ -39,6 +39,11 @@ public final class Autograd {
     return new Mode(false);
   }
 
+  /** {@return whether this thread records} */
+  public static boolean recording() {
+    return JniUtils.isGradMode();
+  }
+
   /** {@return {@code x}'s data as the start of a new graph, whose gradient can be asked for} */
   public static NDArray leaf(NDArray x) {
     NDArray leaf = Ops.detach(x);

@@ -7,7 +7,7 @@ import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
-import io.peft4j.model.Parameter;
+import io.peft4j.model.Module;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.torch.DropoutMask;
 import io.peft4j.train.TrainingArguments.GradientCheckpointing;
@@ -263,10 +263,7 @@ public final class Trainer {
     }
 
     private long baseParameters() {
-      return model.model().modules().parameters().stream()
-          .filter(parameter -> parameter.tied() == null)
-          .mapToLong((Parameter parameter) -> parameter.shape().size())
-          .sum();
+      return model.model().modules().leaves().stream().mapToLong(Module::size).sum();
     }
 
     private double epoch() {

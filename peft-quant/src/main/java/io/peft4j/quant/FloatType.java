@@ -1,5 +1,6 @@
 package io.peft4j.quant;
 
+import io.peft4j.safetensors.DType;
 import java.nio.ByteBuffer;
 
 /** The floating point types that weights come in and are dequantized to. */
@@ -39,6 +40,21 @@ public enum FloatType {
     }
     throw new QuantizationException(
         "unsupported float type '" + name + "', expected float32, float16 or bfloat16");
+  }
+
+  /**
+   * The type of a checkpoint's tensor.
+   *
+   * @throws QuantizationException if it is none of F32, F16 and BF16
+   */
+  public static FloatType of(DType type) {
+    return switch (type) {
+      case F32 -> F32;
+      case F16 -> F16;
+      case BF16 -> BF16;
+      default ->
+          throw new QuantizationException("expected F32, F16 or BF16 weights, found " + type);
+    };
   }
 
   /**

@@ -111,6 +111,18 @@ public final class FourBitTensor implements QuantizedTensor {
     return codes.duplicate().order(ByteOrder.LITTLE_ENDIAN);
   }
 
+  @Override
+  public QuantizationConfig config() {
+    return QuantizationConfig.of(type)
+        .withBlockSize(blockSize)
+        .withDoubleQuant(scales instanceof BlockScales.Nested);
+  }
+
+  @Override
+  public FourBitTensor withCodes(ByteBuffer other) {
+    return new FourBitTensor(type, blockSize, sourceType, shape, other, scales);
+  }
+
   /** The blocks' scales. */
   public BlockScales scales() {
     return scales;

@@ -106,6 +106,17 @@ public final class Int8Tensor implements QuantizedTensor {
     return codes.duplicate().order(ByteOrder.LITTLE_ENDIAN);
   }
 
+  /** {@inheritDoc} Outlier columns are not asked for again. */
+  @Override
+  public QuantizationConfig config() {
+    return QuantizationConfig.of(QuantType.INT8);
+  }
+
+  @Override
+  public Int8Tensor withCodes(ByteBuffer other) {
+    return new Int8Tensor(sourceType, shape, other, rowAbsmax, outliers);
+  }
+
   /** The rows' scales; element {@code [r, c]} is {@code code / 127 * rowAbsmax[r]}. */
   public float[] rowAbsmax() {
     return rowAbsmax;

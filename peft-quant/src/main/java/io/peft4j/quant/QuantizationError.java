@@ -15,6 +15,9 @@ public record QuantizationError(
     long count, double meanAbsolute, double meanRelative, double rootMeanSquare, double largest) {
   private static final double RELATIVE_FLOOR = 1e-8;
 
+  /** Elements compared at a time. */
+  private static final int RUN = 4096;
+
   /**
    * Compares with all cores, a few blocks dense at a time.
    *
@@ -30,6 +33,40 @@ public record QuantizationError(
   /** Compares float32 weights; see {@link #measure(ByteBuffer, FloatType, QuantizedTensor)}. */
   public static QuantizationError measure(float[] weight, QuantizedTensor packed) {
     return measure(FloatSource.of(weight), packed);
+  }
+
+  /**
+   * Compares two weights of float32 elements, little-endian, from position to limit.
+   *
+   * @throws QuantizationException if the sizes differ
+   */
+  public static QuantizationError between(ByteBuffer weight, ByteBuffer restored) {
+    FloatSource expected = FloatSource.of(weight, FloatType.F32);
+    FloatSource found = FloatSource.of(restored, FloatType.F32);
+    if (expected.count() != found.count()) {
+      throw new QuantizationException(
+          "cannot compare %d elements with %d".formatted(expected.count(), found.count()));
+    }
+    int count = Math.toIntExact(expected.count());
+    Sums total = new Sums();
+    Parallel.run(
+        (count + RUN - 1) / RUN,
+        RUN,
+        (from, to) -> {
+          int[] bits = new int[RUN];
+          int[] other = new int[RUN];
+          float[] values = new float[RUN];
+          for (int run = from; run < to; run++) {
+            int length = Math.min(RUN, count - run * RUN);
+            expected.reader().read(run * RUN, bits, length);
+            found.reader().read(run * RUN, other, length);
+            for (int i = 0; i < length; i++) {
+              values[i] = Float.intBitsToFloat(other[i]);
+            }
+            total.add(new Sums(bits, values, length));
+          }
+        });
+    return total.over(count);
   }
 
   private static QuantizationError measure(FloatSource weight, QuantizedTensor packed) {
@@ -51,14 +88,9 @@ public record QuantizationError(
           Dequantizer.decode(packed, from, to, FloatSink.of(restored), start);
           int[] bits = new int[length];
           weight.reader().read(start, bits, length);
-          total.add(new Sums(bits, restored));
+          total.add(new Sums(bits, restored, length));
         });
-    return new QuantizationError(
-        count,
-        total.absolute / count,
-        total.relative / count,
-        Math.sqrt(total.squared / count),
-        total.largest);
+    return total.over(count);
   }
 
   private static final class Sums {
@@ -69,8 +101,8 @@ public record QuantizationError(
 
     Sums() {}
 
-    Sums(int[] bits, float[] restored) {
-      for (int i = 0; i < bits.length; i++) {
+    Sums(int[] bits, float[] restored, int length) {
+      for (int i = 0; i < length; i++) {
         float value = Float.intBitsToFloat(bits[i]);
         double difference = Math.abs((double) restored[i] - value);
         absolute += difference;
@@ -78,6 +110,11 @@ public record QuantizationError(
         squared += difference * difference;
         largest = Math.max(largest, difference);
       }
+    }
+
+    QuantizationError over(int count) {
+      return new QuantizationError(
+          count, absolute / count, relative / count, Math.sqrt(squared / count), largest);
     }
 
     synchronized void add(Sums other) {

@@ -26,6 +26,16 @@ public sealed interface QuantizedTensor permits FourBitTensor, Int8Tensor {
    */
   ByteBuffer codes();
 
+  /** How a weight is quantized to be like this one. */
+  QuantizationConfig config();
+
+  /**
+   * This with its codes in other memory.
+   *
+   * @param codes a copy of {@link #codes()}; shared, not copied
+   */
+  QuantizedTensor withCodes(ByteBuffer codes);
+
   /**
    * Restores the weight in float32.
    *

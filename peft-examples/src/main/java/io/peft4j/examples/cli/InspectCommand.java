@@ -11,7 +11,7 @@ import io.peft4j.adapter.AdapterMix;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelConfig;
-import io.peft4j.model.Parameter;
+import io.peft4j.model.Module;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.safetensors.TensorInfo;
 import java.io.IOException;
@@ -94,11 +94,12 @@ final class InspectCommand implements Callable<Integer> {
     found.put("model_type", modelConfig.modelType());
     try (Checkpoint checkpoint = Checkpoint.open(folder)) {
       Map<String, Long> types = new TreeMap<>();
-      long parameters = 0;
+      QuantizedParts parts = QuantizedParts.of(checkpoint);
+      long parameters = parts.parameters();
       for (String name : checkpoint.names()) {
         TensorInfo info = checkpoint.info(name);
         types.merge(info.dtype().name(), info.elements(), Long::sum);
-        parameters += info.elements();
+        parameters += parts.contains(name) ? 0 : info.elements();
       }
       found.put("files", checkpoint.files().size());
       found.put("tensors", checkpoint.names().size());
@@ -106,6 +107,7 @@ final class InspectCommand implements Callable<Integer> {
       found.put("bytes", checkpoint.totalBytes());
       ObjectNode byType = found.putObject("elements_by_type");
       types.forEach(byType::put);
+      parts.describe(found);
     }
     if (targets) {
       inspectTargets(folder, found);
@@ -116,10 +118,7 @@ final class InspectCommand implements Callable<Integer> {
     try (Model base = Model.load(folder, LoadOptions.DEFAULT);
         AdaptedModel adapted = new AdaptedModel(base)) {
       AdapterMix added = AdapterMix.add(adapted, method.configs(taskType, folder.toString()), 0);
-      long total =
-          base.modules().parameters().stream()
-              .mapToLong((Parameter parameter) -> parameter.shape().size())
-              .sum();
+      long total = base.modules().leaves().stream().mapToLong(Module::size).sum();
       found.put("trainable_parameters", added.parameterCount());
       found.put("trainable_percent", 100.0 * added.parameterCount() / total);
       ArrayNode names = found.putArray("targets");

@@ -12,9 +12,8 @@ final class LoraOptions {
 
   @Option(
       names = {"--r", "--rank"},
-      defaultValue = "8",
-      description = "Rank. Default: ${DEFAULT-VALUE}.")
-  private int r;
+      description = "Rank. Default: 8; with --method qlora 32.")
+  private Integer r;
 
   @Option(
       names = {"--lora-alpha", "--lora_alpha"},
@@ -32,7 +31,8 @@ final class LoraOptions {
       names = {"--target-modules", "--target_modules"},
       split = ",",
       description =
-          "Names or ends of names of the modules to adapt, or all-linear. Default: by family.")
+          "Names or ends of names of the modules to adapt, or all-linear. Default: by family; with"
+              + " --method qlora all-linear.")
   private List<String> targetModules;
 
   @Option(
@@ -95,7 +95,7 @@ final class LoraOptions {
   @Option(
       names = {"--init-lora-weights", "--init_lora_weights"},
       defaultValue = "DEFAULT",
-      description = "default, gaussian, pissa, olora or random.")
+      description = "default, gaussian, pissa, olora, random, or loftq on a base quantized here.")
   private LoraInit init;
 
   @Option(
@@ -104,11 +104,21 @@ final class LoraOptions {
   private boolean loraBias;
 
   LoraConfig config(String taskType, String baseModel) {
+    return config(taskType, baseModel, false);
+  }
+
+  /**
+   * {@return the config of a new adapter}
+   *
+   * @param qlora whether rank 32 on all linear layers is what is not said otherwise
+   */
+  LoraConfig config(String taskType, String baseModel, boolean qlora) {
+    int rank = r != null ? r : qlora ? 32 : 8;
     return LoraConfig.builder()
-        .r(r)
+        .r(rank)
         .loraAlpha(loraAlpha)
         .loraDropout(loraDropout)
-        .targetModules(targets())
+        .targetModules(targets(qlora))
         .excludeModules(excludeModules == null ? null : new ModuleSelector(excludeModules, null))
         .modulesToSave(modulesToSave)
         .bias(bias)
@@ -125,13 +135,17 @@ final class LoraOptions {
         .build();
   }
 
-  /** {@return what is to be adapted, or null for the default} */
+  /** {@return what is to be adapted, or null for the method's default} */
   ModuleSelector targets() {
+    return targets(false);
+  }
+
+  private ModuleSelector targets(boolean qlora) {
     if (targetRegex != null) {
       return ModuleSelector.regex(targetRegex);
     }
     if (targetModules == null) {
-      return null;
+      return qlora ? ModuleSelector.allLinear() : null;
     }
     return targetModules.size() == 1
             && targetModules.get(0).equalsIgnoreCase(ModuleSelector.ALL_LINEAR)

@@ -41,8 +41,10 @@ final class MethodOptions {
       List.of("bottleneck", "pfeiffer", "houlsby", "parallel", "scaled-parallel");
 
   private static final String NAMES =
-      "lora, ia3, vera, loha, lokr, adalora, prefix-tuning, prompt-tuning, p-tuning, ln-tuning,"
-          + " bitfit, bottleneck (pfeiffer, houlsby, parallel, scaled-parallel), mam, unipelt, full (all parameters; a plain checkpoint)";
+      "lora, qlora (lora on all linear layers of a base in nf4 with double quantization), ia3, vera,"
+          + " loha, lokr, adalora, prefix-tuning, prompt-tuning, p-tuning, ln-tuning, bitfit,"
+          + " bottleneck (pfeiffer, houlsby, parallel, scaled-parallel), mam, unipelt, full (all"
+          + " parameters; saved as a plain checkpoint)";
 
   @Option(
       names = "--method",
@@ -112,6 +114,11 @@ final class MethodOptions {
     return methods.size() == 1 && methods.get(0).equalsIgnoreCase("full");
   }
 
+  /** {@return whether the base is to be in 4 bits unless the options say otherwise} */
+  boolean quantized() {
+    return methods.stream().anyMatch("qlora"::equalsIgnoreCase);
+  }
+
   private ObjectNode settings() throws IOException {
     ObjectMapper json = new ObjectMapper();
     if (settings == null) {
@@ -128,8 +135,8 @@ final class MethodOptions {
   }
 
   private AdapterConfig config(String name, JsonNode own, String taskType) {
-    if (name.equals("lora")) {
-      ObjectNode json = lora.config(taskType, null).toJson();
+    if (name.equals("lora") || name.equals("qlora")) {
+      ObjectNode json = lora.config(taskType, null, name.equals("qlora")).toJson();
       own.properties().forEach(entry -> json.set(entry.getKey(), entry.getValue()));
       return LoraConfig.ofJson(json);
     }

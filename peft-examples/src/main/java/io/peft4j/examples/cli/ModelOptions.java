@@ -11,6 +11,8 @@ import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelConfig;
+import io.peft4j.quant.QuantizationConfig;
+import io.peft4j.quant.projection.QuantizedFormat;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,6 +21,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Which model to run. */
@@ -31,8 +34,14 @@ final class ModelOptions {
       description = "A Hugging Face model folder, or a hub id org/name[@revision].")
   private String model;
 
-  @Option(names = "--bf16", description = "Compute in bfloat16.")
-  private boolean bf16;
+  @Option(
+      names = "--bf16",
+      negatable = true,
+      fallbackValue = "true",
+      description = "Compute in bfloat16. Default: only with --method qlora.")
+  private Boolean bf16;
+
+  @Mixin private QuantizationOptions quantization;
 
   @Option(
       names = "--stream-layers",
@@ -56,9 +65,29 @@ final class ModelOptions {
   }
 
   LoadOptions loadOptions() {
+    return loadOptions(false);
+  }
+
+  /**
+   * {@return how to load the model}
+   *
+   * @param qlora whether to do what QLoRA does where nothing else is said: NF4 with double
+   *     quantization, in bfloat16
+   */
+  LoadOptions loadOptions(boolean qlora) {
+    boolean half = bf16 == null ? qlora : bf16;
     return LoadOptions.DEFAULT
-        .withPrecision(bf16 ? Precision.BFLOAT16 : Precision.FLOAT32)
+        .withPrecision(half ? Precision.BFLOAT16 : Precision.FLOAT32)
+        .withFormat(format(qlora))
         .withStreaming(streamLayers);
+  }
+
+  /**
+   * {@return the format that weights are asked to be in, or null for the one they are stored in}
+   */
+  QuantizedFormat format(boolean qlora) {
+    QuantizationConfig config = quantization.config(qlora);
+    return config == null ? null : QuantizedFormat.of(config).skipping(quantization.skip());
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.peft4j.examples.cli;
 
 import io.peft4j.examples.CodeLm;
+import io.peft4j.examples.QloraChat;
 import io.peft4j.examples.SentimentLora;
 import io.peft4j.examples.importer.ImportCommand;
 import java.io.PrintWriter;
@@ -22,11 +23,13 @@ import picocli.CommandLine.ParameterException;
       ScoreCommand.class,
       GenerateCommand.class,
       MergeCommand.class,
+      QuantizeCommand.class,
       InspectCommand.class,
       BenchCommand.class,
       BenchCausalCommand.class,
       DoctorCommand.class,
       ImportCommand.class,
+      QloraChat.class,
       SentimentLora.class,
       CodeLm.class
     })

@@ -1,12 +1,9 @@
 package io.peft4j.quant.checkpoint;
 
 import io.peft4j.io.AtomicFiles;
-import io.peft4j.quant.FloatType;
 import io.peft4j.quant.QuantizationConfig;
-import io.peft4j.quant.QuantizationError;
 import io.peft4j.quant.QuantizationException;
 import io.peft4j.quant.QuantizedTensor;
-import io.peft4j.quant.Quantizer;
 import io.peft4j.quant.bnb.BnbFormat;
 import io.peft4j.quant.checkpoint.WeightSelection.Choice;
 import io.peft4j.safetensors.Checkpoint;
@@ -14,7 +11,6 @@ import io.peft4j.safetensors.CheckpointWriter;
 import io.peft4j.safetensors.TensorInfo;
 import io.peft4j.safetensors.TensorSource;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -118,33 +114,13 @@ public final class CheckpointQuantizer {
   private QuantizedTensor quantize(
       Checkpoint checkpoint, String name, Choice choice, List<QuantizedWeight> done) {
     TensorInfo info = checkpoint.info(name);
-    try {
-      FloatType type = floatType(info);
-      ByteBuffer dense = checkpoint.bytes(name);
-      long[] shape = info.dimensions();
-      if (choice == Choice.TRANSPOSE_AND_QUANTIZE) {
-        dense = Transpose.of(dense, type, (int) shape[0], (int) shape[1]);
-        shape = new long[] {shape[1], shape[0]};
-      }
-      QuantizedTensor packed = new Quantizer(config).quantize(dense, type, shape);
-      QuantizationError error = QuantizationError.measure(dense, type, packed);
-      done.add(new QuantizedWeight(name, info.shape(), info.length(), packed.storedBytes(), error));
-      return packed;
-    } catch (QuantizationException e) {
-      throw new QuantizationException(
-          "%s: '%s': %s".formatted(checkpoint.path(), name, e.getMessage()), e);
-    }
-  }
-
-  private static FloatType floatType(TensorInfo info) {
-    return switch (info.dtype()) {
-      case F32 -> FloatType.F32;
-      case F16 -> FloatType.F16;
-      case BF16 -> FloatType.BF16;
-      default ->
-          throw new QuantizationException(
-              "expected F32, F16 or BF16 weights, found " + info.dtype());
-    };
+    DenseWeight weight = new DenseWeight(checkpoint, name, choice == Choice.TRANSPOSE_AND_QUANTIZE);
+    QuantizedTensor packed = weight.quantize(config);
+    done.add(
+        new QuantizedWeight(
+            name, info.shape(), info.length(), packed.storedBytes(), weight.error(packed)));
+    checkpoint.release(name);
+    return packed;
   }
 
   private static String module(String weight) {

@@ -16,7 +16,12 @@ public interface WeightSelection {
     /** A linear layer that stays dense; it is named in {@code llm_int8_skip_modules}. */
     KEEP_LINEAR,
     /** Not a linear layer's weight. */
-    KEEP
+    KEEP;
+
+    /** Whether the tensor is quantized. */
+    public boolean quantizes() {
+      return this == QUANTIZE || this == TRANSPOSE_AND_QUANTIZE;
+    }
   }
 
   /**
@@ -26,6 +31,27 @@ public interface WeightSelection {
    * @param shape the tensor's shape
    */
   Choice choose(String name, List<Long> shape);
+
+  /**
+   * This, keeping more linear layers dense.
+   *
+   * @param modules names, or their ends after a dot, or what contains them
+   */
+  default WeightSelection keeping(List<String> modules) {
+    return (name, shape) -> {
+      Choice choice = choose(name, shape);
+      String module = name.substring(0, Math.max(0, name.lastIndexOf('.')));
+      boolean kept = modules.stream().anyMatch(kind -> names(kind, module));
+      return kept && choice.quantizes() ? Choice.KEEP_LINEAR : choice;
+    };
+  }
+
+  private static boolean names(String kind, String module) {
+    return module.equals(kind)
+        || module.startsWith(kind + ".")
+        || module.endsWith("." + kind)
+        || module.contains("." + kind + ".");
+  }
 
   /**
    * Hugging Face's rule: linear layers but the output head. Heads of classifiers, which training

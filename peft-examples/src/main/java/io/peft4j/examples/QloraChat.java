@@ -1,0 +1,244 @@
+package io.peft4j.examples;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.ModuleSelector;
+import io.peft4j.data.CausalDataset;
+import io.peft4j.data.CausalExample;
+import io.peft4j.examples.cli.ProgressBarListener;
+import io.peft4j.generate.Generated;
+import io.peft4j.generate.GenerationConfig;
+import io.peft4j.generate.Generator;
+import io.peft4j.hub.HubConfig;
+import io.peft4j.hub.ModelHub;
+import io.peft4j.model.CausalLm;
+import io.peft4j.model.LoadOptions;
+import io.peft4j.quant.QuantType;
+import io.peft4j.quant.QuantizationConfig;
+import io.peft4j.quant.projection.QuantizedFormat;
+import io.peft4j.text.CausalTokenizer;
+import io.peft4j.torch.Precision;
+import io.peft4j.train.CausalSet;
+import io.peft4j.train.Trainer;
+import io.peft4j.train.TrainingArguments;
+import io.peft4j.train.TrainingArguments.GradientCheckpointing;
+import io.peft4j.train.report.MetricsJsonLines;
+import io.peft4j.train.report.ProcessMemory;
+import io.peft4j.train.report.TrainingListener;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/**
+ * Practice project 2, {@code chat}: teaches a language model whose weights are kept in 4 bits to
+ * follow instructions (QLoRA), and says what memory that was expected to take and took.
+ *
+ * <p>{@link #call} is the whole story.
+ */
+@Command(
+    name = "chat",
+    description = "Practice project: instruction tuning on a base in 4 bits, with its memory.",
+    mixinStandardHelpOptions = true,
+    showDefaultValues = true)
+public final class QloraChat implements Callable<Integer> {
+
+  private static final String TASKS = "java_tasks.jsonl";
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--model",
+      paramLabel = "DIR|ID",
+      defaultValue = "code-lm/base",
+      description = "A causal language model; the default is what 'peft code' makes.")
+  private String model;
+
+  @Option(
+      names = "--data",
+      paramLabel = "FILE",
+      description =
+          "Instructions, as for 'peft train --task causal-lm'; default: small Java tasks.")
+  private Path data;
+
+  @Option(names = "--output", paramLabel = "DIR", defaultValue = "qlora-chat")
+  private Path output;
+
+  @Option(names = "--quantization", defaultValue = "nf4", description = "nf4, fp4 or int8.")
+  private String quantization;
+
+  @Option(names = "--rank", defaultValue = "32", description = "Rank r of the update; alpha is r.")
+  private int rank;
+
+  @Option(names = "--steps", defaultValue = "60", description = "Updates.")
+  private int steps;
+
+  @Option(names = "--batch-size", defaultValue = "8", description = "Examples in an update.")
+  private int batchSize;
+
+  @Option(names = "--max-length", defaultValue = "256", description = "Tokens of an example.")
+  private int maxLength;
+
+  @Option(names = "--learning-rate", defaultValue = "2e-3", description = "The highest.")
+  private double learningRate;
+
+  @Option(names = "--gradient-checkpointing", description = "Run layers again to save memory.")
+  private boolean recompute;
+
+  @Option(names = "--seed", defaultValue = "42", description = "Of factors and order.")
+  private long seed;
+
+  @Option(names = "--plan", description = "Only print what Llamas of 7 B to 70 B would take.")
+  private boolean plan;
+
+  @Override
+  public Integer call() throws IOException {
+    QuantType type = QuantType.of(quantization);
+    QuantizationConfig config = QuantizationConfig.of(type).withDoubleQuant(type.is4Bit());
+    if (plan) {
+      say("%s", MemoryPlan.table(config, rank));
+      return 0;
+    }
+    Path folder = locate();
+    LoadOptions options =
+        LoadOptions.DEFAULT
+            .withPrecision(Precision.BFLOAT16)
+            .withFormat(QuantizedFormat.of(config));
+    Files.createDirectories(output);
+    measure("before loading");
+    try (CausalLm lm = CausalLm.load(folder, options);
+        CausalTokenizer tokenizer = CausalTokenizer.of(folder, lm.model());
+        AdaptedModel adapted = new AdaptedModel(lm.model())) {
+      measure("with the base in " + type.id());
+      CausalDataset tasks =
+          CausalDataset.read(data == null ? bundled() : data, StandardCharsets.UTF_8);
+      CausalSet.Split split =
+          CausalSet.of(tasks, tokenizer, lm.model(), maxLength).split(0.15, seed);
+      List<String> prompts = prompts(tasks);
+      double before = perplexity(split.heldOut(), lm);
+      say("%d tasks to learn, %d held out", split.train().size(), split.heldOut().size());
+      say("answers of the base:");
+      answer(lm, tokenizer, prompts);
+
+      say("%nexpected: %s", expected(lm, config));
+      LoraConfig lora =
+          LoraConfig.builder()
+              .r(rank)
+              .loraAlpha(rank)
+              .targetModules(ModuleSelector.allLinear())
+              .taskType("CAUSAL_LM")
+              .baseModel(folder.toString())
+              .build();
+      adapted.add("chat", lora, seed);
+      train(adapted, split.train());
+      measure("after training");
+
+      double after = perplexity(split.heldOut(), lm);
+      say("%nperplexity of the held-out answers: %.2f, before %.2f", after, before);
+      say("answers with the adapter:");
+      answer(lm, tokenizer, prompts);
+      say("%nadapter: %s", output);
+      return after < before ? 0 : 1;
+    }
+  }
+
+  private Path locate() throws IOException {
+    if (model.equals("code-lm/base") && !Files.isDirectory(Path.of(model))) {
+      throw new IOException(
+          "there is no code-lm/base yet: run 'peft code' first, which makes it, or name a --model");
+    }
+    return new ModelHub(HubConfig.fromEnvironment(System.getenv())).locate(model);
+  }
+
+  private Path bundled() throws IOException {
+    Path file = output.resolve(TASKS);
+    try (InputStream in = QloraChat.class.getResourceAsStream(TASKS)) {
+      Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
+    }
+    return file;
+  }
+
+  private void train(AdaptedModel adapted, CausalSet train) throws IOException {
+    TrainingArguments arguments =
+        TrainingArguments.builder()
+            .maxSteps(steps)
+            .perDeviceTrainBatchSize(batchSize)
+            .learningRate(learningRate)
+            .warmupRatio(0.05)
+            .gradientCheckpointing(recompute ? GradientCheckpointing.ON : GradientCheckpointing.OFF)
+            .seed(seed)
+            .build();
+    MetricsJsonLines metrics = new MetricsJsonLines(output.resolve("metrics.jsonl"));
+    Map<String, String> metadata = Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
+    try (TrainingListener listener =
+        TrainingListener.all(List.of(ProgressBarListener.forConsole(20), metrics))) {
+      new Trainer(adapted, "chat", arguments, train, null, listener, output, metadata).train(false);
+    }
+  }
+
+  /** Beside the process itself, which was measured before loading. */
+  private MemoryPlan expected(CausalLm lm, QuantizationConfig config) {
+    JsonNode json = lm.model().config().json();
+    long hidden = json.path("hidden_size").asLong();
+    long heads = json.path("num_attention_heads").asLong();
+    MemoryPlan.Shape shape =
+        new MemoryPlan.Shape(
+            json.path("num_hidden_layers").asLong(),
+            hidden,
+            hidden / heads * json.path("num_key_value_heads").asLong(heads),
+            json.path("intermediate_size").asLong(),
+            json.path("vocab_size").asLong());
+    return MemoryPlan.of(shape, config, rank, (long) batchSize * maxLength, recompute);
+  }
+
+  private static double perplexity(CausalSet set, CausalLm lm) {
+    return set.evaluate(lm.model(), 16).get("perplexity");
+  }
+
+  /** The first few tasks, without their answers. */
+  private static List<String> prompts(CausalDataset tasks) {
+    return tasks.examples().stream()
+        .map(
+            example ->
+                example instanceof CausalExample.Completion completion
+                    ? completion.prompt()
+                    : example instanceof CausalExample.Instruction task
+                        ? task.instruction() + "\n" + task.input()
+                        : "")
+        .filter(prompt -> !prompt.isBlank())
+        .limit(3)
+        .toList();
+  }
+
+  private void answer(CausalLm lm, CausalTokenizer tokenizer, List<String> prompts) {
+    GenerationConfig config = GenerationConfig.greedy().withMaxNewTokens(48);
+    List<Generated> found = new Generator(lm, tokenizer).generateTexts(prompts, config);
+    for (int i = 0; i < prompts.size(); i++) {
+      String text = prompts.get(i) + "»" + found.get(i).text();
+      say("  | %s", text.strip().replace("\n", "\n  | "));
+    }
+  }
+
+  private void measure(String when) {
+    ProcessMemory memory = ProcessMemory.now();
+    memory.peakRssBytes().ifPresent(peak -> say("%s: peak memory %d MB", when, peak / 1_000_000));
+  }
+
+  private void say(String format, Object... values) {
+    PrintWriter out = spec.commandLine().getOut();
+    out.println(String.format(Locale.ROOT, format, values));
+    out.flush();
+  }
+}

@@ -1,0 +1,131 @@
+package io.peft4j.examples.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.model.ModelConfig;
+import io.peft4j.quant.QuantizationConfig;
+import io.peft4j.quant.QuantizationError;
+import io.peft4j.quant.checkpoint.CheckpointQuantizer;
+import io.peft4j.quant.checkpoint.QuantizedWeight;
+import io.peft4j.quant.checkpoint.WeightSelection;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code peft quantize}: a checkpoint to one in 4 or 8 bits, as bitsandbytes stores it. */
+@Command(
+    name = "quantize",
+    description = "Write a quantized copy of a model, which transformers with bitsandbytes loads.",
+    mixinStandardHelpOptions = true)
+final class QuantizeCommand implements Callable<Integer> {
+
+  private static final String ROW = "%-52s %14s %11s %11s %11s %11s%n";
+
+  @Option(names = "--model", required = true, paramLabel = "DIR|ID", description = "The base.")
+  private String model;
+
+  @Option(names = "--output", required = true, paramLabel = "DIR", description = "Folder to write.")
+  private Path output;
+
+  @Mixin private QuantizationOptions quantization;
+
+  @Option(names = "--json", description = "Print JSON lines, one a weight and a summary.")
+  private boolean json;
+
+  @Option(names = "--config", description = "YAML file with options; flags override it.")
+  private Path config;
+
+  @Override
+  public Integer call() throws IOException {
+    QuantizationConfig wanted = quantization.config(false);
+    if (wanted == null) {
+      throw new IllegalArgumentException("name --quantization nf4, fp4 or int8");
+    }
+    Path folder = ModelOptions.locate(model);
+    String modelType = ModelConfig.read(folder).modelType();
+    if (!json) {
+      System.out.printf(
+          Locale.ROOT, ROW, "weight", "shape", "abs error", "rel error", "rms error", "largest");
+    }
+    List<QuantizedWeight> done =
+        new CheckpointQuantizer(wanted)
+            .quantize(
+                folder,
+                output,
+                WeightSelection.linearLayers(modelType).keeping(quantization.skip()),
+                this::report);
+    summarize(done);
+    return 0;
+  }
+
+  private void report(QuantizedWeight weight) {
+    QuantizationError error = weight.error();
+    if (json) {
+      print(
+          errors(JsonNodeFactory.instance.objectNode().put("weight", weight.name()), error)
+              .put("shape", weight.shape().toString())
+              .put("dense_bytes", weight.denseBytes())
+              .put("stored_bytes", weight.storedBytes()));
+      return;
+    }
+    System.out.printf(
+        Locale.ROOT,
+        ROW,
+        weight.name(),
+        weight.shape(),
+        "%.3e".formatted(error.meanAbsolute()),
+        "%.4f".formatted(error.meanRelative()),
+        "%.3e".formatted(error.rootMeanSquare()),
+        "%.3e".formatted(error.largest()));
+  }
+
+  private static ObjectNode errors(ObjectNode node, QuantizationError error) {
+    return node.put("mean_absolute", error.meanAbsolute())
+        .put("mean_relative", error.meanRelative())
+        .put("root_mean_square", error.rootMeanSquare())
+        .put("largest", error.largest());
+  }
+
+  private void summarize(List<QuantizedWeight> done) {
+    long dense = done.stream().mapToLong(QuantizedWeight::denseBytes).sum();
+    long stored = done.stream().mapToLong(QuantizedWeight::storedBytes).sum();
+    long count = done.stream().mapToLong(weight -> weight.error().count()).sum();
+    double bits = 8.0 * stored / count;
+    if (json) {
+      print(
+          JsonNodeFactory.instance
+              .objectNode()
+              .put("output", output.toString())
+              .put("weights", done.size())
+              .put("parameters", count)
+              .put("dense_bytes", dense)
+              .put("stored_bytes", stored)
+              .put("bits_per_weight", bits));
+      return;
+    }
+    System.out.printf(
+        Locale.ROOT,
+        "%d weights, %,d numbers: %.1f MB to %.1f MB, %.3f bits a weight; saved in %s%n",
+        done.size(),
+        count,
+        dense / 1e6,
+        stored / 1e6,
+        bits,
+        output);
+  }
+
+  private static void print(ObjectNode node) {
+    try {
+      System.out.println(new ObjectMapper().writeValueAsString(node));
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("a tree of numbers and texts is always JSON", e);
+    }
+  }
+}

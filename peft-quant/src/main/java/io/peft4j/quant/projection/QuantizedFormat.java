@@ -1,0 +1,178 @@
+package io.peft4j.quant.projection;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import com.fasterxml.jackson.databind.JsonNode;
+import io.peft4j.model.ModelConfig;
+import io.peft4j.model.Parameter;
+import io.peft4j.model.Projection;
+import io.peft4j.model.WeightFormat;
+import io.peft4j.quant.FloatType;
+import io.peft4j.quant.QuantizationConfig;
+import io.peft4j.quant.QuantizationException;
+import io.peft4j.quant.QuantizedTensor;
+import io.peft4j.quant.bnb.BnbFormat;
+import io.peft4j.quant.checkpoint.DenseWeight;
+import io.peft4j.quant.checkpoint.WeightSelection;
+import io.peft4j.quant.kernel.QuantKernels;
+import io.peft4j.safetensors.Checkpoint;
+import io.peft4j.torch.NativeTensor;
+import io.peft4j.torch.Ops;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Loads models on few-bit weights: those of a folder that bitsandbytes or {@code peft quantize}
+ * wrote, whose codes stay the file's mapped pages; or those of a dense folder, quantized tensor by
+ * tensor while they are loaded. Output heads and classifiers stay dense, as in transformers.
+ *
+ * <pre>{@code
+ * QuantizedFormat nf4 = QuantizedFormat.of(QuantizationConfig.nf4().withDoubleQuant(true));
+ * CausalLm model = CausalLm.load(folder, LoadOptions.DEFAULT.withFormat(nf4));
+ * }</pre>
+ */
+public final class QuantizedFormat implements WeightFormat {
+
+  private final QuantizationConfig config;
+  private final List<String> skip;
+  private final Merging merging;
+
+  /** The format of a folder that is quantized already, as its {@code config.json} has it. */
+  public QuantizedFormat() {
+    this(null, List.of(), Merging.DENSE);
+  }
+
+  private QuantizedFormat(QuantizationConfig config, List<String> skip, Merging merging) {
+    this.config = config;
+    this.skip = List.copyOf(skip);
+    this.merging = merging;
+  }
+
+  /** {@return the format for a dense folder that is to be quantized so, or a folder that is} */
+  public static QuantizedFormat of(QuantizationConfig config) {
+    return new QuantizedFormat(config, List.of(), Merging.DENSE);
+  }
+
+  /**
+   * {@return this, leaving more modules dense}
+   *
+   * @param modules names, or their ends after a dot, or what contains them
+   */
+  public QuantizedFormat skipping(List<String> modules) {
+    return new QuantizedFormat(config, modules, merging);
+  }
+
+  /** {@return this, where merged weights are kept so} */
+  public QuantizedFormat merging(Merging how) {
+    return new QuantizedFormat(config, skip, how);
+  }
+
+  @Override
+  public Opened open(ModelConfig model, Checkpoint checkpoint, NDManager manager) {
+    JsonNode stored = model.json().path("quantization_config");
+    if (!stored.isObject() && config == null) {
+      throw new QuantizationException(
+          checkpoint.path() + ": expected a 'quantization_config' in config.json, found none");
+    }
+    FloatType compute =
+        stored.isObject()
+            ? StoredConfig.read(checkpoint, stored, config).computeType()
+            : config.computeType();
+    return new Loader(stored.isObject(), compute, model.modelType(), checkpoint, manager);
+  }
+
+  /** Loads the weights of one model. */
+  private final class Loader implements Opened {
+    private final boolean stored;
+    private final WeightSelection selection;
+    private final Checkpoint checkpoint;
+    private final NDManager manager;
+    private final Workspace workspace;
+    private final QuantKernels kernels;
+
+    /**
+     * @param stored whether the checkpoint is quantized
+     */
+    Loader(
+        boolean stored,
+        FloatType compute,
+        String modelType,
+        Checkpoint checkpoint,
+        NDManager manager) {
+      this.stored = stored;
+      this.selection = WeightSelection.linearLayers(modelType).keeping(skip);
+      this.checkpoint = checkpoint;
+      this.manager = manager;
+      // float16 is slow on processors, and float32 holds it
+      this.workspace =
+          new Workspace(manager, compute == FloatType.BF16 ? FloatType.BF16 : FloatType.F32);
+      this.kernels =
+          QuantKernels.available().stream()
+              .filter(candidate -> !candidate.onDevice())
+              .findFirst()
+              .orElseThrow();
+    }
+
+    @Override
+    public Projection load(Source source, Parameter bias) {
+      QuantizedTensor weight = weight(source);
+      if (weight == null) {
+        return null;
+      }
+      long[] expected = {source.out(), source.in()};
+      if (!Arrays.equals(weight.shape(), expected)) {
+        throw new QuantizationException(
+            "%s: '%s': expected shape %s, found %s"
+                .formatted(
+                    checkpoint.path(),
+                    source.tensor(),
+                    Arrays.toString(expected),
+                    Arrays.toString(weight.shape())));
+      }
+      return new QuantizedProjection(
+          manager,
+          source,
+          weight,
+          kernels,
+          workspace,
+          merging,
+          bias,
+          stored ? null : owner -> original(source, owner));
+    }
+
+    private QuantizedTensor weight(Source source) {
+      if (BnbFormat.isQuantized(checkpoint, source.tensor())) {
+        return BnbFormat.read(checkpoint, source.tensor());
+      }
+      // what a quantized folder keeps dense stays so
+      if (stored || !wants(source)) {
+        return null;
+      }
+      QuantizedTensor packed =
+          new DenseWeight(checkpoint, source.tensor(), source.turned()).quantize(config);
+      checkpoint.release(source.tensor());
+      return outsideTheHeap(packed);
+    }
+
+    private NDArray original(Source source, NDManager owner) {
+      float[] dense = new DenseWeight(checkpoint, source.tensor(), source.turned()).toFloats();
+      checkpoint.release(source.tensor());
+      return owner.create(dense, new Shape(source.out(), source.in()));
+    }
+
+    private boolean wants(Source source) {
+      List<Long> shape = checkpoint.info(source.tensor()).shape();
+      return selection.choose(source.tensor(), shape).quantizes();
+    }
+
+    private QuantizedTensor outsideTheHeap(QuantizedTensor packed) {
+      ByteBuffer codes = packed.codes();
+      NDArray memory = Ops.empty(manager, NativeTensor.Type.UINT8, new Shape(codes.remaining()));
+      ByteBuffer copy = memory.toByteBuffer(true);
+      copy.duplicate().put(codes);
+      return packed.withCodes(copy);
+    }
+  }
+}

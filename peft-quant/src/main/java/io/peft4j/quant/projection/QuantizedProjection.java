@@ -1,0 +1,285 @@
+package io.peft4j.quant.projection;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.peft4j.model.Parameter;
+import io.peft4j.model.Projection;
+import io.peft4j.model.WeightFormat;
+import io.peft4j.quant.FloatType;
+import io.peft4j.quant.QuantizationError;
+import io.peft4j.quant.QuantizedTensor;
+import io.peft4j.quant.Quantizer;
+import io.peft4j.quant.kernel.PackedWeight;
+import io.peft4j.quant.kernel.QuantKernels;
+import io.peft4j.torch.Autograd;
+import io.peft4j.torch.NativeTensor;
+import io.peft4j.torch.Ops;
+import io.peft4j.torch.Precision;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.function.Function;
+
+/**
+ * A projection on a packed weight (QLoRA, Dettmers et al., 2023): {@code y = x dequantize(W)ᵀ + b}
+ * in the type of the workspace, given in {@code x}'s type. The dense weight lives in a {@link Room}
+ * while its layer runs, and again while the layer's gradient, {@code dy W}, is computed.
+ */
+public final class QuantizedProjection implements Projection {
+
+  private final NDManager manager;
+  private final QuantKernels kernels;
+  private final Workspace workspace;
+  private final Merging merging;
+  private final Parameter bias;
+  private final QuantizedTensor base;
+  private final Function<NDManager, NDArray> original;
+  private final PackedWeight basePacked;
+  private final Room room;
+  private final boolean turned;
+  private NDArray ownView;
+  private NDArray sharedView;
+  private QuantizedTensor tensor;
+  private PackedWeight packed;
+  private PackedWeight merged;
+  private NDArray dense;
+  private QuantizationError mergeError;
+
+  /**
+   * @param manager owner of a dense merged weight
+   * @param base [out, in]
+   * @param bias [out], or null
+   * @param original gives the dense weight that the base was made of, or null
+   */
+  QuantizedProjection(
+      NDManager manager,
+      WeightFormat.Source source,
+      QuantizedTensor base,
+      QuantKernels kernels,
+      Workspace workspace,
+      Merging merging,
+      Parameter bias,
+      Function<NDManager, NDArray> original) {
+    this.manager = manager;
+    this.kernels = kernels;
+    this.workspace = workspace;
+    this.merging = merging;
+    this.bias = bias;
+    this.base = base;
+    this.original = original;
+    this.basePacked = kernels.place(base);
+    this.tensor = base;
+    this.packed = basePacked;
+    this.turned = source.turned();
+    this.room = workspace.own(source.module(), base.count());
+  }
+
+  @Override
+  public NDArray forward(NDArray x) {
+    NDArray typed = typed(x);
+    NDArray weight = dense != null ? dense : decoded();
+    NDArray y = Ops.linear(typed, weight, bias == null ? null : Ops.typedLike(typed, bias.value()));
+    return Ops.typedLike(x, y);
+  }
+
+  /** {@return {@code x} in the type that matmuls run in, on {@code x}'s manager} */
+  private NDArray typed(NDArray x) {
+    return isBfloat16() == Ops.isBfloat16(x) ? x : precision().cast(x);
+  }
+
+  private boolean isBfloat16() {
+    return workspace.type() == FloatType.BF16;
+  }
+
+  private Precision precision() {
+    return isBfloat16() ? Precision.BFLOAT16 : Precision.FLOAT32;
+  }
+
+  private NDArray decoded() {
+    if (Autograd.recording()) {
+      room.fill(packed);
+      if (ownView == null) {
+        ownView = room.view(out(), in());
+      }
+      return ownView;
+    }
+    workspace.shared().fill(packed);
+    if (sharedView == null) {
+      sharedView = workspace.shared().view(out(), in());
+    }
+    return sharedView;
+  }
+
+  @Override
+  public void beforeBackward() {
+    if (dense == null && ownView != null) {
+      room.fill(packed);
+    }
+  }
+
+  @Override
+  public long in() {
+    return basePacked.inputs();
+  }
+
+  @Override
+  public long out() {
+    return basePacked.outputs();
+  }
+
+  @Override
+  public NDArray weight(NDManager manager) {
+    return dense != null ? wideCopy(dense, manager) : decode(tensor, manager);
+  }
+
+  @Override
+  public NDArray storedWeight(NDManager manager) {
+    return decode(base, manager);
+  }
+
+  private static NDArray wideCopy(NDArray array, NDManager manager) {
+    try (NDArray wide = Ops.toFloat32(array)) {
+      NDArray copy = wide.duplicate();
+      copy.attach(manager);
+      return copy;
+    }
+  }
+
+  private static NDArray decode(QuantizedTensor tensor, NDManager manager) {
+    NDArray wide = Ops.empty(manager, NativeTensor.Type.FLOAT32, new Shape(tensor.shape()));
+    tensor.dequantize(wide.toByteBuffer(true), FloatType.F32);
+    return wide;
+  }
+
+  @Override
+  public boolean turned() {
+    return turned;
+  }
+
+  @Override
+  public Parameter bias() {
+    return bias;
+  }
+
+  /** {@return the weight in use as it is packed: the base's, or the merged one quantized again} */
+  public QuantizedTensor packed() {
+    return tensor;
+  }
+
+  /** {@return the base's weight, which nothing changes} */
+  public QuantizedTensor base() {
+    return base;
+  }
+
+  /** {@return whether a merged weight is kept dense at the moment} */
+  public boolean isDense() {
+    return dense != null;
+  }
+
+  /**
+   * {@return how far the weight in use is from the merged one it was made of, null where nothing is
+   * merged}
+   */
+  public QuantizationError mergeError() {
+    return mergeError;
+  }
+
+  @Override
+  public NDArray originalWeight(NDManager owner) {
+    return original == null ? null : original.apply(owner);
+  }
+
+  @Override
+  public Replacement replacement(NDArray weight) {
+    QuantizedTensor quantized =
+        new Quantizer(base.config()).quantize(bytes(weight), FloatType.F32, base.shape());
+    return new Packed(quantized, kernels.place(quantized));
+  }
+
+  /** A packed weight in the base's place. */
+  private final class Packed implements Replacement {
+    private final QuantizedTensor mine;
+    private final PackedWeight placed;
+
+    Packed(QuantizedTensor mine, PackedWeight placed) {
+      this.mine = mine;
+      this.placed = placed;
+    }
+
+    @Override
+    public NDArray weight(NDManager owner) {
+      return decode(mine, owner);
+    }
+
+    @Override
+    public void lay() {
+      dropMerged();
+      tensor = mine;
+      packed = placed;
+    }
+
+    @Override
+    public void lift() {
+      if (packed == placed) {
+        tensor = base;
+        packed = basePacked;
+      }
+    }
+
+    @Override
+    public void close() {
+      lift();
+      placed.close();
+    }
+  }
+
+  @Override
+  public void merge(NDArray weight) {
+    dropMerged();
+    try (weight) {
+      ByteBuffer values = bytes(weight);
+      if (merging == Merging.REQUANTIZE) {
+        tensor = new Quantizer(base.config()).quantize(values, FloatType.F32, base.shape());
+        merged = kernels.place(tensor);
+        packed = merged;
+        mergeError = QuantizationError.measure(values, FloatType.F32, tensor);
+        return;
+      }
+      try (NDArray typed = precision().cast(weight)) {
+        dense = typed.duplicate();
+      }
+      dense.attach(manager);
+      try (NDArray restored = Ops.toFloat32(dense)) {
+        mergeError = QuantizationError.between(values, bytes(restored));
+      }
+    }
+  }
+
+  private static ByteBuffer bytes(NDArray wide) {
+    return wide.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  @Override
+  public void unmerge() {
+    dropMerged();
+  }
+
+  private void dropMerged() {
+    if (dense != null) {
+      dense.close();
+      dense = null;
+    }
+    if (merged != null) {
+      merged.close();
+      merged = null;
+      packed = basePacked;
+      tensor = base;
+    }
+    mergeError = null;
+  }
+
+  @Override
+  public boolean trainable() {
+    return bias != null && bias.value().hasGradient();
+  }
+}

@@ -1,0 +1,76 @@
+package io.peft4j.quant.projection;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.peft4j.quant.FloatType;
+import io.peft4j.quant.kernel.Memory;
+import io.peft4j.quant.kernel.PackedWeight;
+import io.peft4j.torch.NativeTensor;
+import io.peft4j.torch.Ops;
+import java.nio.ByteBuffer;
+
+/**
+ * Memory for one dense weight at a time. Who wants its weight here has it decoded, unless it is the
+ * one that was decoded last. The memory is allocated when first wanted and written past libtorch,
+ * so a graph that holds a weight of this room holds the place, and takes what is there when the
+ * gradient comes through.
+ */
+final class Room {
+
+  private final NDManager manager;
+  private final FloatType type;
+  private long capacity;
+  private NDArray memory;
+  private ByteBuffer bytes;
+  private PackedWeight content;
+
+  Room(NDManager manager, FloatType type) {
+    this.manager = manager;
+    this.type = type;
+  }
+
+  /** Makes sure that a weight of so many elements fits. */
+  void reserve(long elements) {
+    if (memory != null && elements > capacity) {
+      throw new IllegalStateException("a room in use cannot grow");
+    }
+    capacity = Math.max(capacity, elements);
+  }
+
+  /** {@return the place of a weight [out, in], a view that the caller owns} */
+  NDArray view(long out, long in) {
+    allocate();
+    try (NDArray part = memory.get("0:" + out * in)) {
+      NDArray view = part.reshape(out, in);
+      view.attach(manager);
+      return view;
+    }
+  }
+
+  private void allocate() {
+    if (memory == null) {
+      memory = Ops.empty(manager, torchType(type), new Shape(capacity));
+      bytes = memory.toByteBuffer(true);
+    }
+  }
+
+  /** Decodes {@code weight} into this room, unless it is there. */
+  void fill(PackedWeight weight) {
+    if (content != weight) {
+      allocate();
+      content = null; // should decoding fail halfway
+      int length = weight.outputs() * weight.inputs() * type.bytes();
+      weight.dequantize(new Memory.Host(bytes.duplicate().position(0).limit(length)), type);
+      content = weight;
+    }
+  }
+
+  static NativeTensor.Type torchType(FloatType type) {
+    return switch (type) {
+      case F32 -> NativeTensor.Type.FLOAT32;
+      case F16 -> NativeTensor.Type.FLOAT16;
+      case BF16 -> NativeTensor.Type.BFLOAT16;
+    };
+  }
+}
