@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * A frozen transformer with a head, loaded from a Hugging Face checkpoint folder. Adapters attach
@@ -32,6 +33,8 @@ public final class Model implements AutoCloseable {
   private final LanguageModelHead head;
   private final ModuleTree modules;
   private final long mappedBytes;
+  private final List<LayerSites> sites;
+  private final VirtualTokens virtualTokens;
   private String fingerprint;
 
   private Model(
@@ -77,6 +80,11 @@ public final class Model implements AutoCloseable {
     if (head != null) {
       leaves.add(head.linear());
     }
+    this.sites = segments.stream().map(Segment::sites).filter(Objects::nonNull).toList();
+    this.virtualTokens =
+        new VirtualTokens(
+            architecture instanceof EncoderSpec,
+            architecture.sequence(new int[1], new int[1]).positions()[0]);
     this.modules = new ModuleTree(leaves, head == null ? null : head.linear().name());
   }
 
@@ -170,6 +178,39 @@ public final class Model implements AutoCloseable {
     return modules;
   }
 
+  /**
+   * Sizes of a model.
+   *
+   * @param hidden width of the residual stream
+   * @param heads query heads
+   * @param keyHeads key and value heads
+   * @param headDim elements of a head
+   */
+  public record Sizes(int hidden, int heads, int keyHeads, int headDim) {}
+
+  public Sizes sizes() {
+    return architecture.sizes();
+  }
+
+  /** {@return each layer's places for adapters beside its modules} */
+  public List<LayerSites> sites() {
+    return sites;
+  }
+
+  /** {@return what active adapters put before each example} */
+  public VirtualTokens virtualTokens() {
+    return virtualTokens;
+  }
+
+  /** {@return the embedding of its tokens} */
+  public Embedding words() {
+    return modules.leaves().stream()
+        .filter(Embedding.class::isInstance)
+        .map(Embedding.class::cast)
+        .findFirst()
+        .orElseThrow();
+  }
+
   public Precision precision() {
     return precision;
   }
@@ -213,9 +254,9 @@ public final class Model implements AutoCloseable {
     }
   }
 
-  /** {@return the longest sequence it takes, in tokens} */
+  /** {@return the longest sequence it takes, in tokens, beside what adapters put before it} */
   public int maxLength() {
-    return architecture.maxLength();
+    return architecture.maxLength() - virtualTokens.length();
   }
 
   /** One example without padding; types may be null for all zeros. */
@@ -230,7 +271,16 @@ public final class Model implements AutoCloseable {
 
   /** Lays sequences out as one batch for this model; the caller closes it. */
   public TokenBatch batch(List<TokenSequence> sequences) {
-    return TokenBatch.of(manager, sequences, precision);
+    return TokenBatch.of(manager, virtualTokens.before(sequences), precision);
+  }
+
+  /**
+   * As {@link #batch(List)}, with examples of one group only in each row; see {@link Pass#groups}.
+   *
+   * @param groups a number for each sequence, from 0
+   */
+  public TokenBatch batch(List<TokenSequence> sequences, int[] groups) {
+    return TokenBatch.of(manager, virtualTokens.before(sequences), groups, precision);
   }
 
   /**
@@ -283,7 +333,8 @@ public final class Model implements AutoCloseable {
 
   /** {@return the logits of each row's next token, after a step of generation} */
   float[][] next(TokenBatch.Step step, KeyValueCache cache) {
-    try (TokenBatch batch = TokenBatch.of(manager, step, precision)) {
+    try (TokenBatch batch =
+        TokenBatch.of(manager, step.shifted(virtualTokens.shift()), precision)) {
       Pass pass = Pass.step(batch, precision, cache);
       return chain.infer(
           pass,

@@ -33,7 +33,13 @@ interface Segment {
     return 0;
   }
 
+  /** {@return a layer's other places for adapters, or null} */
+  default LayerSites sites() {
+    return null;
+  }
+
   default boolean trainable() {
-    return modules().stream().anyMatch(Module::trainable);
+    return modules().stream().anyMatch(Module::trainable)
+        || (sites() != null && sites().trainable());
   }
 }

@@ -23,6 +23,8 @@ package io.peft4j.train;
  * @param warmupSteps steps to warm up for
  * @param seed of data order and dropout
  * @param groupByLength whether batches hold examples of like length
+ * @param workers how many threads run parts of a batch at the same time: 1, 2, or 0 to leave the
+ *     choice to the trainer
  * @param gradientCheckpointing whether layers are run again in the backward pass to save memory
  * @param memoryBudget bytes that the process is to stay within, for {@link
  *     GradientCheckpointing#AUTO}; 0 for four fifths of the machine's
@@ -56,6 +58,7 @@ public record TrainingArguments(
     int warmupSteps,
     long seed,
     boolean groupByLength,
+    int workers,
     GradientCheckpointing gradientCheckpointing,
     long memoryBudget,
     When evalStrategy,
@@ -101,6 +104,12 @@ public record TrainingArguments(
     check(perDeviceEvalBatchSize > 0, "per_device_eval_batch_size must be positive");
     check(gradientAccumulationSteps > 0, "gradient_accumulation_steps must be positive");
     check(learningRate >= 0 && Double.isFinite(learningRate), "learning_rate must not be negative");
+    check(
+        workers >= 0 && workers <= Workers.COUNT,
+        "workers must be 0 (automatic), 1 or " + Workers.COUNT);
+    check(
+        workers < 2 || gradientAccumulationSteps == 1,
+        "2 workers need gradient_accumulation_steps 1");
     check(weightDecay >= 0, "weight_decay must not be negative");
     check(
         loraplusLrRatio >= 0 && Double.isFinite(loraplusLrRatio),
@@ -167,6 +176,7 @@ public record TrainingArguments(
     private int warmupSteps;
     private long seed = 42;
     private boolean groupByLength;
+    private int workers;
     private GradientCheckpointing gradientCheckpointing = GradientCheckpointing.OFF;
     private long memoryBudget;
     private When evalStrategy = When.NO;
@@ -271,6 +281,11 @@ public record TrainingArguments(
       return this;
     }
 
+    public Builder workers(int value) {
+      workers = value;
+      return this;
+    }
+
     public Builder gradientCheckpointing(GradientCheckpointing value) {
       gradientCheckpointing = value;
       return this;
@@ -349,6 +364,7 @@ public record TrainingArguments(
           warmupSteps,
           seed,
           groupByLength,
+          workers,
           gradientCheckpointing,
           memoryBudget,
           evalStrategy,

@@ -135,7 +135,8 @@ final class LoraOptions {
         .build();
   }
 
-  private ModuleSelector targets(boolean qlora) {
+  /** {@return what is to be adapted, or null for the default} */
+  ModuleSelector targets(boolean qlora) {
     if (targetRegex != null) {
       return ModuleSelector.regex(targetRegex);
     }

@@ -1,9 +1,7 @@
 package io.peft4j.examples.cli;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.Adapter;
-import io.peft4j.adapter.AdapterConfig;
-import io.peft4j.adapter.FullConfig;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.data.Splits;
 import io.peft4j.data.Truncation;
 import io.peft4j.model.CausalLm;
@@ -30,6 +28,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
@@ -61,13 +60,6 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** How to adapt. */
-  enum Method {
-    LORA,
-    QLORA,
-    FULL
-  }
-
   @Mixin private ModelOptions model;
 
   @Mixin private DataOptions data;
@@ -82,15 +74,7 @@ final class TrainCommand implements Callable<Integer> {
       description = "seq-cls or causal-lm. Default: ${DEFAULT-VALUE}.")
   private TaskName task;
 
-  @Option(
-      names = "--method",
-      defaultValue = "LORA",
-      description =
-          "lora; qlora: lora on all linear layers of a base in nf4 with double quantization; full:"
-              + " all parameters, saved as a plain checkpoint. Default: lora.")
-  private Method method;
-
-  @Mixin private LoraOptions lora;
+  @Mixin private MethodOptions method;
 
   @Mixin private TrainingOptions training;
 
@@ -137,39 +121,65 @@ final class TrainCommand implements Callable<Integer> {
     Splits.Split split = data.read(training.seed());
     LoadOptions options =
         model
-            .loadOptions(method == Method.QLORA)
+            .loadOptions(method.qlora())
             .withHead(split.train().task(), split.train().labelNames())
             .withSeed(training.seed());
     try (Model base = Model.load(folder, options);
-        TextTokenizer tokenizer = tokenizer(folder, base)) {
-      ClassificationSet train = ClassificationSet.of(split.train(), tokenizer, base);
-      ClassificationSet heldOut =
-          split.heldOut() == null ? null : ClassificationSet.of(split.heldOut(), tokenizer, base);
-      Truncation cut = train.truncation();
-      run(
-          base,
-          folder,
-          new Sets(
-              train,
-              heldOut,
-              heldOut == null ? 0 : heldOut.size(),
-              heldOut == null ? cut : cut.plus(heldOut.truncation()),
-              "labels " + base.labels()));
-      if (method != Method.FULL) {
-        base.config().write(output);
+        AdaptedModel adapted = new AdaptedModel(base);
+        TextTokenizer words = TextTokenizer.of(folder, base)) {
+      AdapterMix mix = add(adapted, text -> words.encode(text).ids());
+      // Only now: what stands before the text leaves it less room.
+      try (TextTokenizer tokenizer = tokenizer(folder, base)) {
+        trainClassifier(split, tokenizer, adapted, mix, folder);
       }
     }
   }
 
+  private AdapterMix add(AdaptedModel adapted, Function<String, int[]> tokenizer)
+      throws IOException {
+    return AdapterMix.add(
+        adapted, method.configs(task.name(), model.name()), training.seed(), tokenizer);
+  }
+
+  private void trainClassifier(
+      Splits.Split split,
+      TextTokenizer tokenizer,
+      AdaptedModel adapted,
+      AdapterMix mix,
+      Path folder)
+      throws IOException {
+    Model base = adapted.model();
+    ClassificationSet train = ClassificationSet.of(split.train(), tokenizer, base);
+    ClassificationSet heldOut =
+        split.heldOut() == null ? null : ClassificationSet.of(split.heldOut(), tokenizer, base);
+    Truncation cut = train.truncation();
+    run(
+        adapted,
+        mix,
+        folder,
+        new Sets(
+            train,
+            heldOut,
+            heldOut == null ? 0 : heldOut.size(),
+            heldOut == null ? cut : cut.plus(heldOut.truncation()),
+            "labels " + base.labels()));
+    if (!method.full()) {
+      base.config().write(output);
+    }
+  }
+
   private void trainLanguageModel(Path folder) throws IOException {
-    try (CausalLm lm = CausalLm.load(folder, model.loadOptions(method == Method.QLORA));
+    try (CausalLm lm = CausalLm.load(folder, model.loadOptions(method.qlora()));
+        AdaptedModel adapted = new AdaptedModel(lm.model());
         CausalTokenizer tokenizer = CausalTokenizer.of(folder, lm.model())) {
+      AdapterMix mix = add(adapted, tokenizer::encode);
       CausalSet.Split split = data.causal(tokenizer, lm.model(), training.seed());
       CausalSet train = split.train();
       CausalSet heldOut = split.heldOut();
       boolean other = heldOut != null && heldOut.truncation() != train.truncation();
       run(
-          lm.model(),
+          adapted,
+          mix,
           folder,
           new Sets(
               train,
@@ -184,23 +194,16 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private void run(Model base, Path folder, Sets sets) throws IOException {
+  private void run(AdaptedModel adapted, AdapterMix mix, Path folder, Sets sets)
+      throws IOException {
     TrainingArguments arguments = training.arguments(sets.heldOut() != null);
-    String taskType = task.name();
-    AdapterConfig adapterConfig =
-        method == Method.FULL
-            ? new FullConfig(model.name())
-            : lora.config(taskType, model.name(), method == Method.QLORA);
-    try (AdaptedModel adapted = new AdaptedModel(base)) {
-      Adapter adapter = adapted.add("default", adapterConfig, training.seed());
-      Files.createDirectories(output);
-      say(sets, adapter);
-      RunSummary summary = train(adapted, arguments, sets);
-      if (method == Method.FULL) {
-        TokenizerFiles.copy(folder, output);
-      }
-      report(summary, sets, base);
+    Files.createDirectories(output);
+    say(sets, mix);
+    RunSummary summary = train(adapted, mix, arguments, sets);
+    if (method.full()) {
+      TokenizerFiles.copy(folder, output);
     }
+    report(summary, sets, adapted.model());
   }
 
   private TextTokenizer tokenizer(Path folder, Model base) throws IOException {
@@ -213,7 +216,8 @@ final class TrainCommand implements Callable<Integer> {
         base.config().json().path("vocab_size").asInt());
   }
 
-  private RunSummary train(AdaptedModel adapted, TrainingArguments arguments, Sets sets)
+  private RunSummary train(
+      AdaptedModel adapted, AdapterMix mix, TrainingArguments arguments, Sets sets)
       throws IOException {
     List<TrainingListener> listeners = new ArrayList<>();
     listeners.add(json ? new JsonEvents(System.out) : ProgressBarListener.forConsole(20));
@@ -221,13 +225,12 @@ final class TrainCommand implements Callable<Integer> {
     listeners.add(new TensorBoardWriter(output.resolve("tensorboard")));
     try (TrainingListener all = TrainingListener.all(listeners)) {
       Map<String, String> base = Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
-      return new Trainer(
-              adapted, "default", arguments, sets.train(), sets.heldOut(), all, output, base)
+      return new Trainer(adapted, mix, arguments, sets.train(), sets.heldOut(), all, output, base)
           .train(training.resume());
     }
   }
 
-  private void say(Sets sets, Adapter adapter) throws IOException {
+  private void say(Sets sets, AdapterMix mix) throws IOException {
     if (json) {
       new JsonEvents(System.out).data(sets.train().size(), sets.heldOutSize(), sets.cut());
       return;
@@ -241,12 +244,16 @@ final class TrainCommand implements Callable<Integer> {
     if (sets.cut().any()) {
       System.err.println("--max-length " + sets.cut().summary());
     }
-    System.err.printf(
-        Locale.ROOT,
-        "%s on %d modules: %,d trained parameters%n",
-        adapter.config().peftType(),
-        adapter.targets().size(),
-        adapter.parameterCount());
+    mix.adapters()
+        .values()
+        .forEach(
+            adapter ->
+                System.err.printf(
+                    Locale.ROOT,
+                    "%s on %d modules: %,d trained parameters%n",
+                    adapter.config().peftType(),
+                    adapter.targets().size(),
+                    adapter.parameterCount()));
   }
 
   private void report(RunSummary summary, Sets sets, Model base) {
