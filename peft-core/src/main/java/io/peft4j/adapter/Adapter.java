@@ -28,12 +28,12 @@ public final class Adapter {
   private final Map<Embedding, EmbeddingAdapter> embeddings;
   private final Map<Parameter, NDArray> overlays;
   private final Map<Parameter, NDArray> residuals;
+  private final Map<Linear, Projection.Replacement> replacements;
   private final Map<String, NDArray> frozen;
   private final Map<String, NDArray> state;
   private final List<Attachment> attachments;
   private final Export export;
   private final StepHook hook;
-  private final Map<Linear, Projection.Replacement> replacements;
   private boolean active;
 
   Adapter(String name, AdapterConfig config, NDManager manager, AdapterBuilder built) {
@@ -45,12 +45,12 @@ public final class Adapter {
     this.embeddings = built.embeddings;
     this.overlays = built.overlays;
     this.residuals = built.residuals;
+    this.replacements = built.replacements;
     this.frozen = built.frozen;
     this.state = built.state;
     this.attachments = built.attachments;
     this.export = built.export;
     this.hook = built.hook;
-    this.replacements = built.replacements;
   }
 
   public String name() {

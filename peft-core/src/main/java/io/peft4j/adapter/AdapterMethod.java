@@ -52,7 +52,7 @@ interface AdapterMethod {
   /** {@return the documents to write for {@code config}, by file name} */
   default Map<String, ObjectNode> documents(AdapterConfig config) {
     // As peft does: whoever loads it means to use it, unless he says otherwise.
-    return Map.of(AdapterFiles.CONFIG, config.toJson().put("inference_mode", true));
+    return Map.of(AdapterFiles.CONFIG, config.built().toJson().put("inference_mode", true));
   }
 
   /** {@return the name in the tensor file of what {@link Adapter} keeps under {@code key}} */

@@ -32,9 +32,9 @@ public final class Model implements AutoCloseable {
   private final SegmentChain chain;
   private final LanguageModelHead head;
   private final ModuleTree modules;
+  private final long mappedBytes;
   private final List<LayerSites> sites;
   private final VirtualTokens virtualTokens;
-  private final long mappedBytes;
   private String fingerprint;
 
   private Model(

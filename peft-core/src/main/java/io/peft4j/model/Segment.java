@@ -19,11 +19,6 @@ interface Segment {
   /** {@return the modules it runs} */
   List<Module> modules();
 
-  /** {@return a layer's other places for adapters, or null} */
-  default LayerSites sites() {
-    return null;
-  }
-
   /** Called before a gradient is sent through a graph kept since the forward pass. */
   default void beforeBackward() {
     for (Module module : modules()) {
@@ -36,6 +31,11 @@ interface Segment {
   /** {@return how many elements its graph keeps for the backward pass, beside its input} */
   default long keptElements(TokenBatch batch) {
     return 0;
+  }
+
+  /** {@return a layer's other places for adapters, or null} */
+  default LayerSites sites() {
+    return null;
   }
 
   default boolean trainable() {

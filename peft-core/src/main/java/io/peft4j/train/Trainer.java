@@ -137,6 +137,15 @@ public final class Trainer {
    * same bytes each time: LoRA on a dense classifier on the CPU.
    */
   private int workers() {
+    boolean dense =
+        model.model().modules().leaves().stream()
+            .allMatch(module -> !(module instanceof Linear linear) || linear.weight() != null);
+    if (arguments.workers() > 1 && !dense) {
+      throw new IllegalArgumentException(
+          "workers: expected 1 for a quantized base, whose layers share their dense weights' place,"
+              + " found "
+              + arguments.workers());
+    }
     if (arguments.workers() > 0) {
       return arguments.workers();
     }
@@ -145,8 +154,7 @@ public final class Trainer {
             && arguments.gradientCheckpointing() != GradientCheckpointing.AUTO
             && model.model().labels() != null
             && !model.model().manager().getDevice().isGpu()
-            && model.model().modules().leaves().stream()
-                .allMatch(module -> !(module instanceof Linear linear) || linear.weight() != null)
+            && dense
             && trained.adapters().values().stream()
                 .allMatch(adapter -> adapter.config() instanceof LoraConfig);
     return suits ? Workers.COUNT : 1;
@@ -183,12 +191,12 @@ public final class Trainer {
      */
     Run(AdamW optimizer, Workers workers) {
       this.optimizer = optimizer;
-      this.workers = workers;
       this.recomputation =
           new Recomputation(
               model.model(),
               arguments,
               optimizer.stateBytes() + Float.BYTES * trained.parameterCount());
+      this.workers = workers;
       this.state =
           TrainerState.start(
               RunPlan.of(

@@ -16,7 +16,6 @@ import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
-import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.report.StepReport;
 import io.peft4j.train.report.TrainingListener;
 import java.io.IOException;
@@ -116,7 +115,9 @@ class MixTrainingTest {
       TrainingArguments arguments =
           TinyTraining.arguments()
               .gradientCheckpointing(
-                  recompute ? GradientCheckpointing.ON : GradientCheckpointing.OFF)
+                  recompute
+                      ? TrainingArguments.GradientCheckpointing.ON
+                      : TrainingArguments.GradientCheckpointing.OFF)
               .build();
       new Trainer(
               adapted,

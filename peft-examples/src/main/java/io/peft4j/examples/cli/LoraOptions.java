@@ -135,12 +135,8 @@ final class LoraOptions {
         .build();
   }
 
-  /** {@return what is to be adapted, or null for the method's default} */
-  ModuleSelector targets() {
-    return targets(false);
-  }
-
-  private ModuleSelector targets(boolean qlora) {
+  /** {@return what is to be adapted, or null for the default} */
+  ModuleSelector targets(boolean qlora) {
     if (targetRegex != null) {
       return ModuleSelector.regex(targetRegex);
     }

@@ -114,8 +114,8 @@ final class MethodOptions {
     return methods.size() == 1 && methods.get(0).equalsIgnoreCase("full");
   }
 
-  /** {@return whether the base is to be in 4 bits unless the options say otherwise} */
-  boolean quantized() {
+  /** {@return whether the base is to be quantized unless something else is said} */
+  boolean qlora() {
     return methods.stream().anyMatch("qlora"::equalsIgnoreCase);
   }
 
@@ -147,8 +147,8 @@ final class MethodOptions {
     if (config.knows("reduction_factor") && reductionFactor != null) {
       config = config.with("reduction_factor", reductionFactor);
     }
-    if (config.knows("target_modules") && lora.targets() != null) {
-      config = config.with("target_modules", lora.targets().toJson());
+    if (config.knows("target_modules") && lora.targets(false) != null) {
+      config = config.with("target_modules", lora.targets(false).toJson());
     }
     for (Map.Entry<String, JsonNode> entry : own.properties()) {
       if (!config.knows(entry.getKey())) {

@@ -121,7 +121,7 @@ final class TrainCommand implements Callable<Integer> {
     Splits.Split split = data.read(training.seed());
     LoadOptions options =
         model
-            .loadOptions(method.quantized())
+            .loadOptions(method.qlora())
             .withHead(split.train().task(), split.train().labelNames())
             .withSeed(training.seed());
     try (Model base = Model.load(folder, options);
@@ -169,7 +169,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private void trainLanguageModel(Path folder) throws IOException {
-    try (CausalLm lm = CausalLm.load(folder, model.loadOptions(method.quantized()));
+    try (CausalLm lm = CausalLm.load(folder, model.loadOptions(method.qlora()));
         AdaptedModel adapted = new AdaptedModel(lm.model());
         CausalTokenizer tokenizer = CausalTokenizer.of(folder, lm.model())) {
       AdapterMix mix = add(adapted, tokenizer::encode);
