@@ -95,6 +95,13 @@ final class LoraProjection implements ProjectionAdapter {
   }
 
   @Override
+  public long keptElements(long in, long out) {
+    long dropped = dropout > 0 ? 2 * in : 0;
+    long directions = magnitude == null ? 0 : 3 * out;
+    return factors.a().getShape().get(0) + dropped + directions;
+  }
+
+  @Override
   public boolean trainable() {
     return factors.trainable();
   }

@@ -8,6 +8,9 @@ interface Architecture {
   /** {@return first part of the base model's names, such as {@code bert}} */
   String baseName();
 
+  /** {@return width of the residual stream} */
+  int hidden();
+
   /** {@return standard deviation of newly initialized weights} */
   double initializerRange();
 

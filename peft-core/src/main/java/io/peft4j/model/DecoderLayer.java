@@ -46,6 +46,22 @@ final class DecoderLayer implements Segment {
     return sites.output().join(output, middle, pass);
   }
 
+  @Override
+  public long keptElements(TokenBatch batch) {
+    long hidden = spec.hidden();
+    long dropped = KeptElements.ofDropout(hidden, spec.dropout().hidden());
+    long normalized =
+        (parts.afterAttention == null ? 0 : hidden) + (parts.afterMlp == null ? 0 : hidden);
+    long middle = hidden;
+    long token =
+        parts.attention.keptElements(batch)
+            + parts.mlp.keptElements()
+            + middle
+            + normalized
+            + 2 * dropped;
+    return batch.computedTokens() * token;
+  }
+
   private static NDArray normalize(Norm norm, NDArray x) {
     return norm == null ? x : norm.forward(x);
   }

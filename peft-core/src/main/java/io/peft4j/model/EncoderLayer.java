@@ -65,6 +65,24 @@ final class EncoderLayer implements Segment {
     return firstTokensOnly && !few ? Ops.rows(states, batch.firstTokens()) : states;
   }
 
+  @Override
+  public long keptElements(TokenBatch batch) {
+    long hidden = parts.query.projection().out();
+    boolean materialized = spec.attentionDropout() > 0 || batch.rowLength() <= SHORT;
+    int headCount = (int) heads.getLong();
+    long token =
+        KeptElements.ofInput(List.of(parts.query, parts.key, parts.value))
+            + 3 * hidden
+            + KeptElements.ofScores(headCount, batch, spec.attentionDropout(), materialized)
+            + KeptElements.ofInput(List.of(parts.attentionOutput))
+            + 2 * KeptElements.ofDropout(hidden, spec.dropout())
+            + 2 * hidden // what the norms read
+            + KeptElements.ofInput(List.of(parts.up))
+            + parts.up.projection().out()
+            + KeptElements.ofInput(List.of(parts.down));
+    return batch.computedTokens() * token;
+  }
+
   private NDArray attend(NDArray q, NDArray k, NDArray v, NDArray mask, Pass pass) {
     double p = pass.training() ? spec.attentionDropout() : 0;
     if (p == 0 && k.getShape().get(1) > SHORT) {

@@ -110,6 +110,12 @@ final class LanguageModelHead implements SegmentChain.Top {
     return slice;
   }
 
+  /** A chunk's logits and their gradient, and probabilities in float32. */
+  @Override
+  public long bytes() {
+    return 2L * Float.BYTES * rows * linear.projection().out();
+  }
+
   @Override
   public List<Module> modules() {
     return List.of(linear);

@@ -67,6 +67,14 @@ public final class Linear implements Module {
     return y;
   }
 
+  /** {@return how many elements a token's graph keeps for the adapters, beside its input} */
+  long keptByAdapters() {
+    return adapters.stream()
+        .filter(ProjectionAdapter::trainable)
+        .mapToLong(adapter -> adapter.keptElements(projection.in(), projection.out()))
+        .sum();
+  }
+
   @Override
   public boolean trainable() {
     return projection.trainable() || adapters.stream().anyMatch(ProjectionAdapter::trainable);

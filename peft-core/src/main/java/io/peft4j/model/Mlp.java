@@ -32,6 +32,14 @@ final class Mlp {
     return down.forward(spec.activation().apply(halves.get(0)).mul(halves.get(1)), pass);
   }
 
+  /** {@return how many elements a token's graph keeps} */
+  long keptElements() {
+    long width = down.projection().in();
+    // The activation's input; if gated, both factors of the product.
+    long inner = spec.gated() ? 3 * width : width;
+    return KeptElements.ofInput(up) + inner + KeptElements.ofInput(List.of(down));
+  }
+
   List<Module> modules() {
     List<Module> modules = new ArrayList<>(up);
     modules.add(down);

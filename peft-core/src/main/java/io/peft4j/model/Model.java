@@ -34,6 +34,7 @@ public final class Model implements AutoCloseable {
   private final ModuleTree modules;
   private final List<LayerSites> sites;
   private final VirtualTokens virtualTokens;
+  private final long mappedBytes;
   private String fingerprint;
 
   private Model(
@@ -71,7 +72,8 @@ public final class Model implements AutoCloseable {
       segments = architecture.classifier(weights, labels.size());
       head = null;
     }
-    this.chain = new SegmentChain(segments, precision, options.streaming());
+    this.mappedBytes = weights.mappedBytes();
+    this.chain = new SegmentChain(segments, precision, options.streaming(), architecture.hidden());
     List<Module> leaves = new ArrayList<>();
     segments.forEach(segment -> leaves.addAll(segment.modules()));
     if (head != null) {
@@ -368,6 +370,16 @@ public final class Model implements AutoCloseable {
   /** {@return how many layers can be run again, given what is trainable now} */
   public int recomputable() {
     return chain.recomputable(top(null));
+  }
+
+  /**
+   * {@return what a training step on {@code batch} is expected to hold at its peak}
+   *
+   * @param process bytes that the process holds beside the checkpoint's pages, before training
+   * @param optimizer bytes of gradients and optimizer state
+   */
+  public MemoryEstimate estimate(TokenBatch batch, long process, long optimizer) {
+    return chain.estimate(batch, top(null), process, mappedBytes, optimizer);
   }
 
   private SegmentChain.Top top(Loss loss) {

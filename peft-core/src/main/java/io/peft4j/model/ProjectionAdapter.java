@@ -37,6 +37,17 @@ public interface ProjectionAdapter {
     return null;
   }
 
+  /**
+   * {@return how many elements its graph keeps for each token in training, beside the input}; for
+   * estimates of memory
+   *
+   * @param in elements of the input
+   * @param out elements of the output
+   */
+  default long keptElements(long in, long out) {
+    return 0;
+  }
+
   /** {@return whether it has anything to train at the moment} */
   boolean trainable();
 }

@@ -24,6 +24,11 @@ interface Segment {
     return null;
   }
 
+  /** {@return how many elements its graph keeps for the backward pass, beside its input} */
+  default long keptElements(TokenBatch batch) {
+    return 0;
+  }
+
   default boolean trainable() {
     return modules().stream().anyMatch(Module::trainable)
         || (sites() != null && sites().trainable());

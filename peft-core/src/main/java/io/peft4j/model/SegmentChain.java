@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Precision;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 
@@ -29,6 +30,11 @@ final class SegmentChain {
       return false;
     }
 
+    /** {@return bytes that it takes beside the states and their gradient} */
+    default long bytes() {
+      return 0;
+    }
+
     /** {@return the modules of a head of its own} */
     default List<Module> modules() {
       return List.of();
@@ -44,12 +50,15 @@ final class SegmentChain {
   private final List<Segment> segments;
   private final Precision precision;
   private final boolean streaming;
+  private final int hidden;
 
   /**
+   * @param hidden elements of a token's state between segments
    * @param streaming whether a segment's weights are given up as soon as it has run, and no graph
    *     kept that would hold them
    */
-  SegmentChain(List<Segment> segments, Precision precision, boolean streaming) {
+  SegmentChain(List<Segment> segments, Precision precision, boolean streaming, int hidden) {
+    this.hidden = hidden;
     this.segments = List.copyOf(segments);
     this.precision = precision;
     this.streaming = streaming;
@@ -138,6 +147,44 @@ final class SegmentChain {
       }
       return result.loss();
     }
+  }
+
+  /** {@return what a step on {@code batch} is expected to hold} */
+  MemoryEstimate estimate(TokenBatch batch, Top top, long process, long weights, long optimizer) {
+    int width = precision == Precision.BFLOAT16 ? Short.BYTES : Float.BYTES;
+    List<Long> graphs = new ArrayList<>();
+    for (Segment segment :
+        segments.subList(
+            Math.min(lowestTrainable(top), segments.size() - 1), segments.size() - 1)) {
+      graphs.add(width * segment.keptElements(batch));
+    }
+    long largest = graphs.stream().mapToLong(Long::longValue).max().orElse(0);
+    long states = (long) width * batch.computedTokens() * hidden;
+    // Gradients of what a layer keeps come and go; a third of them live at a time, measured.
+    return new MemoryEstimate(
+        process,
+        streaming ? largestSegment(top) : weights,
+        optimizer,
+        graphs.size() * states,
+        graphs,
+        largest / 3,
+        2 * states + top.bytes());
+  }
+
+  private long largestSegment(Top top) {
+    long largest = bytes(top.modules());
+    for (Segment segment : segments) {
+      largest = Math.max(largest, bytes(segment.modules()));
+    }
+    return largest;
+  }
+
+  private long bytes(List<Module> modules) {
+    int width = precision == Precision.BFLOAT16 ? Short.BYTES : Float.BYTES;
+    return modules.stream()
+        .flatMap(module -> module.parameters().stream())
+        .mapToLong(parameter -> width * parameter.shape().size())
+        .sum();
   }
 
   private void release(List<Module> modules) {

@@ -102,6 +102,24 @@ final class SelfAttention {
     return Ops.groupedWeigh(pass.dropout(probabilities, p), v);
   }
 
+  /** {@return how many elements a token's graph keeps} */
+  long keptElements(TokenBatch batch) {
+    DecoderSpec.Attention attention = spec.attention();
+    long width = (long) attention.heads() * attention.headDim();
+    long keyWidth = (long) attention.keyHeads() * attention.headDim();
+    boolean materialized =
+        attention.dropout() > 0 || attention.cap() != 0 || batch.rowLength() <= SHORT;
+    // The fused kernel takes keys and values repeated for each query head, and keeps its output.
+    long operands = materialized ? width + 2 * keyWidth : 4 * width;
+    long capped = attention.cap() == 0 ? 0 : attention.heads() * batch.rowLength();
+    return KeptElements.ofInput(parts.projections)
+        + operands
+        + (parts.queryNorm == null ? 0 : width + keyWidth)
+        + capped
+        + KeptElements.ofScores(attention.heads(), batch, attention.dropout(), materialized)
+        + KeptElements.ofInput(List.of(parts.output));
+  }
+
   List<Module> modules() {
     List<Module> modules = new ArrayList<>(parts.projections);
     if (parts.queryNorm != null) {

@@ -208,6 +208,11 @@ public final class TokenBatch implements AutoCloseable {
     return computedTokens;
   }
 
+  /** {@return how many tokens a row has} */
+  long rowLength() {
+    return ids.getShape().get(1);
+  }
+
   /** {@return how many tokens a language model is to predict} */
   public int labels() {
     return labels;

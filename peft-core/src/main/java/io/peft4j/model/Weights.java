@@ -35,6 +35,7 @@ final class Weights {
   private final double initializerRange;
   private final boolean newHead;
   private final boolean streaming;
+  private long mappedBytes;
   private final SplittableRandom random;
   private final List<String> initialized = new ArrayList<>();
 
@@ -189,7 +190,16 @@ final class Weights {
   private NDArray load(String stored) {
     TensorInfo info = checkpoint.info(stored);
     NDArray mapped = wrap(info, checkpoint.address(stored), () -> checkpoint.bytes(stored));
-    return isWanted(info) ? mapped : convert(mapped);
+    if (isWanted(info)) {
+      mappedBytes += info.length();
+      return mapped;
+    }
+    return convert(mapped);
+  }
+
+  /** {@return how many bytes of the checkpoint the tensors handed out so far are} */
+  long mappedBytes() {
+    return mappedBytes;
   }
 
   private boolean isWanted(TensorInfo info) {

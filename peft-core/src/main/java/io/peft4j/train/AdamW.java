@@ -112,6 +112,11 @@ final class AdamW implements AutoCloseable {
     parameters.values().forEach(Autograd::clearGradient);
   }
 
+  /** {@return what the state takes} */
+  long stateBytes() {
+    return 2L * Float.BYTES * parameters.values().stream().mapToLong(NDArray::size).sum();
+  }
+
   int steps() {
     return steps;
   }

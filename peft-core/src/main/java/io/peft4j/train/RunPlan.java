@@ -20,7 +20,12 @@ final class RunPlan {
   private RunPlan() {}
 
   static Map<String, String> of(
-      Model model, AdapterMix mix, TrainingArguments arguments, TrainingSet data, int totalSteps) {
+      Model model,
+      AdapterMix mix,
+      TrainingArguments arguments,
+      int workers,
+      TrainingSet data,
+      int totalSteps) {
     Map<String, String> plan = new TreeMap<>();
     plan.put("examples", Integer.toString(data.size()));
     plan.put("data", data.fingerprint());
@@ -28,6 +33,7 @@ final class RunPlan {
     plan.put("steps", Integer.toString(totalSteps));
     plan.put("per_device_train_batch_size", text(arguments.perDeviceTrainBatchSize()));
     plan.put("gradient_accumulation_steps", text(arguments.gradientAccumulationSteps()));
+    plan.put("workers", Integer.toString(workers));
     plan.put("group_by_length", text(arguments.groupByLength()));
     plan.put("seed", text(arguments.seed()));
     plan.put("learning_rate", text(arguments.learningRate()));

@@ -2,12 +2,15 @@ package io.peft4j.train;
 
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterMix;
+import io.peft4j.adapter.LoraConfig;
 import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
+import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
 import io.peft4j.model.Parameter;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.torch.DropoutMask;
+import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.TrainingArguments.NonFinite;
 import io.peft4j.train.TrainingArguments.When;
 import io.peft4j.train.report.EpochReport;
@@ -120,11 +123,33 @@ public final class Trainer {
     trained.activate();
     trained.setTrainable(true);
     trained.clearGradients();
-    try (AdamW optimizer = new AdamW(trained.tensors(), model.model().manager(), arguments)) {
-      return new Run(optimizer).train(resume);
+    int count = workers();
+    try (AdamW optimizer = new AdamW(trained.tensors(), model.model().manager(), arguments);
+        Workers workers = count == 1 ? null : new Workers()) {
+      return new Run(optimizer, workers).train(resume);
     } finally {
       trained.setTrainable(false);
     }
+  }
+
+  /**
+   * Two, unless the arguments say otherwise, for what has been seen to gain by it and gives the
+   * same bytes each time: LoRA on a dense classifier on the CPU.
+   */
+  private int workers() {
+    if (arguments.workers() > 0) {
+      return arguments.workers();
+    }
+    boolean suits =
+        arguments.gradientAccumulationSteps() == 1
+            && arguments.gradientCheckpointing() != GradientCheckpointing.AUTO
+            && model.model().labels() != null
+            && !model.model().manager().getDevice().isGpu()
+            && model.model().modules().leaves().stream()
+                .allMatch(module -> !(module instanceof Linear linear) || linear.weight() != null)
+            && trained.adapters().values().stream()
+                .allMatch(adapter -> adapter.config() instanceof LoraConfig);
+    return suits ? Workers.COUNT : 1;
   }
 
   /** Optimizer steps in a pass over the data. */
@@ -138,11 +163,13 @@ public final class Trainer {
   /** One run of {@link #train}. */
   private final class Run {
     private final AdamW optimizer;
+    private final Workers workers;
     private final int stepsPerEpoch = stepsPerEpoch();
     private final int totalSteps =
         arguments.maxSteps() > 0
             ? arguments.maxSteps()
             : (int) Math.ceil(arguments.numTrainEpochs() * stepsPerEpoch);
+    private final Recomputation recomputation;
     private final int warmupSteps = arguments.warmupStepsOf(totalSteps);
     private TrainerState state;
     private BatchPlan epochPlan;
@@ -151,10 +178,26 @@ public final class Trainer {
     private double lossSum;
     private double epochStarted;
 
-    Run(AdamW optimizer) {
+    /**
+     * @param workers null for this thread alone
+     */
+    Run(AdamW optimizer, Workers workers) {
       this.optimizer = optimizer;
+      this.workers = workers;
+      this.recomputation =
+          new Recomputation(
+              model.model(),
+              arguments,
+              optimizer.stateBytes() + Float.BYTES * trained.parameterCount());
       this.state =
-          TrainerState.start(RunPlan.of(model.model(), trained, arguments, data, totalSteps));
+          TrainerState.start(
+              RunPlan.of(
+                  model.model(),
+                  trained,
+                  arguments,
+                  workers == null ? 1 : Workers.COUNT,
+                  data,
+                  totalSteps));
     }
 
     RunSummary train(boolean resume) throws IOException {
@@ -291,17 +334,24 @@ public final class Trainer {
     }
 
     private double forwardBackward(int[] examples, int weight, long dropoutKey) {
+      Workers.Part part = (some, key) -> run(some, weight, key);
+      double loss =
+          workers == null
+              ? part.run(examples, dropoutKey)
+              : workers.sum(examples, data::length, dropoutKey, part);
+      speed.add(examples.length, IntStream.of(examples).map(data::length).sum());
+      return loss / weight;
+    }
+
+    private double run(int[] examples, int weight, long dropoutKey) {
       Model base = model.model();
       try (TokenBatch batch = data.batch(base, examples)) {
-        double loss =
-            base.forwardBackward(
-                batch,
-                data.loss(base, examples),
-                1.0 / weight,
-                dropoutKey,
-                arguments.gradientCheckpointing());
-        speed.add(batch.examples(), batch.tokens());
-        return loss / weight;
+        return base.forwardBackward(
+            batch,
+            data.loss(base, examples),
+            1.0 / weight,
+            dropoutKey,
+            recomputation.layers(batch));
       }
     }
 

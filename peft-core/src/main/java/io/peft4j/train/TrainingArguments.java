@@ -23,7 +23,11 @@ package io.peft4j.train;
  * @param warmupSteps steps to warm up for
  * @param seed of data order and dropout
  * @param groupByLength whether batches hold examples of like length
+ * @param workers how many threads run parts of a batch at the same time: 1, 2, or 0 to leave the
+ *     choice to the trainer
  * @param gradientCheckpointing whether layers are run again in the backward pass to save memory
+ * @param memoryBudget bytes that the process is to stay within, for {@link
+ *     GradientCheckpointing#AUTO}; 0 for four fifths of the machine's
  * @param evalStrategy when to evaluate
  * @param evalSteps steps between evaluations, for {@link When#STEPS}
  * @param saveStrategy when to write a checkpoint
@@ -54,7 +58,9 @@ public record TrainingArguments(
     int warmupSteps,
     long seed,
     boolean groupByLength,
-    boolean gradientCheckpointing,
+    int workers,
+    GradientCheckpointing gradientCheckpointing,
+    long memoryBudget,
     When evalStrategy,
     int evalSteps,
     When saveStrategy,
@@ -70,6 +76,14 @@ public record TrainingArguments(
     NO,
     STEPS,
     EPOCH
+  }
+
+  /** Which layers are run again in the backward pass, rather than keeping what it needs. */
+  public enum GradientCheckpointing {
+    OFF,
+    ON,
+    /** As few as the memory budget allows, by an estimate for each batch. */
+    AUTO
   }
 
   /** What to do about a loss or gradient that is not finite. */
@@ -90,6 +104,15 @@ public record TrainingArguments(
     check(perDeviceEvalBatchSize > 0, "per_device_eval_batch_size must be positive");
     check(gradientAccumulationSteps > 0, "gradient_accumulation_steps must be positive");
     check(learningRate >= 0 && Double.isFinite(learningRate), "learning_rate must not be negative");
+    check(
+        workers >= 0 && workers <= Workers.COUNT,
+        "workers must be 0 (automatic), 1 or " + Workers.COUNT);
+    check(
+        workers < 2 || gradientAccumulationSteps == 1,
+        "2 workers need gradient_accumulation_steps 1");
+    check(
+        workers < 2 || gradientCheckpointing != GradientCheckpointing.AUTO,
+        "2 workers need gradient_checkpointing on or off");
     check(weightDecay >= 0, "weight_decay must not be negative");
     check(
         loraplusLrRatio >= 0 && Double.isFinite(loraplusLrRatio),
@@ -101,6 +124,7 @@ public record TrainingArguments(
     check(adamBeta2 >= 0 && adamBeta2 < 1, "adam_beta2 must be in [0, 1)");
     check(adamEpsilon > 0, "adam_epsilon must be positive");
     check(warmupRatio >= 0 && warmupRatio <= 1, "warmup_ratio must be in [0, 1]");
+    check(memoryBudget >= 0, "memory_budget must not be negative");
     check(warmupSteps >= 0, "warmup_steps must not be negative");
     check(evalStrategy != When.STEPS || evalSteps > 0, "eval_steps must be positive");
     check(saveStrategy != When.STEPS || saveSteps > 0, "save_steps must be positive");
@@ -155,7 +179,9 @@ public record TrainingArguments(
     private int warmupSteps;
     private long seed = 42;
     private boolean groupByLength;
-    private boolean gradientCheckpointing;
+    private int workers;
+    private GradientCheckpointing gradientCheckpointing = GradientCheckpointing.OFF;
+    private long memoryBudget;
     private When evalStrategy = When.NO;
     private int evalSteps = 500;
     private When saveStrategy = When.NO;
@@ -258,8 +284,18 @@ public record TrainingArguments(
       return this;
     }
 
-    public Builder gradientCheckpointing(boolean value) {
+    public Builder workers(int value) {
+      workers = value;
+      return this;
+    }
+
+    public Builder gradientCheckpointing(GradientCheckpointing value) {
       gradientCheckpointing = value;
+      return this;
+    }
+
+    public Builder memoryBudget(long value) {
+      memoryBudget = value;
       return this;
     }
 
@@ -331,7 +367,9 @@ public record TrainingArguments(
           warmupSteps,
           seed,
           groupByLength,
+          workers,
           gradientCheckpointing,
+          memoryBudget,
           evalStrategy,
           evalSteps,
           saveStrategy,

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.peft4j.torch.Precision;
+import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.report.EvalReport;
 import io.peft4j.train.report.StepReport;
 import io.peft4j.train.report.TrainingListener;
@@ -183,7 +184,8 @@ class KillAndResumeTest {
   @Test
   void recomputingGivesTheSameBytes(@TempDir Path folder) throws IOException {
     byte[] kept = TinyTraining.run(TinyTraining.arguments().build(), folder.resolve("kept"));
-    TrainingArguments arguments = TinyTraining.arguments().gradientCheckpointing(true).build();
+    TrainingArguments arguments =
+        TinyTraining.arguments().gradientCheckpointing(GradientCheckpointing.ON).build();
     assertArrayEquals(kept, TinyTraining.run(arguments, folder.resolve("recomputed")));
   }
 

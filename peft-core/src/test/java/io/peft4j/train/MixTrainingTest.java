@@ -16,6 +16,7 @@ import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
+import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.report.StepReport;
 import io.peft4j.train.report.TrainingListener;
 import java.io.IOException;
@@ -113,7 +114,10 @@ class MixTrainingTest {
         AdaptedModel adapted = new AdaptedModel(model)) {
       AdapterMix trained = AdapterMix.add(adapted, MIXES.get(mix), 1);
       TrainingArguments arguments =
-          TinyTraining.arguments().gradientCheckpointing(recompute).build();
+          TinyTraining.arguments()
+              .gradientCheckpointing(
+                  recompute ? GradientCheckpointing.ON : GradientCheckpointing.OFF)
+              .build();
       new Trainer(
               adapted,
               trained,

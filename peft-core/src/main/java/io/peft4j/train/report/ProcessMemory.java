@@ -1,6 +1,7 @@
 package io.peft4j.train.report;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -36,6 +37,27 @@ public record ProcessMemory(OptionalLong rssBytes, OptionalLong peakRssBytes, lo
       // no such file outside Linux, and some sandboxes hide it: the figure is then absent
       return List.of();
     }
+  }
+
+  /** What libtorch's and the JVM's libraries take of mapped pages once they are in use. */
+  private static final long LIBRARIES = 250L << 20;
+
+  /**
+   * {@return what the process holds, with the libraries' pages but without those of other files}
+   * Where the system does not say, the heap and the libraries.
+   */
+  public static long withoutFiles() {
+    List<String> status = status(STATUS);
+    OptionalLong anonymous = field(status, "RssAnon:");
+    return LIBRARIES + anonymous.orElseGet(() -> now().heapBytes());
+  }
+
+  /** {@return the machine's memory, or the container's, in bytes} */
+  public static long ofMachine() {
+    return ManagementFactory.getOperatingSystemMXBean()
+            instanceof com.sun.management.OperatingSystemMXBean system
+        ? system.getTotalMemorySize()
+        : Runtime.getRuntime().maxMemory();
   }
 
   /** The value of a line like {@code VmRSS: 123456 kB}, in bytes. */

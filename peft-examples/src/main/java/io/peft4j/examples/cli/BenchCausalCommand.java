@@ -14,6 +14,7 @@ import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
 import io.peft4j.train.Trainer;
 import io.peft4j.train.TrainingArguments;
+import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.TrainingSet;
 import io.peft4j.train.report.ProcessMemory;
 import io.peft4j.train.report.StepReport;
@@ -62,8 +63,17 @@ final class BenchCausalCommand implements Callable<Integer> {
 
   @Option(
       names = "--gradient-checkpointing",
-      description = "Run layers again in the backward pass.")
-  private boolean recompute;
+      defaultValue = "OFF",
+      description = "Run layers again in the backward pass: off, on or auto. Default: off.")
+  private GradientCheckpointing recompute;
+
+  @Option(
+      names = "--memory-budget",
+      converter = ByteSize.class,
+      defaultValue = "0",
+      paramLabel = "SIZE",
+      description = "For auto, such as 900MB.")
+  private long memoryBudget;
 
   @Option(names = "--output", paramLabel = "FILE", description = "File for the result.")
   private Path output;
@@ -189,6 +199,7 @@ final class BenchCausalCommand implements Callable<Integer> {
               .perDeviceTrainBatchSize(batch)
               .learningRate(1e-4)
               .gradientCheckpointing(recompute)
+              .memoryBudget(memoryBudget)
               .seed(0)
               .build();
       Path target = Files.createTempDirectory("peft-bench");

@@ -34,6 +34,13 @@ final class ModelOptions {
   @Option(names = "--bf16", description = "Compute in bfloat16.")
   private boolean bf16;
 
+  @Option(
+      names = "--stream-layers",
+      description =
+          "Map each layer's weights while it runs and unmap them after, for models larger than"
+              + " memory.")
+  private boolean streamLayers;
+
   /** {@return the model's folder, downloaded where need be} */
   Path locate() throws IOException {
     return locate(model);
@@ -49,7 +56,9 @@ final class ModelOptions {
   }
 
   LoadOptions loadOptions() {
-    return LoadOptions.DEFAULT.withPrecision(bf16 ? Precision.BFLOAT16 : Precision.FLOAT32);
+    return LoadOptions.DEFAULT
+        .withPrecision(bf16 ? Precision.BFLOAT16 : Precision.FLOAT32)
+        .withStreaming(streamLayers);
   }
 
   /**
@@ -75,9 +84,11 @@ final class ModelOptions {
 
   /** What the adapter says it was trained for; else what the base says it is. */
   private static boolean isLanguageModel(Path folder, Path adapter) throws IOException {
-    String task = AdapterFiles.readConfig(adapter).toJson().path("task_type").asText("");
-    if (task.equals("CAUSAL_LM") || task.equals("SEQ_CLS")) {
-      return task.equals("CAUSAL_LM");
+    for (Path part : AdapterMix.folders(adapter)) {
+      String task = AdapterFiles.readConfig(part).toJson().path("task_type").asText("");
+      if (task.equals("CAUSAL_LM") || task.equals("SEQ_CLS")) {
+        return task.equals("CAUSAL_LM");
+      }
     }
     String architecture = ModelConfig.read(folder).json().path("architectures").path(0).asText("");
     return architecture.endsWith("ForCausalLM") || architecture.endsWith("LMHeadModel");

@@ -2,6 +2,7 @@ package io.peft4j.examples.cli;
 
 import io.peft4j.train.Schedule;
 import io.peft4j.train.TrainingArguments;
+import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.TrainingArguments.NonFinite;
 import io.peft4j.train.TrainingArguments.When;
 import picocli.CommandLine.Option;
@@ -113,9 +114,32 @@ final class TrainingOptions {
   private boolean groupByLength;
 
   @Option(
+      names = "--workers",
+      defaultValue = "0",
+      description =
+          "Threads that run parts of a batch at the same time, 1 or 2. Default: 2 where that is"
+              + " known to be faster.")
+  private int workers;
+
+  @Option(
       names = {"--gradient-checkpointing", "--gradient_checkpointing"},
-      description = "Save memory by running layers again in the backward pass.")
-  private boolean gradientCheckpointing;
+      arity = "0..1",
+      defaultValue = "OFF",
+      fallbackValue = "ON",
+      description =
+          "Save memory by running layers again in the backward pass: off, on, or auto, as few as"
+              + " the memory budget allows. Default: off; on without a value.")
+  private GradientCheckpointing gradientCheckpointing;
+
+  @Option(
+      names = {"--memory-budget", "--memory_budget"},
+      converter = ByteSize.class,
+      defaultValue = "0",
+      paramLabel = "SIZE",
+      description =
+          "For --gradient-checkpointing auto, such as 4GB or 900MB. Default: four fifths of the"
+              + " machine's memory.")
+  private long memoryBudget;
 
   @Option(
       names = {"--eval-strategy", "--eval_strategy"},
@@ -207,7 +231,9 @@ final class TrainingOptions {
         .warmupSteps(warmupSteps)
         .seed(seed)
         .groupByLength(groupByLength)
+        .workers(workers)
         .gradientCheckpointing(gradientCheckpointing)
+        .memoryBudget(memoryBudget)
         .evalStrategy(evalStrategy != null ? evalStrategy : heldOut ? When.EPOCH : When.NO)
         .evalSteps(evalSteps)
         .saveStrategy(saveStrategy)

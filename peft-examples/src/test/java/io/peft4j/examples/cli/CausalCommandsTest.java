@@ -129,7 +129,7 @@ class CausalCommandsTest {
             "--eval-data",
             data.toString(),
             "--max-steps",
-            "60",
+            "400",
             "--learning-rate",
             "2e-2",
             "--target-modules",

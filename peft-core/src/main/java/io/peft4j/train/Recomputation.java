@@ -1,0 +1,64 @@
+package io.peft4j.train;
+
+import io.peft4j.model.MemoryEstimate;
+import io.peft4j.model.Model;
+import io.peft4j.model.TokenBatch;
+import io.peft4j.train.TrainingArguments.GradientCheckpointing;
+import io.peft4j.train.report.ProcessMemory;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Decides, batch by batch, how many layers are run again in the backward pass. */
+final class Recomputation {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(Recomputation.class);
+
+  /** Share of the machine's memory that a run without a budget may take. */
+  private static final double SHARE = 0.8;
+
+  private final Model model;
+  private final GradientCheckpointing mode;
+  private final long budget;
+  private final long process;
+  private final long optimizer;
+  private boolean warned;
+
+  /**
+   * @param optimizer bytes of gradients and optimizer state that will be there
+   */
+  Recomputation(Model model, TrainingArguments arguments, long optimizer) {
+    this.model = model;
+    this.mode = arguments.gradientCheckpointing();
+    this.budget =
+        arguments.memoryBudget() > 0
+            ? arguments.memoryBudget()
+            : (long) (SHARE * ProcessMemory.ofMachine());
+    this.process = ProcessMemory.withoutFiles();
+    this.optimizer = optimizer;
+  }
+
+  /** {@return how many of the lowest trained layers give up their graphs} */
+  int layers(TokenBatch batch) {
+    return switch (mode) {
+      case OFF -> 0;
+      // The last layer's graph is needed at once: making it anew would save nothing.
+      case ON -> Math.max(1, model.recomputable() - 1);
+      case AUTO -> withinBudget(batch);
+    };
+  }
+
+  private int withinBudget(TokenBatch batch) {
+    MemoryEstimate estimate = model.estimate(batch, process, optimizer);
+    int layers = estimate.recomputedWithin(budget);
+    LOGGER.debug("{}: {} layers are run again", estimate, layers);
+    if (!warned && estimate.peak(layers) > budget) {
+      warned = true;
+      LOGGER.warn(
+          "a budget of {} MiB is too small even with all layers run again; expected {} MiB: {}",
+          budget >> 20,
+          estimate.peak(layers) >> 20,
+          estimate);
+    }
+    return layers;
+  }
+}

@@ -1,0 +1,117 @@
+package io.peft4j.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.peft4j.model.MemoryEstimate;
+import io.peft4j.torch.Precision;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The estimate of a step's memory: its arithmetic, and beside what processes really took. */
+class MemoryEstimateTest {
+
+  private static final int LAYERS = 8;
+
+  @Test
+  void asFewLayersAsTheBudgetNeeds() {
+    MemoryEstimate estimate =
+        new MemoryEstimate(100, 50, 30, 20, List.of(40L, 40L, 40L, 40L), 10, 25);
+    assertEquals(200 + 160 + 25, estimate.peak(0));
+    assertEquals(200 + 80 + 25, estimate.peak(2));
+    assertEquals(200 + 40 + 25, estimate.peak(3));
+    assertEquals(200 + 40 + 10, estimate.peak(4), "one layer's graph is made again");
+    assertEquals(0, estimate.recomputedWithin(385));
+    assertEquals(1, estimate.recomputedWithin(384));
+    assertEquals(2, estimate.recomputedWithin(310));
+    assertEquals(4, estimate.recomputedWithin(250));
+    assertEquals(4, estimate.recomputedWithin(1), "more cannot be done");
+  }
+
+  private record Peak(long expected, long measured, int layers) {
+    double ratio() {
+      return (double) expected / measured;
+    }
+  }
+
+  private static Peak run(
+      Path model,
+      Precision precision,
+      int length,
+      String targets,
+      double dropout,
+      String mode,
+      long budget)
+      throws Exception {
+    Process process =
+        Fork.start(
+            PeakRun.class,
+            List.of("-Xmx96m", "-XX:+UseSerialGC"),
+            model,
+            precision,
+            length,
+            targets,
+            dropout,
+            mode,
+            budget);
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertEquals(0, process.waitFor(), output);
+    String[] words =
+        output
+            .lines()
+            .filter(line -> line.startsWith("peak "))
+            .findFirst()
+            .orElseThrow()
+            .split(" ");
+    Peak peak =
+        new Peak(Long.parseLong(words[1]), Long.parseLong(words[2]), Integer.parseInt(words[3]));
+    System.out.printf(
+        "%s %s x %d, %s, dropout %s, %s: expected %d MiB, measured %d (%d layers again): %s%n",
+        precision,
+        3072 / length,
+        length,
+        targets,
+        dropout,
+        mode,
+        peak.expected >> 20,
+        peak.measured >> 20,
+        peak.layers,
+        output.lines().filter(line -> line.startsWith("process")).reduce((a, b) -> b).orElse(""));
+    return peak;
+  }
+
+  @Test
+  @Tag("slow")
+  void theEstimateIsNearWhatIsMeasured(@TempDir Path folder) throws Exception {
+    boolean linux = Files.isReadable(Path.of("/proc/self/status"));
+    if (!linux) {
+      System.out.println("MemoryEstimateTest skipped: no /proc/self/status to read memory from");
+    }
+    assumeTrue(linux, "no /proc/self/status to read memory from");
+    Path model = new RandomLlama(LAYERS, 512, 1408, 8000).write(folder.resolve("model"));
+    for (Precision precision : Precision.values()) {
+      for (String targets : List.of("all", "q_proj,v_proj")) {
+        for (int length : new int[] {128, 512}) {
+          for (String mode : List.of("OFF", "ON")) {
+            Peak peak = run(model, precision, length, targets, 0, mode, 0);
+            assertEquals(mode.equals("OFF") ? 0 : LAYERS - 1, peak.layers);
+            assertEquals(1, peak.ratio(), 0.2);
+          }
+        }
+      }
+    }
+    assertEquals(1, run(model, Precision.BFLOAT16, 128, "all", 0.1, "OFF", 0).ratio(), 0.2);
+    long most = run(model, Precision.BFLOAT16, 512, "all", 0, "OFF", 0).measured;
+    long least = run(model, Precision.BFLOAT16, 512, "all", 0, "ON", 0).measured;
+    long budget = (most + least) / 2;
+    Peak within = run(model, Precision.BFLOAT16, 512, "all", 0, "AUTO", budget);
+    assertTrue(within.layers > 0 && within.layers < LAYERS, within.layers + " layers");
+    assertTrue(within.measured < 1.1 * budget, within.measured + " of " + budget);
+  }
+}

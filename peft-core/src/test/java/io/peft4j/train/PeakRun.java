@@ -1,0 +1,84 @@
+package io.peft4j.train;
+
+import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.Adapter;
+import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.ModuleSelector;
+import io.peft4j.model.CausalLm;
+import io.peft4j.model.LoadOptions;
+import io.peft4j.model.MemoryEstimate;
+import io.peft4j.model.Model;
+import io.peft4j.model.TokenBatch;
+import io.peft4j.model.TokenSequence;
+import io.peft4j.torch.Precision;
+import io.peft4j.train.TrainingArguments.GradientCheckpointing;
+import io.peft4j.train.report.ProcessMemory;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+
+/**
+ * Three LoRA steps on a decoder in a process of their own. Prints the expected peak, the measured
+ * one and how many layers were run again. Arguments: model folder, precision, row length, targets
+ * (all, or names), dropout, off|on|auto, budget in bytes.
+ */
+final class PeakRun {
+
+  private PeakRun() {}
+
+  public static void main(String[] arguments) throws IOException {
+    LoadOptions options = LoadOptions.DEFAULT.withPrecision(Precision.valueOf(arguments[1]));
+    int length = Integer.parseInt(arguments[2]);
+    ModuleSelector targets =
+        arguments[3].equals("all")
+            ? ModuleSelector.allLinear()
+            : ModuleSelector.names(arguments[3].split(","));
+    LoraConfig config =
+        LoraConfig.builder()
+            .r(8)
+            .targetModules(targets)
+            .loraDropout(Double.parseDouble(arguments[4]))
+            .build();
+    TrainingArguments training =
+        TrainingArguments.builder()
+            .gradientCheckpointing(GradientCheckpointing.valueOf(arguments[5]))
+            .memoryBudget(Long.parseLong(arguments[6]))
+            .build();
+    try (CausalLm lm = CausalLm.load(Path.of(arguments[0]), options);
+        AdaptedModel adapted = new AdaptedModel(lm.model())) {
+      Adapter adapter = adapted.add("a", config, 1);
+      try (AdamW optimizer = new AdamW(adapter.tensors(), lm.model().manager(), training)) {
+        long bytes = optimizer.stateBytes() + Float.BYTES * adapter.parameterCount();
+        Recomputation recomputation = new Recomputation(lm.model(), training, bytes);
+        long process = ProcessMemory.withoutFiles();
+        long expected = 0;
+        int layers = 0;
+        for (int step = 0; step < 3; step++) {
+          try (TokenBatch batch = batch(lm.model(), length, step)) {
+            layers = recomputation.layers(batch);
+            MemoryEstimate estimate = lm.model().estimate(batch, process, bytes);
+            System.out.println(estimate);
+            expected = Math.max(expected, estimate.peak(layers));
+            lm.model().forwardBackward(batch, null, 1, step, layers);
+          }
+          optimizer.step(1e-4, 1);
+          optimizer.clearGradients();
+        }
+        long measured = ProcessMemory.now().peakRssBytes().orElseThrow();
+        System.out.println("peak " + expected + " " + measured + " " + layers);
+      }
+    }
+  }
+
+  private static TokenBatch batch(Model model, int length, int step) {
+    List<TokenSequence> sequences = new ArrayList<>();
+    Random random = new Random(step);
+    for (int i = 0; i < 3072 / length; i++) {
+      int[] ids = random.ints(length, 3, 1000).toArray();
+      sequences.add(model.sequence(ids, null).withLabels(ids));
+    }
+    return model.batch(sequences);
+  }
+}
