@@ -131,7 +131,9 @@ final class BottleneckMethod extends DocumentMethod {
               .map(key -> key.substring(0, key.lastIndexOf('.')))
               .distinct()
               .toList();
-      return ((MethodConfig) config).with("modules_to_save", modules);
+      MethodConfig saved = ((MethodConfig) config).with("modules_to_save", modules);
+      boolean classifier = modules.stream().anyMatch(name -> name.matches("classifier.*|score"));
+      return classifier ? saved.with("task_type", "SEQ_CLS") : saved;
     }
   }
 

@@ -35,7 +35,9 @@ public final class MixedAdapters implements AutoCloseable {
   private final AdaptedModel model;
   private final NDManager manager;
   private final Map<String, Integer> routed = new LinkedHashMap<>();
-  private final Map<Linear, ProjectionAdapter> projections = new LinkedHashMap<>();
+  private final List<Place> places = new ArrayList<>();
+
+  private record Place(Linear linear, ProjectionAdapter adapter) {}
 
   /**
    * @param names of adapters that batches may use
@@ -96,11 +98,12 @@ public final class MixedAdapters implements AutoCloseable {
       adapted.addAll(adapter.projections().keySet());
       replaced.addAll(heads(adapter));
     }
-    for (Linear linear : adapted) {
-      projections.put(linear, factors(linear, adapters));
-    }
+    // A whole weight first: to it the factors of other adapters are added.
     for (Linear linear : replaced) {
-      projections.put(linear, wholes(linear, adapters));
+      places.add(new Place(linear, wholes(linear, adapters)));
+    }
+    for (Linear linear : adapted) {
+      places.add(new Place(linear, factors(linear, adapters)));
     }
   }
 
@@ -221,11 +224,11 @@ public final class MixedAdapters implements AutoCloseable {
     }
     model.activate();
     int[] groups = members.stream().mapToInt(i -> routed.get(adapters.get(i))).toArray();
-    projections.forEach(Linear::add);
+    places.forEach(place -> place.linear.add(place.adapter));
     try (TokenBatch batch = model.model().batch(own, groups)) {
       return model.model().logits(batch);
     } finally {
-      projections.forEach(Linear::remove);
+      places.forEach(place -> place.linear.remove(place.adapter));
     }
   }
 

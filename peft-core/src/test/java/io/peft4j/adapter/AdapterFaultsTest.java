@@ -176,7 +176,7 @@ class AdapterFaultsTest {
         "'modules_to_save': ['head'], 'task_type': null | modules_to_save [head] names nothing",
         "'lora_dropout': 2 | lora_dropout must be in [0, 1), found 2.0",
         "'init_lora_weights': 'eva' | 'init_lora_weights': expected true",
-        "'target_modules': ['LayerNorm'] | is a LayerNorm; LoRA adapts linear layers"
+        "'target_modules': ['LayerNorm'] | is a LayerNorm; this method adapts Embedding, Linear"
       })
   void configs(String change, String message) throws IOException {
     Path file = folder.resolve(AdapterFiles.CONFIG);

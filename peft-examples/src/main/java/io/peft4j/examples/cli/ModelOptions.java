@@ -113,9 +113,11 @@ final class ModelOptions {
 
   /** What the adapter says it was trained for; else what the base says it is. */
   private static boolean isLanguageModel(Path folder, Path adapter) throws IOException {
-    String task = AdapterFiles.readConfig(adapter).toJson().path("task_type").asText("");
-    if (task.equals("CAUSAL_LM") || task.equals("SEQ_CLS")) {
-      return task.equals("CAUSAL_LM");
+    for (Path part : AdapterMix.folders(adapter)) {
+      String task = AdapterFiles.readConfig(part).toJson().path("task_type").asText("");
+      if (task.equals("CAUSAL_LM") || task.equals("SEQ_CLS")) {
+        return task.equals("CAUSAL_LM");
+      }
     }
     String architecture = ModelConfig.read(folder).json().path("architectures").path(0).asText("");
     return architecture.endsWith("ForCausalLM") || architecture.endsWith("LMHeadModel");
