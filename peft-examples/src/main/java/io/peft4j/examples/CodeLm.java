@@ -97,19 +97,19 @@ public final class CodeLm implements Callable<Integer> {
   @Option(names = "--block", defaultValue = "256", description = "Tokens of a training example.")
   private int block;
 
-  @Option(names = "--batch-size", defaultValue = "16", description = "Examples in a step.")
+  @Option(names = "--batch-size", defaultValue = "8", description = "Examples in a step.")
   private int batchSize;
 
-  @Option(names = "--pretrain-steps", defaultValue = "200", description = "For the new model.")
+  @Option(names = "--pretrain-steps", defaultValue = "400", description = "For the new model.")
   private int pretrainSteps;
 
-  @Option(names = "--tune-steps", defaultValue = "60", description = "For the adapter.")
+  @Option(names = "--tune-steps", defaultValue = "100", description = "For the adapter.")
   private int tuneSteps;
 
   @Option(names = "--rank", defaultValue = "16", description = "Rank r of the update; alpha is 2r.")
   private int rank;
 
-  @Option(names = "--learning-rate", defaultValue = "4e-3", description = "Of the adapter.")
+  @Option(names = "--learning-rate", defaultValue = "3e-3", description = "Of the adapter.")
   private double learningRate;
 
   @Option(names = "--seed", defaultValue = "42", description = "Of weights and order.")
@@ -138,7 +138,7 @@ public final class CodeLm implements Callable<Integer> {
         JavaSources.onClassPath("commons-lang3", "org/apache/commons/lang3/StringUtils.java");
     JavaSources second =
         tune == null
-            ? JavaSources.onClassPath("jsoup", "org/jsoup/nodes/Element.java")
+            ? JavaSources.onClassPath("jsoup", "org/jsoup/Jsoup.java")
             : JavaSources.read(tune);
     Path base = model == null ? output.resolve("base") : locate();
     if (model == null) {
@@ -223,7 +223,7 @@ public final class CodeLm implements Callable<Integer> {
         AdaptedModel adapted = new AdaptedModel(lm.model())) {
       CausalSet train = set(sources.train(), tokenizer, lm);
       say("pretraining on %s: %,d tokens", sources.name(), train.tokens());
-      train(adapted, new FullConfig(), train, pretrainSteps, 4e-3, base);
+      train(adapted, new FullConfig(), train, pretrainSteps, 3e-3, base);
     }
     bpe.write(base);
     Files.copy(

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
@@ -44,6 +45,7 @@ class CodeLmTest {
   }
 
   @Test
+  @Tag("slow")
   void pretrainsTunesAndLeavesTheBaseAlone() throws IOException {
     Path output = temp.resolve("out");
     List<String> arguments =

@@ -34,7 +34,8 @@ public record JavaSources(String name, Map<String, String> files) {
           "(\"[^\"\\\\\n]*+(?:\\\\.[^\"\\\\\n]*+)*+\"|'[^'\\\\\n]*+(?:\\\\.[^'\\\\\n]*+)*+')|/\\*.*?\\*/",
           Pattern.DOTALL);
 
-  private static final Pattern BLANK_LINES = Pattern.compile("[ \\t]*\\n([ \\t]*\\n)+");
+  private static final Pattern BLANKS_AT_END = Pattern.compile("[ \\t]+(?=\\n)");
+  private static final Pattern BLANK_LINES = Pattern.compile("\\n\\n+");
   private static final int EVERY = 10;
 
   public JavaSources {
@@ -108,6 +109,7 @@ public record JavaSources(String name, Map<String, String> files) {
             .matcher(source.replace("\r\n", "\n"))
             .replaceAll(
                 match -> match.group(1) == null ? "" : Matcher.quoteReplacement(match.group(1)));
+    code = BLANKS_AT_END.matcher(code).replaceAll("");
     return BLANK_LINES.matcher(code).replaceAll("\n\n").strip() + "\n";
   }
 

@@ -20,8 +20,8 @@ class ByteLevelBpeTest {
   void huggingFacesLibraryReadsIt() throws IOException {
     List<String> texts =
         List.of("for (int i = 0; i < size; i++) {\n    total += sizes[i];\n}\n".repeat(20));
-    ByteLevelBpe bpe = ByteLevelBpe.train(texts, 290);
-    assertEquals(290, bpe.size());
+    ByteLevelBpe bpe = ByteLevelBpe.train(texts, 280);
+    assertEquals(280, bpe.size());
     bpe.write(folder);
     try (CausalTokenizer tokenizer = CausalTokenizer.load(folder, bpe.size())) {
       for (String text : List.of(texts.get(0), "Ünïcode 你 \uD83D\uDE00\t\r\n \u0000", " a  b ")) {
@@ -32,14 +32,14 @@ class ByteLevelBpeTest {
     }
   }
 
-  /** In "ab ab ab cd cd", a+b comes first, then " "+ab. */
+  /** In "ab ab ab cd cd", a+b comes first, then c+d before " "+ab and " "+c, by the alphabet. */
   @Test
   void theMostFrequentPairIsMergedFirst() throws IOException {
     ByteLevelBpe.train(List.of("ab ab ab cd cd"), 259).write(folder);
     String json = Files.readString(folder.resolve("tokenizer.json"));
-    assertTrue(json.contains("\"merges\":[[\"a\",\"b\"],[\"Ġ\",\"ab\"]]"), json);
+    assertTrue(json.contains("\"merges\":[[\"a\",\"b\"],[\"c\",\"d\"]]"), json);
     try (CausalTokenizer tokenizer = CausalTokenizer.load(folder, 259)) {
-      assertArrayEquals(new int[] {257, 258, 258}, tokenizer.encode("ab ab ab"));
+      assertArrayEquals(new int[] {257, 258}, tokenizer.encode("abcd"));
     }
   }
 
