@@ -190,11 +190,8 @@ final class Weights {
   private NDArray load(String stored) {
     TensorInfo info = checkpoint.info(stored);
     NDArray mapped = wrap(info, checkpoint.address(stored), () -> checkpoint.bytes(stored));
-    if (isWanted(info)) {
-      mappedBytes += info.length();
-      return mapped;
-    }
-    return convert(mapped);
+    mappedBytes += info.length(); // what is converted has been touched too
+    return isWanted(info) ? mapped : convert(mapped);
   }
 
   /** {@return how many bytes of the checkpoint the tensors handed out so far are} */

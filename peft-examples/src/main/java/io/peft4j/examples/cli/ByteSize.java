@@ -16,7 +16,8 @@ final class ByteSize implements ITypeConverter<Long> {
   public Long convert(String value) {
     Matcher size = SIZE.matcher(value.trim());
     if (!size.matches()) {
-      throw new TypeConversionException("expected a size such as 4GB or 900MB, found '" + value + "'");
+      throw new TypeConversionException(
+          "expected a size such as 4GB or 900MB, found '" + value + "'");
     }
     int power = "kmgt".indexOf(size.group(2).toLowerCase(Locale.ROOT)) + 1;
     int exponent = size.group(2).isEmpty() ? 0 : power;

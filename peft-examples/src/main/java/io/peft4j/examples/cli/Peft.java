@@ -19,6 +19,7 @@ import picocli.CommandLine.ParameterException;
       TrainCommand.class,
       PredictCommand.class,
       MergeCommand.class,
+      ExportCommand.class,
       InspectCommand.class,
       BenchCommand.class,
       BenchCausalCommand.class,
