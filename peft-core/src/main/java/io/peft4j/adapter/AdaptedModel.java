@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * A model and its named adapters, any of which can be active. The base's weights are never written
@@ -68,6 +69,17 @@ public final class AdaptedModel implements AutoCloseable {
    * @throws IllegalArgumentException if the name is taken or the config does not fit the model
    */
   public Adapter add(String name, AdapterConfig config, long seed) {
+    return add(name, config, seed, null);
+  }
+
+  /**
+   * As {@link #add(String, AdapterConfig, long)}, for a config that names a text to start from.
+   *
+   * @param tokenizer gives the tokens of a text
+   * @throws IllegalArgumentException if the name is taken or the config does not fit the model
+   */
+  public Adapter add(
+      String name, AdapterConfig config, long seed, Function<String, int[]> tokenizer) {
     if (adapters.containsKey(name)) {
       throw new IllegalArgumentException("there is already an adapter named '" + name + "'");
     }
@@ -80,7 +92,7 @@ public final class AdaptedModel implements AutoCloseable {
     try {
       AdapterMethod method = AdapterMethods.named(config.peftType());
       AdapterConfig settled = method.settle(config, model);
-      AdapterBuilder builder = new AdapterBuilder(model, manager, seed);
+      AdapterBuilder builder = new AdapterBuilder(model, manager, seed, tokenizer);
       method.build(settled, builder);
       Adapter adapter = new Adapter(name, settled, manager, builder);
       adapters.put(name, adapter);
@@ -126,7 +138,7 @@ public final class AdaptedModel implements AutoCloseable {
     }
     try {
       adapter.setTrainable(false);
-      AdapterFiles.readInto(folder, adapter.tensors());
+      AdapterFiles.readInto(folder, adapter.config(), adapter.stored());
       return adapter;
     } catch (IOException | RuntimeException e) {
       delete(name);
@@ -139,7 +151,7 @@ public final class AdaptedModel implements AutoCloseable {
     String expected = AdapterFiles.readMetadata(folder).get(BASE_SHA256);
     if (expected != null && !expected.equals(model.fingerprint())) {
       throw new IllegalArgumentException(
-          folder.resolve(AdapterFiles.WEIGHTS)
+          AdapterFiles.weights(folder).get(0)
               + ": was trained on a base with SHA-256 "
               + expected
               + ", found "
@@ -150,13 +162,33 @@ public final class AdaptedModel implements AutoCloseable {
   }
 
   /**
-   * Replaces the numbers of an adapter by those in a folder it was saved to.
+   * Replaces the numbers of an adapter by those in a folder that {@link #saveState} wrote.
    *
    * @throws IOException if the file cannot be read
    * @throws IllegalArgumentException if the folder holds another adapter; nothing has been changed
    */
   public void restore(String name, Path folder) throws IOException {
-    AdapterFiles.readInto(folder, adapter(name).tensors());
+    Adapter adapter = adapter(name);
+    Map<String, NDArray> state = adapter.privateState();
+    if (state.isEmpty()) {
+      AdapterFiles.readInto(folder, adapter.config(), adapter.stored());
+    } else {
+      AdapterFiles.readState(folder, state);
+    }
+  }
+
+  /**
+   * Writes an adapter with all that its training needs to go on: what {@link #save} writes, and for
+   * a method that needs more a file {@value AdapterFiles#STATE} beside it.
+   *
+   * @param metadata for the tensor file, such as the base's fingerprint
+   */
+  public void saveState(String name, Path folder, Map<String, String> metadata) throws IOException {
+    save(name, folder, metadata);
+    Map<String, NDArray> state = adapter(name).privateState();
+    if (!state.isEmpty()) {
+      AdapterFiles.writeState(folder, state);
+    }
   }
 
   /**
@@ -166,7 +198,16 @@ public final class AdaptedModel implements AutoCloseable {
    */
   public void save(String name, Path folder, Map<String, String> metadata) throws IOException {
     Adapter adapter = adapter(name);
-    AdapterFiles.write(folder, adapter.config(), adapter.tensors(), metadata);
+    Export export = adapter.export();
+    if (export == null) {
+      AdapterFiles.write(folder, adapter.config(), adapter.stored(), metadata);
+      return;
+    }
+    try (NDManager scope = model.manager().newSubManager();
+        Autograd.Mode paused = Autograd.pause()) {
+      Map<String, NDArray> tensors = export.tensors(adapter.stored(), scope);
+      AdapterFiles.write(folder, export.config(adapter.config()), tensors, metadata);
+    }
   }
 
   /**
@@ -290,6 +331,13 @@ public final class AdaptedModel implements AutoCloseable {
     }
 
     void fold(Adapter adapter) {
+      if (!adapter.attachments().isEmpty()) {
+        throw new IllegalArgumentException(
+            adapter.name()
+                + ": "
+                + adapter.config().peftType()
+                + " cannot be merged, since it is no change of weights");
+      }
       adapter.overlays().forEach(this::lay);
       adapter.projections().forEach(this::fold);
       adapter.embeddings().forEach(this::fold);

@@ -9,8 +9,11 @@ import io.peft4j.model.Parameter;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Autograd;
 import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /** A named set of trained tensors on a model, and where they act. Made by {@link AdaptedModel}. */
@@ -24,6 +27,11 @@ public final class Adapter {
   private final Map<Embedding, EmbeddingAdapter> embeddings;
   private final Map<Parameter, NDArray> overlays;
   private final Map<Parameter, NDArray> residuals;
+  private final Map<String, NDArray> frozen;
+  private final Map<String, NDArray> state;
+  private final List<Attachment> attachments;
+  private final Export export;
+  private final StepHook hook;
   private boolean active;
 
   Adapter(String name, AdapterConfig config, NDManager manager, AdapterBuilder built) {
@@ -35,6 +43,11 @@ public final class Adapter {
     this.embeddings = built.embeddings;
     this.overlays = built.overlays;
     this.residuals = built.residuals;
+    this.frozen = built.frozen;
+    this.state = built.state;
+    this.attachments = built.attachments;
+    this.export = built.export;
+    this.hook = built.hook;
   }
 
   public String name() {
@@ -60,14 +73,25 @@ public final class Adapter {
 
   /** {@return how many of those the base does not have: all but the copies of its own} */
   public long addedCount() {
-    return parameterCount() - overlays.values().stream().distinct().mapToLong(NDArray::size).sum();
+    Set<NDArray> copies = Collections.newSetFromMap(new IdentityHashMap<>()); // equals() compares
+    copies.addAll(overlays.values());
+    return parameterCount() - copies.stream().mapToLong(NDArray::size).sum();
   }
 
   /** {@return the names of the modules it acts on} */
   public List<String> targets() {
-    return Stream.concat(
+    // Heads and other modules trained in full go without saying beside an adapter of another kind.
+    Stream<String> replaced =
+        overlays.keySet().stream()
+            .map(Parameter::name)
+            .filter(name -> projections.isEmpty() && attachments.isEmpty());
+    return Stream.of(
             embeddings.keySet().stream().map(Embedding::name),
-            projections.keySet().stream().map(Linear::name))
+            projections.keySet().stream().map(Linear::name),
+            attachments.stream().map(Attachment::target),
+            replaced.map(name -> name.substring(0, name.lastIndexOf('.'))))
+        .flatMap(names -> names)
+        .distinct()
         .toList();
   }
 
@@ -81,6 +105,7 @@ public final class Adapter {
       residuals.forEach((parameter, value) -> parameter.lay(this, value));
       projections.forEach((linear, adapter) -> linear.add(adapter));
       embeddings.forEach((embedding, adapter) -> embedding.add(adapter));
+      attachments.forEach(attachment -> attachment.attach().run());
       active = true;
     }
   }
@@ -91,7 +116,64 @@ public final class Adapter {
       residuals.keySet().forEach(parameter -> parameter.lift(this));
       projections.forEach((linear, adapter) -> linear.remove(adapter));
       embeddings.forEach((embedding, adapter) -> embedding.remove(adapter));
+      attachments.forEach(attachment -> attachment.detach().run());
       active = false;
+    }
+  }
+
+  /** {@return what its files hold, by key: trained and frozen tensors} */
+  Map<String, NDArray> stored() {
+    Map<String, NDArray> all = new LinkedHashMap<>(tensors);
+    all.putAll(frozen);
+    return all;
+  }
+
+  /**
+   * {@return what goes into a checkpoint beside its files, by key; empty where those are enough}
+   */
+  Map<String, NDArray> privateState() {
+    if (export == null && state.isEmpty()) {
+      return Map.of();
+    }
+    Map<String, NDArray> all = stored();
+    all.putAll(state);
+    return all;
+  }
+
+  /** {@return what is written in place of {@link #stored}, or null} */
+  Export export() {
+    return export;
+  }
+
+  List<Attachment> attachments() {
+    return attachments;
+  }
+
+  /** Says how many optimizer steps a training that begins has, and that it is one. */
+  public void beginTraining(int totalSteps) {
+    if (hook != null) {
+      hook.begin(totalSteps);
+    }
+  }
+
+  /**
+   * Lets the method add to the gradients of a step, once they are complete.
+   *
+   * @return what it adds to the loss
+   */
+  public double beforeUpdate() {
+    return hook == null ? 0 : hook.beforeUpdate();
+  }
+
+  /**
+   * Lets the method act after an optimizer's update, while the gradients are still there.
+   *
+   * @param step its number, from 1
+   * @param gradientScale factor that the update had on the gradients, such as a clipping
+   */
+  public void afterUpdate(int step, double gradientScale) {
+    if (hook != null) {
+      hook.afterUpdate(step, gradientScale);
     }
   }
 

@@ -12,28 +12,56 @@ import io.peft4j.model.Parameter;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.DoubleSupplier;
+import java.util.function.Function;
 
 /** Collects what a method adds to a model; all of it belongs to the adapter being built. */
 final class AdapterBuilder {
 
   final Map<String, NDArray> tensors = new LinkedHashMap<>();
+  final Map<String, NDArray> frozen = new LinkedHashMap<>();
+  final Map<String, NDArray> state = new LinkedHashMap<>();
   final Map<Linear, ProjectionAdapter> projections = new LinkedHashMap<>();
   final Map<Embedding, EmbeddingAdapter> embeddings = new LinkedHashMap<>();
   final Map<Parameter, NDArray> overlays = new LinkedHashMap<>();
   final Map<Parameter, NDArray> residuals = new LinkedHashMap<>();
 
+  final List<Attachment> attachments = new ArrayList<>();
+  Export export;
+  StepHook hook;
+
   private final Model model;
   private final NDManager manager;
   private final long seed;
+  private final Function<String, int[]> tokenizer;
 
-  AdapterBuilder(Model model, NDManager manager, long seed) {
+  /**
+   * @param tokenizer gives the tokens of a text; may be null
+   */
+  AdapterBuilder(Model model, NDManager manager, long seed, Function<String, int[]> tokenizer) {
     this.model = model;
     this.manager = manager;
     this.seed = seed;
+    this.tokenizer = tokenizer;
+  }
+
+  /**
+   * {@return the tokens of {@code text}}
+   *
+   * @throws IllegalArgumentException if there is no tokenizer
+   */
+  int[] tokenize(String text) {
+    if (tokenizer == null) {
+      throw new IllegalArgumentException(
+          "the config names a text; adding the adapter needs a tokenizer");
+    }
+    return tokenizer.apply(text);
   }
 
   Model model() {
@@ -55,16 +83,45 @@ final class AdapterBuilder {
     return trained(key, manager.zeros(new Shape(shape)));
   }
 
+  /** {@return the modules that {@code config} adapts, which have to be of {@code kinds}} */
+  List<Module> targets(MethodConfig config, Set<Class<? extends Module>> kinds) {
+    return TargetMatcher.find(config.targets(), model.modules(), kinds);
+  }
+
+  /** A trained matrix, uniform in ±1/√columns, as torch initializes linear layers. */
+  NDArray kaiming(String key, long rows, long columns) {
+    SplittableRandom random = random(key);
+    double bound = 1 / Math.sqrt(columns);
+    return drawn(key, () -> (2 * random.nextDouble() - 1) * bound, rows, columns);
+  }
+
   /**
-   * A trained tensor, saved under {@code key}, whose elements come from {@code values} in order.
+   * A tensor that is not trained.
+   *
+   * @param key what it is saved under, or null not to save it
    */
-  NDArray drawn(String key, DoubleSupplier values, long... shape) {
+  NDArray frozen(String key, DoubleSupplier values, long... shape) {
+    NDArray array = created(values, shape);
+    if (key != null) {
+      frozen.put(key, array);
+    }
+    return array;
+  }
+
+  private NDArray created(DoubleSupplier values, long... shape) {
     Shape size = new Shape(shape);
     float[] data = new float[Math.toIntExact(size.size())];
     for (int i = 0; i < data.length; i++) {
       data[i] = (float) values.getAsDouble();
     }
-    return trained(key, manager.create(data, size));
+    return manager.create(data, size);
+  }
+
+  /**
+   * A trained tensor, saved under {@code key}, whose elements come from {@code values} in order.
+   */
+  NDArray drawn(String key, DoubleSupplier values, long... shape) {
+    return trained(key, created(values, shape));
   }
 
   /** Trains {@code value}, float32 of this adapter's manager, and saves it under {@code key}. */
@@ -101,12 +158,41 @@ final class AdapterBuilder {
     module.parameters().forEach(parameter -> train(parameter, parameter.name()));
   }
 
+  /**
+   * Trains the modules that a config names to be saved in full.
+   *
+   * @throws IllegalArgumentException if it names none that the model has
+   */
+  void trainSavedModules(Targets targets) {
+    if (targets.modulesToSave() == null) {
+      return;
+    }
+    List<String> saved = TargetMatcher.savedModules(targets, model.modules());
+    if (saved.isEmpty()) {
+      throw new IllegalArgumentException(
+          "modules_to_save " + targets.modulesToSave() + " names nothing in the model");
+    }
+    saved.forEach(name -> model.modules().under(name).forEach(this::trainModule));
+  }
+
   void adapt(Linear linear, ProjectionAdapter adapter) {
     projections.put(linear, adapter);
   }
 
   void adapt(Embedding embedding, EmbeddingAdapter adapter) {
     embeddings.put(embedding, adapter);
+  }
+
+  /** Puts something on the model, at {@code target}, while the adapter is active. */
+  void attach(String target, Runnable attach, Runnable detach) {
+    attachments.add(new Attachment(target, attach, detach));
+  }
+
+  /** Keeps a tensor of zeros that training needs, and a checkpoint, but nobody else. */
+  NDArray state(String key, Shape shape) {
+    NDArray array = manager.zeros(shape);
+    state.put(key, array);
+    return array;
   }
 
   /**

@@ -37,6 +37,9 @@ public final class AdapterFiles {
   /** The file with its tensors. */
   public static final String WEIGHTS = "adapter_model.safetensors";
 
+  /** The file beside them in a checkpoint of a training whose method needs more. */
+  public static final String STATE = "adapter_state.safetensors";
+
   /** What peft puts before the name of a module. */
   static final String PREFIX = "base_model.model.";
 
@@ -69,34 +72,53 @@ public final class AdapterFiles {
     } catch (JsonProcessingException e) {
       throw new IllegalArgumentException(file + ": not JSON: " + e.getOriginalMessage(), e);
     }
-    if (!(json instanceof ObjectNode object) || !object.path("peft_type").isTextual()) {
-      throw new IllegalArgumentException(file + ": expected an object with a 'peft_type'");
+    if (!(json instanceof ObjectNode object)) {
+      throw new IllegalArgumentException(file + ": expected an object");
     }
     try {
-      return AdapterMethods.named(object.get("peft_type").asText()).parse(object);
+      AdapterMethod method = AdapterMethods.of(object);
+      return method.inFolder(method.parse(object), folder);
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
     }
   }
 
-  /** {@return the shapes of the tensors in {@value #WEIGHTS}, without peft's prefix} */
-  public static Map<String, List<Long>> readShapes(Path folder) throws IOException {
-    try (SafetensorsFile file = SafetensorsFile.open(folder.resolve(WEIGHTS))) {
-      Map<String, List<Long>> shapes = new LinkedHashMap<>();
-      file.tensors().values().forEach(info -> shapes.put(strip(info.name()), info.shape()));
-      return shapes;
+  /** {@return the tensor files of an adapter folder; at least one} */
+  public static List<Path> weights(Path folder) throws IOException {
+    AdapterMethod method = AdapterMethods.named(readConfig(folder).peftType());
+    List<Path> files = new ArrayList<>();
+    for (String name : method.files()) {
+      if (files.isEmpty() || Files.exists(folder.resolve(name))) {
+        files.add(folder.resolve(name));
+      }
     }
+    return files;
   }
 
-  /** {@return the metadata of {@value #WEIGHTS}} */
+  /** {@return the shapes of the tensors in the tensor files, without peft's prefix} */
+  public static Map<String, List<Long>> readShapes(Path folder) throws IOException {
+    Map<String, List<Long>> shapes = new LinkedHashMap<>();
+    for (Path path : weights(folder)) {
+      try (SafetensorsFile file = SafetensorsFile.open(path)) {
+        file.tensors().values().forEach(info -> shapes.put(strip(info.name()), info.shape()));
+      }
+    }
+    return shapes;
+  }
+
+  /** {@return the metadata of the tensor file} */
   public static Map<String, String> readMetadata(Path folder) throws IOException {
-    try (SafetensorsFile file = SafetensorsFile.open(folder.resolve(WEIGHTS))) {
+    try (SafetensorsFile file = SafetensorsFile.open(weights(folder).get(0))) {
       return file.metadata();
     }
   }
 
   private static String strip(String key) {
-    return key.startsWith(PREFIX) ? key.substring(PREFIX.length()) : key;
+    if (key.startsWith(PREFIX)) {
+      return key.substring(PREFIX.length());
+    }
+    // The prompt methods' saved modules.
+    return key.startsWith("base_model.") ? key.substring("base_model.".length()) : key;
   }
 
   /**
@@ -107,14 +129,28 @@ public final class AdapterFiles {
   static void write(
       Path folder, AdapterConfig config, Map<String, NDArray> tensors, Map<String, String> metadata)
       throws IOException {
-    List<TensorSource> sources = new ArrayList<>();
-    tensors.forEach((key, tensor) -> sources.add(source(PREFIX + key, tensor)));
+    AdapterMethod method = AdapterMethods.named(config.peftType());
+    Map<String, List<TensorSource>> sources = new TreeMap<>();
+    tensors.forEach(
+        (key, tensor) ->
+            sources
+                .computeIfAbsent(method.fileOf(key), file -> new ArrayList<>())
+                .add(source(method.onDisk(key), tensor)));
     Map<String, String> all = new TreeMap<>(metadata);
     all.put("format", "pt");
-    SafetensorsWriter.write(folder.resolve(WEIGHTS), sources, all);
-    // As peft does: whoever loads it means to use it, unless he says otherwise.
-    ObjectNode json = config.toJson().put("inference_mode", true);
-    AtomicFiles.writeString(folder.resolve(CONFIG), print(json) + "\n");
+    for (Map.Entry<String, List<TensorSource>> file : sources.entrySet()) {
+      SafetensorsWriter.write(folder.resolve(file.getKey()), file.getValue(), all);
+    }
+    for (Map.Entry<String, ObjectNode> file : method.documents(config).entrySet()) {
+      AtomicFiles.writeString(folder.resolve(file.getKey()), print(file.getValue()) + "\n");
+    }
+  }
+
+  /** Writes {@value #STATE}. */
+  static void writeState(Path folder, Map<String, NDArray> tensors) throws IOException {
+    List<TensorSource> sources = new ArrayList<>();
+    tensors.forEach((key, tensor) -> sources.add(source(key, tensor)));
+    SafetensorsWriter.write(folder.resolve(STATE), sources, Map.of("format", "pt"));
   }
 
   /** As Python's {@code json.dumps(indent=2, sort_keys=True)} has it. */
@@ -150,21 +186,48 @@ public final class AdapterFiles {
    * @throws IllegalArgumentException if a tensor is missing, unexpected, of another shape, or holds
    *     a number that is not finite; nothing has then been changed
    */
-  static void readInto(Path folder, Map<String, NDArray> tensors) throws IOException {
-    Path path = folder.resolve(WEIGHTS);
+  static void readInto(Path folder, AdapterConfig config, Map<String, NDArray> tensors)
+      throws IOException {
+    AdapterMethod method = AdapterMethods.named(config.peftType());
+    Map<String, Map<String, NDArray>> files = new TreeMap<>();
+    tensors.forEach(
+        (key, tensor) ->
+            files
+                .computeIfAbsent(method.fileOf(key), file -> new LinkedHashMap<>())
+                .put(strip(method.onDisk(key)), tensor));
+    List<Loaded> values = new ArrayList<>();
+    for (Map.Entry<String, Map<String, NDArray>> file : files.entrySet()) {
+      values.addAll(read(folder.resolve(file.getKey()), file.getValue()));
+    }
+    values.forEach(Loaded::set);
+  }
+
+  /** As {@link #readInto}, from {@value #STATE}. */
+  static void readState(Path folder, Map<String, NDArray> tensors) throws IOException {
+    read(folder.resolve(STATE), tensors).forEach(Loaded::set);
+  }
+
+  private static List<Loaded> read(Path path, Map<String, NDArray> tensors) throws IOException {
     try (SafetensorsFile file = SafetensorsFile.open(path)) {
       Map<String, TensorInfo> found = new LinkedHashMap<>();
       file.tensors().values().stream()
-          .filter(info -> !REDUNDANT.matcher(info.name()).find())
+          .filter(info -> !REDUNDANT.matcher(info.name()).find() && info.elements() > 0)
           .forEach(info -> found.put(strip(info.name()), info));
       checkNames(path, tensors, found);
-      Map<String, float[]> values = new LinkedHashMap<>();
+      List<Loaded> values = new ArrayList<>();
       for (Map.Entry<String, NDArray> entry : tensors.entrySet()) {
         TensorInfo info = found.get(entry.getKey());
         checkShape(path, entry.getKey(), entry.getValue(), info);
-        values.put(entry.getKey(), finite(path, info, Floats.read(file, info)));
+        values.add(new Loaded(entry.getValue(), finite(path, info, Floats.read(file, info))));
       }
-      values.forEach((key, value) -> tensors.get(key).set(value));
+      return values;
+    }
+  }
+
+  /** Numbers for a tensor; it gets them when all others have been read too. */
+  private record Loaded(NDArray tensor, float[] values) {
+    void set() {
+      tensor.set(values);
     }
   }
 

@@ -2,6 +2,10 @@ package io.peft4j.adapter;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.Model;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 
 /** A way of adapting models. One implementation, one file; registered in {@link AdapterMethods}. */
 interface AdapterMethod {
@@ -24,4 +28,35 @@ interface AdapterMethod {
    * @throws IllegalArgumentException if the config does not fit the model
    */
   void build(AdapterConfig config, AdapterBuilder builder);
+
+  /** {@return whether a document is a config of this method} */
+  default boolean recognizes(ObjectNode json) {
+    return json.path("peft_type").asText().equals(peftType());
+  }
+
+  /** {@return the name of the file that holds the tensor of {@code key}} */
+  default String fileOf(String key) {
+    return AdapterFiles.WEIGHTS;
+  }
+
+  /** {@return {@code config} with what the other files of its folder say} */
+  default AdapterConfig inFolder(AdapterConfig config, Path folder) throws IOException {
+    return config;
+  }
+
+  /** {@return the names of the files that tensors may be in, the one that is always there first} */
+  default List<String> files() {
+    return List.of(AdapterFiles.WEIGHTS);
+  }
+
+  /** {@return the documents to write for {@code config}, by file name} */
+  default Map<String, ObjectNode> documents(AdapterConfig config) {
+    // As peft does: whoever loads it means to use it, unless he says otherwise.
+    return Map.of(AdapterFiles.CONFIG, config.toJson().put("inference_mode", true));
+  }
+
+  /** {@return the name in the tensor file of what {@link Adapter} keeps under {@code key}} */
+  default String onDisk(String key) {
+    return AdapterFiles.PREFIX + key;
+  }
 }

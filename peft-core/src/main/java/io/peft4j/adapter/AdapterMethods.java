@@ -1,13 +1,50 @@
 package io.peft4j.adapter;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 
 /** The methods there are. */
 final class AdapterMethods {
 
-  private static final List<AdapterMethod> ALL = List.of(new LoraMethod(), new FullMethod());
+  private static final List<AdapterMethod> ALL =
+      List.of(
+          new LoraMethod(),
+          new FullMethod(),
+          new Ia3Method(),
+          new VeraMethod(),
+          new LohaMethod(),
+          new LokrMethod(),
+          new LnTuningMethod(),
+          new BitFitMethod(),
+          new AdaLoraMethod(),
+          new PrefixTuningMethod(),
+          new PromptTuningMethod(),
+          new PTuningMethod(),
+          new BottleneckMethod());
 
   private AdapterMethods() {}
+
+  /**
+   * {@return the method that a document is a config of}
+   *
+   * @throws IllegalArgumentException if there is none
+   */
+  static AdapterMethod of(ObjectNode json) {
+    for (AdapterMethod method : ALL) {
+      if (method.recognizes(json)) {
+        return method;
+      }
+    }
+    if (!json.path("peft_type").isTextual()) {
+      throw new IllegalArgumentException("expected an object with a 'peft_type'");
+    }
+    return named(json.get("peft_type").asText());
+  }
+
+  /** {@return the values of {@code peft_type} that there are methods for} */
+  static List<String> names() {
+    return ALL.stream().map(AdapterMethod::peftType).toList();
+  }
 
   /**
    * @throws IllegalArgumentException if there is none of that type
@@ -19,9 +56,6 @@ final class AdapterMethods {
       }
     }
     throw new IllegalArgumentException(
-        "peft_type "
-            + peftType
-            + " is not supported; supported: "
-            + ALL.stream().map(AdapterMethod::peftType).toList());
+        "peft_type " + peftType + " is not supported; supported: " + names());
   }
 }

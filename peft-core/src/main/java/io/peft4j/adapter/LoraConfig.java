@@ -77,16 +77,6 @@ public record LoraConfig(
         loraDropout >= 0 && loraDropout < 1,
         "lora_dropout must be in [0, 1), found " + loraDropout);
     check(Double.isFinite(loraAlpha), "lora_alpha must be a number, found " + loraAlpha);
-    boolean expression = targetModules != null && targetModules.regex() != null;
-    check(
-        !(expression && layersToTransform != null),
-        "layers_to_transform goes with a list of target_modules, not with an expression");
-    check(
-        !(expression && layersPattern != null && !layersPattern.isEmpty()),
-        "layers_pattern goes with a list of target_modules, not with an expression");
-    check(
-        layersPattern == null || layersPattern.isEmpty() || layersToTransform != null,
-        "layers_pattern goes with layers_to_transform, which is missing");
     check(
         !loraBias || (!useDora && (init == LoraInit.DEFAULT || init == LoraInit.RANDOM)),
         "lora_bias goes with init_lora_weights true or false, and not with use_dora");
@@ -97,6 +87,13 @@ public record LoraConfig(
     rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
     alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
     other = other.deepCopy();
+    new Targets(
+        targetModules, excludeModules, modulesToSave, layersToTransform, layersPattern, taskType);
+  }
+
+  Targets targets() {
+    return new Targets(
+        targetModules, excludeModules, modulesToSave, layersToTransform, layersPattern, taskType);
   }
 
   private static void check(boolean condition, String message) {
@@ -115,17 +112,19 @@ public record LoraConfig(
     if (targetModules == null) {
       throw new IllegalStateException("target_modules is missing");
     }
-    return TargetMatcher.targetsLinear(this, linear);
+    return TargetMatcher.targetsLinear(targets(), linear);
   }
 
   /** {@return the rank for a module of that name: by {@code rankPattern}, else r} */
   public int rankOf(String module) {
-    return TargetMatcher.rank(this, module);
+    return TargetMatcher.byPattern(rankPattern, module, r);
   }
 
   /** {@return the factor on the update of a module of that name} */
   public double scalingOf(String module) {
-    return TargetMatcher.scaling(this, module);
+    double alpha = TargetMatcher.byPattern(alphaPattern, module, loraAlpha);
+    int rank = rankOf(module);
+    return alpha / (useRslora ? Math.sqrt(rank) : rank);
   }
 
   /** {@return a builder with peft's defaults} */

@@ -3,11 +3,8 @@ package io.peft4j.adapter;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
 
 /** {@link LoraConfig} to and from peft's {@code adapter_config.json}. */
@@ -82,7 +79,7 @@ final class LoraConfigJson {
   }
 
   static LoraConfig read(ObjectNode json) {
-    Reader reader = new Reader(json.deepCopy());
+    ConfigReader reader = new ConfigReader(json.deepCopy());
     String type = reader.text("peft_type", "LORA");
     if (!type.equals("LORA")) {
       throw new IllegalArgumentException("'peft_type': expected LORA, found " + type);
@@ -127,121 +124,5 @@ final class LoraConfigJson {
       }
     }
     throw new IllegalArgumentException("'bias': expected none, all or lora_only, found " + text);
-  }
-
-  /** Takes typed values out of a document; what nobody took is the rest. */
-  private static final class Reader {
-    private final ObjectNode json;
-
-    Reader(ObjectNode json) {
-      this.json = json;
-    }
-
-    JsonNode take(String key) {
-      JsonNode node = json.remove(key);
-      return node == null || node.isNull() ? null : node;
-    }
-
-    ObjectNode rest() {
-      return json;
-    }
-
-    int integer(String key, int otherwise) {
-      JsonNode node = take(key);
-      return node == null ? otherwise : integerOf(key, node);
-    }
-
-    private static int integerOf(String key, JsonNode node) {
-      if (!node.isIntegralNumber() || !node.canConvertToInt()) {
-        throw wrong(key, "an integer", node);
-      }
-      return node.asInt();
-    }
-
-    double number(String key, double otherwise) {
-      JsonNode node = take(key);
-      return node == null ? otherwise : numberOf(key, node);
-    }
-
-    private static double numberOf(String key, JsonNode node) {
-      if (!node.isNumber()) {
-        throw wrong(key, "a number", node);
-      }
-      return node.asDouble();
-    }
-
-    String text(String key, String otherwise) {
-      JsonNode node = take(key);
-      if (node != null && !node.isTextual()) {
-        throw wrong(key, "a text", node);
-      }
-      return node == null ? otherwise : node.asText();
-    }
-
-    boolean flag(String key) {
-      JsonNode node = take(key);
-      if (node != null && !node.isBoolean()) {
-        throw wrong(key, "true or false", node);
-      }
-      return node != null && node.asBoolean();
-    }
-
-    List<String> texts(String key) {
-      JsonNode node = take(key);
-      if (node == null) {
-        return null;
-      }
-      if (node.isTextual()) {
-        // To peft an empty text is as good as none.
-        return node.asText().isEmpty() ? List.of() : List.of(node.asText());
-      }
-      return ModuleSelector.texts(key, node);
-    }
-
-    List<Integer> integers(String key) {
-      JsonNode node = take(key);
-      if (node == null) {
-        return null;
-      }
-      List<Integer> values = new ArrayList<>();
-      if (node.isArray()) {
-        node.forEach(element -> values.add(integerOf(key, element)));
-      } else {
-        values.add(integerOf(key, node));
-      }
-      return values;
-    }
-
-    Map<String, Integer> ranks(String key) {
-      Map<String, Integer> values = new LinkedHashMap<>();
-      numbers(key)
-          .forEach(
-              (name, value) -> {
-                if (value != Math.rint(value)) {
-                  throw new IllegalArgumentException(
-                      "'" + key + "': '" + name + "' must be an integer, found " + value);
-                }
-                values.put(name, value.intValue());
-              });
-      return values;
-    }
-
-    Map<String, Double> numbers(String key) {
-      JsonNode node = take(key);
-      Map<String, Double> values = new LinkedHashMap<>();
-      if (node == null) {
-        return values;
-      }
-      if (!node.isObject()) {
-        throw wrong(key, "an object", node);
-      }
-      node.properties()
-          .forEach(entry -> values.put(entry.getKey(), numberOf(key, entry.getValue())));
-      return values;
-    }
-
-    private static IllegalArgumentException wrong(String key, String expected, JsonNode found) {
-      return new IllegalArgumentException("'" + key + "' must be " + expected + ", found " + found);
-    }
   }
 }

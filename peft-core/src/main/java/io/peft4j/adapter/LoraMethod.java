@@ -10,9 +10,9 @@ import io.peft4j.model.Module;
 import io.peft4j.model.Parameter;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
-import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 
@@ -23,8 +23,20 @@ import java.util.SplittableRandom;
  */
 final class LoraMethod implements AdapterMethod {
 
-  /** What peft saves in full for a sequence classifier, whichever of them the model has. */
-  private static final List<String> CLASSIFIERS = List.of("classifier", "score");
+  static final Map<String, List<String>> DEFAULT_TARGETS =
+      Map.ofEntries(
+          Map.entry("bert", List.of("query", "value")),
+          Map.entry("roberta", List.of("query", "value")),
+          Map.entry("distilbert", List.of("q_lin", "v_lin")),
+          Map.entry("llama", List.of("q_proj", "v_proj")),
+          Map.entry("mistral", List.of("q_proj", "v_proj")),
+          Map.entry("qwen2", List.of("q_proj", "v_proj")),
+          Map.entry("qwen3", List.of("q_proj", "v_proj")),
+          Map.entry("gemma2", List.of("q_proj", "v_proj")),
+          Map.entry("gpt2", List.of("c_attn")),
+          Map.entry("gpt_neox", List.of("query_key_value")));
+
+  private static final Set<Class<? extends Module>> KINDS = Set.of(Linear.class, Embedding.class);
 
   @Override
   public String peftType() {
@@ -41,23 +53,25 @@ final class LoraMethod implements AdapterMethod {
     return settle((LoraConfig) config, model.config().modelType());
   }
 
+  /**
+   * {@return {@code config} with the targets that peft takes for a model family where none are
+   * given}
+   *
+   * @throws IllegalArgumentException if there is no default for that family
+   */
   static LoraConfig settle(LoraConfig config, String modelType) {
-    LoraConfig lora = TargetMatcher.withDefaultTargets(config, modelType);
-    if (!"SEQ_CLS".equals(lora.taskType())) {
-      return lora;
+    LoraConfig.Builder settled = config.toBuilder().modulesToSave(config.targets().savedWithHead());
+    if (config.targetModules() == null) {
+      settled.targetModules(TargetMatcher.defaults(DEFAULT_TARGETS, modelType));
     }
-    Set<String> saved = new LinkedHashSet<>();
-    if (lora.modulesToSave() != null) {
-      saved.addAll(lora.modulesToSave());
-    }
-    saved.addAll(CLASSIFIERS);
-    return lora.toBuilder().modulesToSave(new ArrayList<>(saved)).build();
+    return settled.build();
   }
 
   @Override
   public void build(AdapterConfig config, AdapterBuilder builder) {
     LoraConfig lora = (LoraConfig) config;
-    Set<Module> adapted = new LinkedHashSet<>(TargetMatcher.find(lora, builder.model().modules()));
+    Set<Module> adapted =
+        new LinkedHashSet<>(TargetMatcher.find(lora.targets(), builder.model().modules(), KINDS));
     for (Module module : adapted) {
       try (Autograd.Mode paused = Autograd.pause()) {
         if (module instanceof Linear linear) {
@@ -67,7 +81,7 @@ final class LoraMethod implements AdapterMethod {
         }
       }
     }
-    trainSavedModules(lora, builder);
+    builder.trainSavedModules(lora.targets());
     trainBiases(lora, adapted, builder);
   }
 
@@ -76,8 +90,8 @@ final class LoraMethod implements AdapterMethod {
     String name = linear.name();
     long in = linear.projection().in();
     long out = linear.projection().out();
-    int rank = TargetMatcher.rank(config, name);
-    double scaling = TargetMatcher.scaling(config, name);
+    int rank = config.rankOf(name);
+    double scaling = config.scalingOf(name);
     String keyA = name + ".lora_A.weight";
     String keyB = name + ".lora_B.weight";
     SplittableRandom random = builder.random(name);
@@ -142,7 +156,7 @@ final class LoraMethod implements AdapterMethod {
     String name = embedding.name();
     long rows = embedding.weight().shape().get(0);
     long dim = embedding.weight().shape().get(1);
-    int rank = TargetMatcher.rank(config, name);
+    int rank = config.rankOf(name);
     SplittableRandom random = builder.random(name);
     String keyA = name + ".lora_embedding_A";
     NDArray a =
@@ -150,8 +164,7 @@ final class LoraMethod implements AdapterMethod {
             ? builder.drawn(keyA, random::nextGaussian, rank, rows)
             : builder.zeros(keyA, rank, rows);
     NDArray b = builder.drawn(name + ".lora_embedding_B", random::nextGaussian, dim, rank);
-    LoraFactors factors =
-        new LoraFactors(a, b, null, TargetMatcher.scaling(config, name), builder.manager());
+    LoraFactors factors = new LoraFactors(a, b, null, config.scalingOf(name), builder.manager());
     DoraMagnitude magnitude = null;
     if (config.useDora()) {
       try (NDManager scope = builder.manager().newSubManager();
@@ -192,20 +205,6 @@ final class LoraMethod implements AdapterMethod {
     NDArray copy = builder.residuals.get(linear.weight()).duplicate();
     copy.attach(scope);
     return copy;
-  }
-
-  private static void trainSavedModules(LoraConfig config, AdapterBuilder builder) {
-    if (config.modulesToSave() == null) {
-      return;
-    }
-    List<String> saved = TargetMatcher.savedModules(config, builder.model().modules());
-    if (saved.isEmpty()) {
-      throw new IllegalArgumentException(
-          "modules_to_save " + config.modulesToSave() + " names nothing in the model");
-    }
-    for (String name : saved) {
-      builder.model().modules().under(name).forEach(builder::trainModule);
-    }
   }
 
   private static void trainBiases(LoraConfig config, Set<Module> adapted, AdapterBuilder builder) {

@@ -69,7 +69,8 @@ public record ModuleSelector(List<String> names, String regex) {
     return names.contains(module) || names.stream().anyMatch(name -> module.endsWith("." + name));
   }
 
-  JsonNode toJson() {
+  /** {@return as a config holds it: a text or an array of texts} */
+  public JsonNode toJson() {
     if (regex != null) {
       return JsonNodeFactory.instance.textNode(regex);
     }

@@ -1,6 +1,5 @@
 package io.peft4j.adapter;
 
-import io.peft4j.model.Embedding;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Module;
 import io.peft4j.model.ModuleTree;
@@ -12,57 +11,41 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Finds the modules that a {@link LoraConfig} means, by peft's rules. */
+/** Finds the modules that a config means, by peft's rules. */
 final class TargetMatcher {
 
   /** Names that sequence-classification heads have; "all-linear" leaves them out. */
   private static final Set<String> CLASSIFIERS = Set.of("classifier", "score");
 
-  private static final Map<String, List<String>> DEFAULT_TARGETS =
-      Map.ofEntries(
-          Map.entry("bert", List.of("query", "value")),
-          Map.entry("roberta", List.of("query", "value")),
-          Map.entry("distilbert", List.of("q_lin", "v_lin")),
-          Map.entry("llama", List.of("q_proj", "v_proj")),
-          Map.entry("mistral", List.of("q_proj", "v_proj")),
-          Map.entry("qwen2", List.of("q_proj", "v_proj")),
-          Map.entry("qwen3", List.of("q_proj", "v_proj")),
-          Map.entry("gemma2", List.of("q_proj", "v_proj")),
-          Map.entry("gpt2", List.of("c_attn")),
-          Map.entry("gpt_neox", List.of("query_key_value")));
-
   private static final Pattern ANY_LAYER = Pattern.compile(".*?\\.[^.]*\\.(\\d+)\\..*");
 
-  private final LoraConfig config;
+  private final Targets config;
 
-  private TargetMatcher(LoraConfig config) {
+  private TargetMatcher(Targets config) {
     this.config = config;
   }
 
   /**
-   * {@return {@code config} with the targets that peft takes for a model family where none are
-   * given}
+   * {@return the targets that peft takes for a model family where none are given}
    *
    * @throws IllegalArgumentException if there is no default for that family
    */
-  static LoraConfig withDefaultTargets(LoraConfig config, String modelType) {
-    if (config.targetModules() != null) {
-      return config;
-    }
-    List<String> names = DEFAULT_TARGETS.get(String.valueOf(modelType));
+  static ModuleSelector defaults(Map<String, List<String>> byFamily, String modelType) {
+    List<String> names = byFamily.get(String.valueOf(modelType));
     if (names == null) {
       throw new IllegalArgumentException(
           "target_modules is missing, and there is no default for model_type " + modelType);
     }
-    return config.toBuilder().targetModules(new ModuleSelector(names, null)).build();
+    return new ModuleSelector(names, null);
   }
 
   /**
+   * @param kinds what the method adapts
    * @return the leaves that {@code config} adapts, in the order they run; at least one
    * @throws IllegalArgumentException if there are none (with the names that come near), or one is
-   *     neither linear nor an embedding
+   *     not of {@code kinds}
    */
-  static List<Module> find(LoraConfig config, ModuleTree modules) {
+  static List<Module> find(Targets config, ModuleTree modules, Set<Class<? extends Module>> kinds) {
     TargetMatcher matcher = new TargetMatcher(config);
     List<Module> found = new ArrayList<>();
     for (Module leaf : modules.leaves()) {
@@ -73,13 +56,14 @@ final class TargetMatcher {
       if (!meant) {
         continue;
       }
-      if (!(leaf instanceof Linear) && !(leaf instanceof Embedding)) {
+      if (kinds.stream().noneMatch(kind -> kind.isInstance(leaf))) {
         throw new IllegalArgumentException(
             "target_modules: '"
                 + leaf.name()
                 + "' is a "
                 + leaf.getClass().getSimpleName()
-                + "; LoRA adapts linear layers and embeddings");
+                + "; this method adapts "
+                + String.join(", ", kinds.stream().map(Class::getSimpleName).sorted().toList()));
       }
       if (savedWhole(config, leaf.name())) {
         throw new IllegalArgumentException(
@@ -95,7 +79,7 @@ final class TargetMatcher {
           "target_modules "
               + config.targetModules().toJson()
               + " names nothing in the model; near: "
-              + String.join(", ", nearMisses(config.targetModules(), modules)));
+              + String.join(", ", nearMisses(config.targetModules(), modules, kinds)));
     }
     return found;
   }
@@ -104,17 +88,17 @@ final class TargetMatcher {
    * {@return the modules that are trained in full} As in peft, a name means every module whose name
    * ends in it, so that {@code classifier} takes {@code pre_classifier} along.
    */
-  static List<String> savedModules(LoraConfig config, ModuleTree modules) {
+  static List<String> savedModules(Targets config, ModuleTree modules) {
     return modules.names().stream().filter(name -> endsLikeSaved(config, name)).toList();
   }
 
-  private static boolean endsLikeSaved(LoraConfig config, String name) {
+  private static boolean endsLikeSaved(Targets config, String name) {
     return config.modulesToSave() != null
         && config.modulesToSave().stream().anyMatch(name::endsWith);
   }
 
   /** {@return whether {@code leaf} or a module around it is trained in full} */
-  private static boolean savedWhole(LoraConfig config, String leaf) {
+  private static boolean savedWhole(Targets config, String leaf) {
     for (int dot = leaf.indexOf('.'); dot >= 0; dot = leaf.indexOf('.', dot + 1)) {
       if (endsLikeSaved(config, leaf.substring(0, dot))) {
         return true;
@@ -142,16 +126,16 @@ final class TargetMatcher {
     return targets.matches(name) && inLayers(name);
   }
 
-  static boolean targets(LoraConfig config, String name) {
+  static boolean targets(Targets config, String name) {
     return new TargetMatcher(config).targets(name);
   }
 
   /** {@return whether a linear layer called {@code name} is targeted and not excluded} */
-  static boolean targetsLinear(LoraConfig config, String name) {
+  static boolean targetsLinear(Targets config, String name) {
     return config.targetModules().isAllLinear() ? !excluded(config, name) : targets(config, name);
   }
 
-  private static boolean excluded(LoraConfig config, String name) {
+  private static boolean excluded(Targets config, String name) {
     return (config.excludeModules() != null && config.excludeModules().matches(name))
         || (config.modulesToSave() != null
             && config.modulesToSave().stream().anyMatch(saved -> isOrHolds(saved, name)));
@@ -184,19 +168,8 @@ final class TargetMatcher {
     return matcher.matches() && layers.contains(Integer.valueOf(matcher.group(1)));
   }
 
-  /** {@return the rank for a module} */
-  static int rank(LoraConfig config, String module) {
-    return byPattern(config.rankPattern(), module, config.r());
-  }
-
-  /** {@return the factor on a module's update} */
-  static double scaling(LoraConfig config, String module) {
-    double alpha = byPattern(config.alphaPattern(), module, config.loraAlpha());
-    int rank = rank(config, module);
-    return alpha / (config.useRslora() ? Math.sqrt(rank) : rank);
-  }
-
-  private static <T> T byPattern(Map<String, T> patterns, String module, T otherwise) {
+  /** {@return the value of the first key, a regular expression, that {@code module} ends in} */
+  static <T> T byPattern(Map<String, T> patterns, String module, T otherwise) {
     for (Map.Entry<String, T> entry : patterns.entrySet()) {
       if (Pattern.matches("(.*\\.)?(" + entry.getKey() + ")", module)) {
         return entry.getValue();
@@ -206,10 +179,11 @@ final class TargetMatcher {
   }
 
   /** Names of leaves whose last parts are spelled most like what was asked for. */
-  private static List<String> nearMisses(ModuleSelector selector, ModuleTree modules) {
+  private static List<String> nearMisses(
+      ModuleSelector selector, ModuleTree modules, Set<Class<? extends Module>> kinds) {
     List<String> wanted = selector.regex() != null ? List.of(selector.regex()) : selector.names();
     return modules.leaves().stream()
-        .filter(leaf -> leaf instanceof Linear || leaf instanceof Embedding)
+        .filter(leaf -> kinds.stream().anyMatch(kind -> kind.isInstance(leaf)))
         .map(leaf -> leaf.name().replaceFirst("^.*\\.\\d+\\.", ""))
         .distinct()
         .sorted(

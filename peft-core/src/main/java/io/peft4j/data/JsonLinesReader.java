@@ -88,7 +88,8 @@ final class JsonLinesReader {
     return value.isArray() ? value.toString() : value.asText().strip();
   }
 
-  private static String kind(JsonNode node) {
+  /** {@return how a message calls it} */
+  static String kind(JsonNode node) {
     return switch (node.getNodeType()) {
       case ARRAY -> "an array";
       case OBJECT -> "an object";

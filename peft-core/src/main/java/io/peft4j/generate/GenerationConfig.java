@@ -153,6 +153,21 @@ public record GenerationConfig(
         seed);
   }
 
+  /** {@return this config, taking the likeliest token} */
+  public GenerationConfig withoutSampling() {
+    return new GenerationConfig(
+        maxNewTokens,
+        false,
+        temperature,
+        topK,
+        topP,
+        minP,
+        repetitionPenalty,
+        stopStrings,
+        eosTokenIds,
+        seed);
+  }
+
   public GenerationConfig withRepetitionPenalty(double value) {
     return new GenerationConfig(
         maxNewTokens,

@@ -54,12 +54,23 @@ public final class Generator {
    */
   public List<Generated> generate(
       List<int[]> prompts, GenerationConfig config, GenerationListener listener) {
+    return generate(prompts, config, listener, 0);
+  }
+
+  /**
+   * As {@link #generate(List, GenerationConfig, GenerationListener)}, for a part of a longer list:
+   * what is drawn does not depend on how the list was parted.
+   *
+   * @param first the number of the first prompt in the whole list
+   */
+  public List<Generated> generate(
+      List<int[]> prompts, GenerationConfig config, GenerationListener listener, int first) {
     if (codec == null && !config.stopStrings().isEmpty()) {
       throw new IllegalArgumentException("stop_strings need a codec");
     }
     List<Row> rows = new ArrayList<>();
     for (int i = 0; i < prompts.size(); i++) {
-      rows.add(new Row(i, prompts.get(i), config));
+      rows.add(new Row(i, first + i, prompts.get(i), config));
     }
     List<Row> running = new ArrayList<>(rows);
     try (Decoding decoding = model.start(prompts)) {
@@ -94,11 +105,11 @@ public final class Generator {
     private int[] tokens = {};
     private Generated.Finish finish;
 
-    Row(int number, int[] prompt, GenerationConfig config) {
+    Row(int number, int place, int[] prompt, GenerationConfig config) {
       this.number = number;
       this.promptLength = prompt.length;
       this.config = config;
-      this.chooser = new TokenChooser(config, prompt, number);
+      this.chooser = new TokenChooser(config, prompt, place);
       this.text = codec == null ? null : new GrowingText(codec, config.stopStrings(), prompt);
     }
 

@@ -5,12 +5,14 @@ import io.peft4j.torch.Ops;
 import java.util.function.UnaryOperator;
 
 /** Element-wise non-linearities, by the names that {@code config.json} uses. */
-enum Activation {
+public enum Activation {
   GELU(Ops::gelu, "gelu", "gelu_python"),
   GELU_TANH(Ops::geluTanh, "gelu_new", "gelu_pytorch_tanh", "gelu_fast"),
   RELU(Ops::relu, "relu"),
   SILU(Ops::silu, "silu", "swish"),
-  TANH(NDArray::tanh, "tanh");
+  TANH(NDArray::tanh, "tanh"),
+  SIGMOID(Ops::sigmoid, "sigmoid"),
+  LEAKY_RELU(Ops::leakyRelu, "leakyrelu", "leaky_relu");
 
   private final UnaryOperator<NDArray> function;
   private final String[] names;
@@ -21,9 +23,11 @@ enum Activation {
   }
 
   /**
-   * @throws IllegalArgumentException if there is none of that name
+   * {@return the activation of that name}
+   *
+   * @throws IllegalArgumentException if there is none
    */
-  static Activation named(String name) {
+  public static Activation named(String name) {
     for (Activation activation : values()) {
       for (String known : activation.names) {
         if (known.equals(name)) {
@@ -34,7 +38,8 @@ enum Activation {
     throw new IllegalArgumentException("no activation named '" + name + "'");
   }
 
-  NDArray apply(NDArray x) {
+  /** {@return the function of each element} */
+  public NDArray apply(NDArray x) {
     return function.apply(x);
   }
 }

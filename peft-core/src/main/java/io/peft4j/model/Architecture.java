@@ -17,6 +17,9 @@ interface Architecture {
   /** {@return the longest sequence it takes} */
   int maxLength();
 
+  /** {@return the sizes that adapters ask for} */
+  Model.Sizes sizes();
+
   /** One example as the model counts it, without padding; types as long as ids. */
   TokenSequence sequence(int[] ids, int[] types);
 

@@ -85,7 +85,7 @@ public final class CausalLm implements AutoCloseable {
       throw new IllegalArgumentException("expected at least one prompt, found none");
     }
     prompts.forEach(prompt -> model.sequence(prompt, null));
-    return new Decoding(this, prompts);
+    return new Decoding(this, prompts.stream().map(model.virtualTokens()::before).toList());
   }
 
   int layers() {

@@ -1,12 +1,9 @@
 package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
-import io.peft4j.torch.Ops;
 import java.util.List;
 
-/**
- * First tokens' states [rows, slots, hidden] to logits [examples, labels], as each family has it.
- */
+/** First tokens' states [examples, hidden] to logits [examples, labels], as each family has it. */
 final class ClassifierHead implements Segment {
 
   private final Linear dense;
@@ -21,10 +18,7 @@ final class ClassifierHead implements Segment {
 
   @Override
   public NDArray forward(NDArray states, Pass pass) {
-    NDArray first = Ops.rows(states, pass.batch().firstOfExample());
-    if (spec.dropoutBefore()) {
-      first = pass.dropout(first, spec.dropout());
-    }
+    NDArray first = spec.dropoutBefore() ? pass.dropout(states, spec.dropout()) : states;
     NDArray pooled = spec.activation().apply(dense.forward(first, pass));
     return logits.forward(pass.dropout(pooled, spec.dropout()), pass);
   }

@@ -23,7 +23,9 @@ final class DecoderBuilder {
     this.weights = weights;
     this.base = names.base() + ".";
     this.epsilon = weights.constant(spec.norm().epsilon());
-    this.words = embedding(names.embedding(), spec.vocabulary());
+    NDArray scale =
+        spec.embeddingScale() == 1 ? null : weights.typedConstant(spec.embeddingScale());
+    this.words = embedding(names.embedding(), spec.vocabulary(), scale);
   }
 
   List<Segment> classifier(int labels) {
@@ -48,10 +50,8 @@ final class DecoderBuilder {
   private List<Segment> body() {
     List<Segment> segments = new ArrayList<>();
     Embedding positions =
-        names.positions() == null ? null : embedding(names.positions(), spec.maxPositions());
-    NDArray scale =
-        spec.embeddingScale() == 1 ? null : weights.typedConstant(spec.embeddingScale());
-    segments.add(new DecoderEmbeddings(words, positions, scale, spec.dropout().embedding()));
+        names.positions() == null ? null : embedding(names.positions(), spec.maxPositions(), null);
+    segments.add(new DecoderEmbeddings(words, positions, spec.dropout().embedding()));
     DecoderSpec.Attention attention = spec.attention();
     int width = attention.heads() * attention.headDim();
     int keyWidth = attention.keyHeads() * attention.headDim();
@@ -97,7 +97,12 @@ final class DecoderBuilder {
             norm(at + names.beforeFeedForward(), hidden),
             new Mlp(up, down, feedForward),
             names.afterFeedForward() == null ? null : norm(at + names.afterFeedForward(), hidden));
-    return new DecoderLayer(parts, spec);
+    LayerSites sites =
+        new LayerSites(
+            index,
+            new Junction(at + "attention_adapters", null),
+            new Junction(at + "output_adapters", null));
+    return new DecoderLayer(parts, spec, sites);
   }
 
   private SelfAttention attention(String at, SelfAttention.Constants constants, int index) {
@@ -123,8 +128,9 @@ final class DecoderBuilder {
     return new SelfAttention(parts, spec, constants, index);
   }
 
-  private Embedding embedding(String name, int rows) {
-    return new Embedding(base + name, weights.get(base + name + ".weight", rows, spec.hidden()));
+  private Embedding embedding(String name, int rows, NDArray scale) {
+    Parameter weight = weights.get(base + name + ".weight", rows, spec.hidden());
+    return new Embedding(base + name, weight, scale);
   }
 
   private Norm norm(String name, int size) {

@@ -3,22 +3,19 @@ package io.peft4j.model;
 import ai.djl.ndarray.NDArray;
 import java.util.List;
 
-/** Token embeddings, scaled where the family does, with learned positions where it has them. */
+/** Token embeddings, with learned positions where it has them. */
 final class DecoderEmbeddings implements Segment {
 
   private final Embedding words;
   private final Embedding positions;
-  private final NDArray scale;
   private final double dropout;
 
   /**
    * @param positions null where they are rotary
-   * @param scale 0-d in the model's precision, or null for one
    */
-  DecoderEmbeddings(Embedding words, Embedding positions, NDArray scale, double dropout) {
+  DecoderEmbeddings(Embedding words, Embedding positions, double dropout) {
     this.words = words;
     this.positions = positions;
-    this.scale = scale;
     this.dropout = dropout;
   }
 
@@ -26,9 +23,6 @@ final class DecoderEmbeddings implements Segment {
   public NDArray forward(NDArray none, Pass pass) {
     TokenBatch batch = pass.batch();
     NDArray h = words.forward(pass.lend(batch.ids()), pass);
-    if (scale != null) {
-      h = h.mul(scale);
-    }
     if (positions != null) {
       h = h.add(positions.forward(pass.lend(batch.positions()), pass));
     }

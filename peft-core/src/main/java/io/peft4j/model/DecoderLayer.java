@@ -27,20 +27,23 @@ final class DecoderLayer implements Segment {
 
   private final Parts parts;
   private final DecoderSpec spec;
+  private final LayerSites sites;
 
-  DecoderLayer(Parts parts, DecoderSpec spec) {
+  DecoderLayer(Parts parts, DecoderSpec spec, LayerSites sites) {
     this.parts = parts;
     this.spec = spec;
+    this.sites = sites;
   }
 
   @Override
   public NDArray forward(NDArray h, Pass pass) {
-    NDArray attention = parts.attention.forward(parts.beforeAttention.forward(h), pass);
+    NDArray attention = parts.attention.forward(parts.beforeAttention.forward(h), sites, pass);
     attention = pass.dropout(normalize(parts.afterAttention, attention), spec.dropout().hidden());
-    NDArray middle = h.add(attention);
+    NDArray middle = sites.attention().join(attention, h, pass);
     NDArray read = spec.parallel() ? h : middle;
     NDArray output = parts.mlp.forward(parts.beforeMlp.forward(read), pass);
-    return middle.add(pass.dropout(normalize(parts.afterMlp, output), spec.dropout().hidden()));
+    output = pass.dropout(normalize(parts.afterMlp, output), spec.dropout().hidden());
+    return sites.output().join(output, middle, pass);
   }
 
   @Override
@@ -61,6 +64,11 @@ final class DecoderLayer implements Segment {
 
   private static NDArray normalize(Norm norm, NDArray x) {
     return norm == null ? x : norm.forward(x);
+  }
+
+  @Override
+  public LayerSites sites() {
+    return sites;
   }
 
   @Override

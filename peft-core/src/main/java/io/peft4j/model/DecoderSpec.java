@@ -133,6 +133,11 @@ record DecoderSpec(
   }
 
   @Override
+  public Model.Sizes sizes() {
+    return new Model.Sizes(hidden, attention.heads(), attention.keyHeads(), attention.headDim());
+  }
+
+  @Override
   public int maxLength() {
     return maxPositions;
   }

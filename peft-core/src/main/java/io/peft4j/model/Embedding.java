@@ -10,10 +10,19 @@ public final class Embedding implements Module {
 
   private final String name;
   private final Parameter weight;
+  private final NDArray scale;
   private final List<EmbeddingAdapter> adapters = new ArrayList<>();
 
   Embedding(String name, Parameter weight) {
+    this(name, weight, null);
+  }
+
+  /**
+   * @param scale factor on the rows, 0-d in the model's precision, or null for one
+   */
+  Embedding(String name, Parameter weight, NDArray scale) {
     this.name = name;
+    this.scale = scale;
     this.weight = weight;
   }
 
@@ -45,9 +54,21 @@ public final class Embedding implements Module {
    * @return [.., dim] on {@code ids}' manager
    */
   NDArray forward(NDArray ids, Pass pass) {
-    NDArray y = pass.cast(Ops.embedding(ids, weight.value()));
+    NDArray known = ids;
     for (EmbeddingAdapter adapter : adapters) {
-      y = adapter.output(ids, y, this, pass);
+      known = adapter.ids(known);
+    }
+    NDArray y = pass.cast(Ops.embedding(known, weight.value()));
+    // Who changes the table comes first; to them, numbers that others have of their own mean
+    // nothing.
+    for (EmbeddingAdapter adapter : adapters) {
+      y = adapter.mergeable() ? adapter.output(known, y, this, pass) : y;
+    }
+    if (scale != null) {
+      y = y.mul(scale);
+    }
+    for (EmbeddingAdapter adapter : adapters) {
+      y = adapter.mergeable() ? y : adapter.output(ids, y, this, pass);
     }
     return y;
   }

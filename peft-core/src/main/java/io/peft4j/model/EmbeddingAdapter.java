@@ -6,6 +6,16 @@ import ai.djl.ndarray.NDManager;
 /** What an adapter does to one embedding table. */
 public interface EmbeddingAdapter {
 
+  /** {@return the rows to look up; unchanged unless the method has numbers that the table lacks} */
+  default NDArray ids(NDArray ids) {
+    return ids;
+  }
+
+  /** {@return whether {@link #mergedTable} is defined} */
+  default boolean mergeable() {
+    return true;
+  }
+
   /**
    * @param ids int64 [..]
    * @param y the rows looked up so far [.., dim]

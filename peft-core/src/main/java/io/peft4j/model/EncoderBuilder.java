@@ -60,7 +60,18 @@ final class EncoderBuilder {
             linear(at + names.up(), spec.intermediate(), hidden),
             linear(at + names.down(), hidden, spec.intermediate()),
             norm(at + names.outputNorm()));
-    return new EncoderLayer(parts, spec, heads, index == spec.layers() - 1);
+    LayerSites sites =
+        new LayerSites(
+            index,
+            junction(at, names.attentionNorm(), "attention_adapters", parts.attentionNorm()),
+            junction(at, names.outputNorm(), "output_adapters", parts.outputNorm()));
+    return new EncoderLayer(parts, spec, heads, sites, index == spec.layers() - 1);
+  }
+
+  /** In the adapters library, BERT's is the module that holds the norm. */
+  private static Junction junction(String at, String norm, String otherwise, Norm module) {
+    boolean held = norm.endsWith(".LayerNorm");
+    return new Junction(at + (held ? norm.substring(0, norm.lastIndexOf('.')) : otherwise), module);
   }
 
   private Embedding embedding(String name, int rows) {

@@ -9,7 +9,7 @@ import java.util.List;
  * length, hidden] to the same shape.
  *
  * <p>The last layer of a classifier computes its queries, and all that follows them, for first
- * tokens only: nothing else is read. It gives [rows, slots, hidden].
+ * tokens only: nothing else is read. It gives [examples, hidden].
  */
 final class EncoderLayer implements Segment {
 
@@ -30,34 +30,39 @@ final class EncoderLayer implements Segment {
   private final Parts parts;
   private final EncoderSpec spec;
   private final NDArray heads;
+  private final LayerSites sites;
   private final boolean firstTokensOnly;
 
-  EncoderLayer(Parts parts, EncoderSpec spec, NDArray heads, boolean firstTokensOnly) {
+  EncoderLayer(
+      Parts parts, EncoderSpec spec, NDArray heads, LayerSites sites, boolean firstTokensOnly) {
     this.parts = parts;
     this.spec = spec;
     this.heads = heads;
+    this.sites = sites;
     this.firstTokensOnly = firstTokensOnly;
   }
 
   @Override
   public NDArray forward(NDArray h, Pass pass) {
     TokenBatch batch = pass.batch();
-    NDArray residual = firstTokensOnly ? Ops.rows(h, batch.firstTokens()) : h;
-    NDArray mask = firstTokensOnly ? batch.firstMask() : batch.mask();
-
+    boolean few = firstTokensOnly && !sites.readsAllTokens();
+    NDArray residual = few ? Ops.rows(h, batch.firstTokens()) : h;
+    NDArray q = parts.query.forward(residual, pass);
+    NDArray k = sites.keys(parts.key.forward(h, pass));
+    NDArray v = sites.values(parts.value.forward(h, pass));
+    NDArray mask = sites.mask(few ? batch.firstMask() : batch.mask(), Integer.MAX_VALUE, batch);
     NDArray context =
-        attend(
-            parts.query.forward(residual, pass),
-            parts.key.forward(h, pass),
-            parts.value.forward(h, pass),
-            mask,
-            pass);
+        few
+            ? Ops.rows(
+                attend(Ops.rows(q, batch.firstByRow()), k, v, mask, pass), batch.firstSlots())
+            : attend(q, k, v, mask, pass);
     NDArray attention = pass.dropout(parts.attentionOutput.forward(context, pass), spec.dropout());
-    NDArray middle = parts.attentionNorm.forward(attention.add(residual));
+    NDArray middle = sites.attention().join(attention, residual, pass);
 
     NDArray inner = spec.activation().apply(parts.up.forward(middle, pass));
     NDArray output = pass.dropout(parts.down.forward(inner, pass), spec.dropout());
-    return parts.outputNorm.forward(output.add(middle));
+    NDArray states = sites.output().join(output, middle, pass);
+    return firstTokensOnly && !few ? Ops.rows(states, batch.firstTokens()) : states;
   }
 
   @Override
@@ -85,6 +90,11 @@ final class EncoderLayer implements Segment {
     }
     NDArray probabilities = Ops.attentionScores(q, k, mask, heads);
     return Ops.attentionWeigh(pass.dropout(probabilities, p), v, heads);
+  }
+
+  @Override
+  public LayerSites sites() {
+    return sites;
   }
 
   @Override

@@ -236,6 +236,11 @@ record EncoderSpec(
 
   /** {@return the longest sequence the position embeddings allow} */
   @Override
+  public Model.Sizes sizes() {
+    return new Model.Sizes(hidden, heads, heads, hidden / heads);
+  }
+
+  @Override
   public int maxLength() {
     return positionsAfterPad ? maxPositions - padId - 1 : maxPositions;
   }

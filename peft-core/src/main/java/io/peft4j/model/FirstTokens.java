@@ -7,13 +7,15 @@ import io.peft4j.data.RowPacking;
 import java.util.Arrays;
 
 /**
- * Where the examples of a packed batch begin, row by row: as many slots a row as the fullest row
- * has examples. Unused slots point at the row's start.
+ * The first tokens of a packed batch's examples: as a plain list, and, for attention, by row, with
+ * as many slots a row as the fullest row has examples. Unused slots repeat the batch's first
+ * example; nobody reads what they give.
  */
 final class FirstTokens {
 
   private final Shape grid;
   private final long[] cells;
+  private final long[] exampleOfSlot;
   private final long[] owners;
   private final long[] slotOf;
 
@@ -23,35 +25,43 @@ final class FirstTokens {
   FirstTokens(RowPacking packing, long[] owner) {
     int rows = packing.rows();
     int rowLength = packing.rowLength();
+    int examples = packing.row().length;
     int[] perRow = new int[rows];
     for (int row : packing.row()) {
       perRow[row]++;
     }
     int slots = Arrays.stream(perRow).max().orElseThrow();
     grid = new Shape(rows, slots);
-    cells = new long[rows * slots];
+    cells = new long[examples];
+    exampleOfSlot = new long[rows * slots];
     owners = new long[rows * slots];
-    slotOf = new long[packing.row().length];
+    slotOf = new long[examples];
     for (int row = 0; row < rows; row++) {
-      Arrays.fill(cells, row * slots, (row + 1) * slots, (long) row * rowLength);
+      // an unused slot sees what the row's first example sees, so that its softmax is finite
       Arrays.fill(owners, row * slots, (row + 1) * slots, owner[row * rowLength]);
     }
     int[] used = new int[rows];
-    for (int i = 0; i < slotOf.length; i++) {
+    for (int i = 0; i < examples; i++) {
       int row = packing.row()[i];
       int slot = row * slots + used[row]++;
-      cells[slot] = (long) row * rowLength + packing.offset()[i];
+      cells[i] = (long) row * rowLength + packing.offset()[i];
+      exampleOfSlot[slot] = i;
       owners[slot] = i + 1;
       slotOf[i] = slot;
     }
   }
 
-  /** {@return int64 [rows, slots]: cell numbers} */
+  /** {@return int64 [examples]: cell numbers} */
   NDArray cells(NDManager manager) {
-    return manager.create(cells, grid);
+    return manager.create(cells);
   }
 
-  /** {@return int64 [rows, slots]: numbers of the examples, from 1} */
+  /** {@return int64 [rows, slots]: the example of each slot} */
+  NDArray examples(NDManager manager) {
+    return manager.create(exampleOfSlot, grid);
+  }
+
+  /** {@return int64 [rows, slots]: whose keys a slot sees, numbers from 1} */
   NDArray owners(NDManager manager) {
     return manager.create(owners, grid);
   }

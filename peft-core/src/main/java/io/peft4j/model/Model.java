@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * A frozen transformer with a head, loaded from a Hugging Face checkpoint folder. Adapters attach
@@ -31,6 +32,8 @@ public final class Model implements AutoCloseable {
   private final SegmentChain chain;
   private final LanguageModelHead head;
   private final ModuleTree modules;
+  private final List<LayerSites> sites;
+  private final VirtualTokens virtualTokens;
   private final long mappedBytes;
   private String fingerprint;
 
@@ -76,6 +79,11 @@ public final class Model implements AutoCloseable {
     if (head != null) {
       leaves.add(head.linear());
     }
+    this.sites = segments.stream().map(Segment::sites).filter(Objects::nonNull).toList();
+    this.virtualTokens =
+        new VirtualTokens(
+            architecture instanceof EncoderSpec,
+            architecture.sequence(new int[1], new int[1]).positions()[0]);
     this.modules = new ModuleTree(leaves, head == null ? null : head.linear().name());
   }
 
@@ -162,6 +170,39 @@ public final class Model implements AutoCloseable {
     return modules;
   }
 
+  /**
+   * Sizes of a model.
+   *
+   * @param hidden width of the residual stream
+   * @param heads query heads
+   * @param keyHeads key and value heads
+   * @param headDim elements of a head
+   */
+  public record Sizes(int hidden, int heads, int keyHeads, int headDim) {}
+
+  public Sizes sizes() {
+    return architecture.sizes();
+  }
+
+  /** {@return each layer's places for adapters beside its modules} */
+  public List<LayerSites> sites() {
+    return sites;
+  }
+
+  /** {@return what active adapters put before each example} */
+  public VirtualTokens virtualTokens() {
+    return virtualTokens;
+  }
+
+  /** {@return the embedding of its tokens} */
+  public Embedding words() {
+    return modules.leaves().stream()
+        .filter(Embedding.class::isInstance)
+        .map(Embedding.class::cast)
+        .findFirst()
+        .orElseThrow();
+  }
+
   public Precision precision() {
     return precision;
   }
@@ -205,9 +246,9 @@ public final class Model implements AutoCloseable {
     }
   }
 
-  /** {@return the longest sequence it takes, in tokens} */
+  /** {@return the longest sequence it takes, in tokens, beside what adapters put before it} */
   public int maxLength() {
-    return architecture.maxLength();
+    return architecture.maxLength() - virtualTokens.length();
   }
 
   /** One example without padding; types may be null for all zeros. */
@@ -222,7 +263,16 @@ public final class Model implements AutoCloseable {
 
   /** Lays sequences out as one batch for this model; the caller closes it. */
   public TokenBatch batch(List<TokenSequence> sequences) {
-    return TokenBatch.of(manager, sequences, precision);
+    return TokenBatch.of(manager, virtualTokens.before(sequences), precision);
+  }
+
+  /**
+   * As {@link #batch(List)}, with examples of one group only in each row; see {@link Pass#groups}.
+   *
+   * @param groups a number for each sequence, from 0
+   */
+  public TokenBatch batch(List<TokenSequence> sequences, int[] groups) {
+    return TokenBatch.of(manager, virtualTokens.before(sequences), groups, precision);
   }
 
   /**
@@ -255,8 +305,15 @@ public final class Model implements AutoCloseable {
     }
   }
 
-  /** {@return the log-probability of each label of the batch, for a language model} */
-  float[] logProbs(TokenBatch batch) {
+  /**
+   * {@return the log-probability of each label of the batch, for a language model}
+   *
+   * @throws IllegalStateException if this is a classifier
+   */
+  public float[] logProbs(TokenBatch batch) {
+    if (head == null) {
+      throw new IllegalStateException("a classifier has no log-probabilities of tokens");
+    }
     if (batch.labels() == 0) {
       return new float[0];
     }
@@ -268,7 +325,8 @@ public final class Model implements AutoCloseable {
 
   /** {@return the logits of each row's next token, after a step of generation} */
   float[][] next(TokenBatch.Step step, KeyValueCache cache) {
-    try (TokenBatch batch = TokenBatch.of(manager, step, precision)) {
+    try (TokenBatch batch =
+        TokenBatch.of(manager, step.shifted(virtualTokens.shift()), precision)) {
       Pass pass = Pass.step(batch, precision, cache);
       return chain.infer(
           pass,

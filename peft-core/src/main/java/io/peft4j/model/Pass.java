@@ -78,6 +78,32 @@ public final class Pass {
   }
 
   /**
+   * {@return int64: the group of each entry of {@code x}'s first dimension, in a batch with groups}
+   *
+   * @param x [rows, length, ..] or [examples, ..]
+   */
+  public NDArray groups(NDArray x) {
+    return batch.groups(x.getShape().dimension() == 3);
+  }
+
+  /** {@return a number below {@code bound} that is the same everywhere in this pass} */
+  public int draw(int bound) {
+    return (int) Math.floorMod(DropoutMask.mix(DropoutMask.mix(key, -1), bound), (long) bound);
+  }
+
+  /**
+   * {@return in place of each token's number the mean over its example's; in generation over the
+   * tokens of the step}
+   *
+   * @param x [rows, length, 1]
+   */
+  public NDArray meanOfExample(NDArray x) {
+    return cache != null
+        ? x.mean(new int[] {1}, true)
+        : Ops.meanByOwner(x, batch.owners(), batch.examples());
+  }
+
+  /**
    * Zeroes elements of {@code x} with probability {@code p} and scales the others by 1/(1-p)
    * (Srivastava et al., 2014); outside training, or for p = 0, gives {@code x}.
    */

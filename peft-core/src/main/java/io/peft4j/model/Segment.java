@@ -19,12 +19,18 @@ interface Segment {
   /** {@return the modules it runs} */
   List<Module> modules();
 
+  /** {@return a layer's other places for adapters, or null} */
+  default LayerSites sites() {
+    return null;
+  }
+
   /** {@return how many elements its graph keeps for the backward pass, beside its input} */
   default long keptElements(TokenBatch batch) {
     return 0;
   }
 
   default boolean trainable() {
-    return modules().stream().anyMatch(Module::trainable);
+    return modules().stream().anyMatch(Module::trainable)
+        || (sites() != null && sites().trainable());
   }
 }

@@ -52,7 +52,7 @@ final class SelfAttention {
     this.layer = layer;
   }
 
-  NDArray forward(NDArray x, Pass pass) {
+  NDArray forward(NDArray x, LayerSites sites, Pass pass) {
     TokenBatch batch = pass.batch();
     NDList projected = project(x, pass);
     NDArray q = place(normalize(parts.queryNorm, projected.get(0)), constants.heads, batch);
@@ -62,7 +62,7 @@ final class SelfAttention {
       k = pass.cache().addKeys(layer, k);
       v = pass.cache().addValues(layer, v);
     }
-    return parts.output.forward(attend(q, k, v, pass), pass);
+    return parts.output.forward(attend(q, sites.keys(k), sites.values(v), sites, pass), pass);
   }
 
   private NDList project(NDArray x, Pass pass) {
@@ -91,8 +91,9 @@ final class SelfAttention {
     return constants.rotary == null ? Ops.heads(x, heads) : constants.rotary.turn(x, heads, batch);
   }
 
-  private NDArray attend(NDArray q, NDArray k, NDArray v, Pass pass) {
-    NDArray mask = pass.batch().causalMask(spec.attention().windows()[layer]);
+  private NDArray attend(NDArray q, NDArray k, NDArray v, LayerSites sites, Pass pass) {
+    int window = spec.attention().windows()[layer];
+    NDArray mask = sites.mask(pass.batch().causalMask(window), window, pass.batch());
     double p = pass.training() ? spec.attention().dropout() : 0;
     if (p == 0 && constants.cap == null && q.getShape().get(2) > SHORT) {
       return Ops.groupedAttention(q, k, v, mask, constants.scale);

@@ -38,14 +38,16 @@ public final class TokenBatch implements AutoCloseable {
   private final FirstTokens firstTokens;
   private final Map<Object, NDArray> derived = new HashMap<>();
 
-  private TokenBatch(NDManager manager, List<TokenSequence> sequences, Precision precision) {
+  private TokenBatch(
+      NDManager manager, List<TokenSequence> sequences, int[] groups, Precision precision) {
     this.manager = manager;
     this.precision = precision;
     this.examples = sequences.size();
     this.tokens = sequences.stream().mapToInt(TokenSequence::length).sum();
     int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
-    int rowLength = rounded(Arrays.stream(lengths).max().orElseThrow());
-    RowPacking packing = RowPacking.pack(lengths, rowLength);
+    RowPacking packing =
+        groups == null ? RowPacking.pack(lengths) : RowPacking.packApart(lengths, groups);
+    int rowLength = packing.rowLength();
     this.computedTokens = packing.rows() * rowLength;
 
     long[] id = new long[computedTokens];
@@ -87,6 +89,16 @@ public final class TokenBatch implements AutoCloseable {
     read = manager.create(cell);
     targets = manager.create(target);
     firstTokens = new FirstTokens(packing, owner);
+    if (groups != null) {
+      long[] ofRow = new long[packing.rows()];
+      long[] ofExample = new long[examples];
+      for (int i = 0; i < examples; i++) {
+        ofRow[packing.row()[i]] = groups[i];
+        ofExample[i] = groups[i];
+      }
+      derived.put("groupOfRow", manager.create(ofRow));
+      derived.put("groupOfExample", manager.create(ofExample));
+    }
   }
 
   /**
@@ -129,7 +141,19 @@ public final class TokenBatch implements AutoCloseable {
    * @param keys the same number where a token can be seen
    */
   record Step(
-      int rows, long[] ids, long[] positions, long[] owners, long[] keys, long[] keyPositions) {}
+      int rows, long[] ids, long[] positions, long[] owners, long[] keys, long[] keyPositions) {
+
+    /** {@return the same with all positions moved on} */
+    Step shifted(int by) {
+      return by == 0
+          ? this
+          : new Step(rows, ids, moved(positions, by), owners, keys, moved(keyPositions, by));
+    }
+
+    private static long[] moved(long[] positions, int by) {
+      return Arrays.stream(positions).map(position -> position + by).toArray();
+    }
+  }
 
   /** Lays out a step of generation, after which the last token of each row is read. */
   static TokenBatch of(NDManager parent, Step step, Precision precision) {
@@ -143,6 +167,16 @@ public final class TokenBatch implements AutoCloseable {
    */
   public static TokenBatch of(
       NDManager parent, List<TokenSequence> sequences, Precision precision) {
+    return of(parent, sequences, null, precision);
+  }
+
+  /**
+   * As {@link #of(NDManager, List, Precision)}, with examples of one group only in each row.
+   *
+   * @param groups a number for each sequence, from 0; null for no groups
+   */
+  static TokenBatch of(
+      NDManager parent, List<TokenSequence> sequences, int[] groups, Precision precision) {
     if (sequences.isEmpty()) {
       throw new IllegalArgumentException("a batch needs at least one sequence");
     }
@@ -153,7 +187,7 @@ public final class TokenBatch implements AutoCloseable {
     }
     NDManager manager = parent.newSubManager();
     try {
-      return new TokenBatch(manager, sequences, precision);
+      return new TokenBatch(manager, sequences, groups, precision);
     } catch (RuntimeException e) {
       manager.close();
       throw e;
@@ -203,6 +237,20 @@ public final class TokenBatch implements AutoCloseable {
     return positions;
   }
 
+  /** {@return int64 [rows] or [examples]: the group of each, where there are groups} */
+  NDArray groups(boolean ofRows) {
+    NDArray groups = derived.get(ofRows ? "groupOfRow" : "groupOfExample");
+    if (groups == null) {
+      throw new IllegalStateException("the batch has no groups");
+    }
+    return groups;
+  }
+
+  /** {@return int64 [rows, rowLength]: the number of each token's example from 1, 0 for padding} */
+  NDArray owners() {
+    return owners;
+  }
+
   /**
    * {@return int64 [n]: cells whose states the head reads; where there are labels, those before
    * them, and a few more to round the number up}
@@ -238,12 +286,36 @@ public final class TokenBatch implements AutoCloseable {
         });
   }
 
-  /** {@return int64 [rows, slots]: each example's first token as a cell number} */
+  /**
+   * {@return {@code mask} [rows, 1, queries, keys] with {@code length} columns in front, for keys
+   * that stand at positions 0, 1, ... and that all examples see}
+   *
+   * @param window how far back a query sees
+   */
+  NDArray prefixed(NDArray mask, int length, int window) {
+    return derive(
+        List.of("prefixed", mask == derived.get("firstMask"), length, window),
+        () -> {
+          try (NDArray n = manager.create((long) length);
+              NDArray size = manager.create((long) window)) {
+            return window == Integer.MAX_VALUE
+                ? Ops.padFront(mask, n)
+                : Ops.prefixMask(mask, positions, n, size);
+          }
+        });
+  }
+
+  /** {@return int64 [examples]: each example's first token as a cell number} */
   NDArray firstTokens() {
     return derive("firstTokens", () -> firstTokens.cells(manager));
   }
 
-  /** {@return [rows, 1, slots, rowLength], the mask for queries at {@link #firstTokens}} */
+  /** {@return int64 [rows, slots]: the examples by row, for attention of {@link #firstTokens}} */
+  NDArray firstByRow() {
+    return derive("firstByRow", () -> firstTokens.examples(manager));
+  }
+
+  /** {@return [rows, 1, slots, rowLength], the mask for queries laid out by {@link #firstByRow}} */
   NDArray firstMask() {
     return derive(
         "firstMask",
@@ -254,9 +326,9 @@ public final class TokenBatch implements AutoCloseable {
         });
   }
 
-  /** {@return int64 [examples]: each example's number among the slots} */
-  NDArray firstOfExample() {
-    return derive("firstOfExample", () -> firstTokens.slots(manager));
+  /** {@return int64 [examples]: each example's number among the slots of {@link #firstByRow}} */
+  NDArray firstSlots() {
+    return derive("firstSlots", () -> firstTokens.slots(manager));
   }
 
   /** {@return what {@code make} gives, made once for this batch, which owns it} */

@@ -35,6 +35,10 @@ public final class TextTokenizer implements AutoCloseable {
 
   private final Path file;
   private final HuggingFaceTokenizer tokenizer;
+
+  /** Without truncation: says how much of a text was cut. */
+  private final HuggingFaceTokenizer whole;
+
   private final int maxLength;
   private final int vocabularySize;
   private final int pairOverhead;
@@ -45,11 +49,13 @@ public final class TextTokenizer implements AutoCloseable {
   private TextTokenizer(
       Path file,
       HuggingFaceTokenizer tokenizer,
+      HuggingFaceTokenizer whole,
       int maxLength,
       int vocabularySize,
       int pairOverhead) {
     this.file = file;
     this.tokenizer = tokenizer;
+    this.whole = whole;
     this.maxLength = maxLength;
     this.vocabularySize = vocabularySize;
     this.pairOverhead = pairOverhead;
@@ -91,18 +97,20 @@ public final class TextTokenizer implements AutoCloseable {
       }
       json = WordPieceVocabulary.read(file);
     }
-    int overhead;
-    int pairOverhead;
-    try (HuggingFaceTokenizer whole = open(file, json, 0)) {
-      overhead = whole.encode("").getIds().length;
-      pairOverhead = whole.encode("", "").getIds().length;
+    HuggingFaceTokenizer whole = open(file, json, 0);
+    try {
+      int overhead = whole.encode("").getIds().length;
+      int pairOverhead = whole.encode("", "").getIds().length;
+      // Below this the library's own subtraction would wrap around.
+      if (maxLength <= overhead) {
+        throw tooShort(file, maxLength, overhead);
+      }
+      return new TextTokenizer(
+          file, open(file, json, maxLength), whole, maxLength, vocabularySize, pairOverhead);
+    } catch (IOException | RuntimeException e) {
+      whole.close();
+      throw e;
     }
-    // Below this the library's own subtraction would wrap around.
-    if (maxLength <= overhead) {
-      throw tooShort(file, maxLength, overhead);
-    }
-    return new TextTokenizer(
-        file, open(file, json, maxLength), maxLength, vocabularySize, pairOverhead);
   }
 
   /**
@@ -189,13 +197,13 @@ public final class TextTokenizer implements AutoCloseable {
       for (int at = 0; at < singles.size(); at += CHUNK) {
         List<Integer> chunk = singles.subList(at, Math.min(at + CHUNK, singles.size()));
         List<String> texts = chunk.stream().map(i -> examples.get(i).text()).toList();
-        store(tokenizer.batchEncode(texts), chunk, all);
+        store(tokenizer.batchEncode(texts), chunk, examples, all);
       }
       for (int at = 0; at < pairs.size(); at += CHUNK) {
         List<Integer> chunk = pairs.subList(at, Math.min(at + CHUNK, pairs.size()));
         PairList<String, String> texts = new PairList<>(chunk.size());
         chunk.forEach(i -> texts.add(examples.get(i).text(), examples.get(i).textPair()));
-        store(tokenizer.batchEncode(texts), chunk, all);
+        store(tokenizer.batchEncode(texts), chunk, examples, all);
       }
     } finally {
       lock.readLock().unlock();
@@ -203,13 +211,27 @@ public final class TextTokenizer implements AutoCloseable {
     return List.of(all);
   }
 
-  private void store(Encoding[] encodings, List<Integer> places, Tokens[] all) {
+  private void store(
+      Encoding[] encodings, List<Integer> places, List<Example> examples, Tokens[] all) {
     for (int i = 0; i < encodings.length; i++) {
-      all[places.get(i)] = tokens(encodings[i]);
+      Encoding encoding = encodings[i];
+      int cut =
+          encoding.exceedMaxLength()
+              ? wholeLength(examples.get(places.get(i))) - encoding.getIds().length
+              : 0;
+      all[places.get(i)] = tokens(encoding, cut);
     }
   }
 
-  private Tokens tokens(Encoding encoding) {
+  private int wholeLength(Example example) {
+    Encoding encoding =
+        example.textPair() == null
+            ? whole.encode(example.text())
+            : whole.encode(example.text(), example.textPair());
+    return encoding.getIds().length;
+  }
+
+  private Tokens tokens(Encoding encoding, int cut) {
     long[] wideIds = encoding.getIds();
     long[] wideTypes = encoding.getTypeIds();
     int[] ids = new int[wideIds.length];
@@ -229,7 +251,7 @@ public final class TextTokenizer implements AutoCloseable {
       ids[i] = (int) wideIds[i];
       types[i] = (int) wideTypes[i];
     }
-    return new Tokens(ids, types, encoding.exceedMaxLength());
+    return new Tokens(ids, types, cut);
   }
 
   /** Frees the tokenizer, once nobody is encoding. A second call does nothing. */
@@ -238,6 +260,7 @@ public final class TextTokenizer implements AutoCloseable {
     lock.writeLock().lock();
     try {
       tokenizer.close();
+      whole.close();
     } finally {
       lock.writeLock().unlock();
     }

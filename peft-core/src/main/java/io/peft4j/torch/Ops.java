@@ -187,6 +187,14 @@ public final class Ops {
     return JniUtils.relu((PtNDArray) x);
   }
 
+  public static NDArray sigmoid(NDArray x) {
+    return call("sigmoid", x);
+  }
+
+  public static NDArray leakyRelu(NDArray x) {
+    return call("leaky_relu", x);
+  }
+
   public static NDArray silu(NDArray x) {
     return call("silu", x);
   }
@@ -394,6 +402,199 @@ public final class Ops {
       NDArray squares,
       NDArray table) {
     return call("dora_embedding", ids, y, a, b, scale, magnitude, squares, table);
+  }
+
+  /**
+   * Puts the same rows before each row of {@code x}.
+   *
+   * @param x [r, l, heads · d] or [r, heads, l, d]
+   * @param rows [n, heads · d]
+   * @return [r, n + l, heads · d] or [r, heads, n + l, d]
+   */
+  public static NDArray prepend(NDArray x, NDArray rows) {
+    return call("prepend", x, rows);
+  }
+
+  /**
+   * LoRA with factors for each entry: {@code y + (x Aᵀ) Bᵀ}.
+   *
+   * @param x [n, l, in] or [n, in]
+   * @param a [k, r, in]
+   * @param b [k, out, r]
+   * @param group int64 [n]: which of the k
+   */
+  public static NDArray routedLora(NDArray y, NDArray x, NDArray a, NDArray b, NDArray group) {
+    return call("routed_lora", y, x, a, b, group);
+  }
+
+  /**
+   * A linear layer with a weight for each entry.
+   *
+   * @param x [n, l, in] or [n, in]
+   * @param weight [k, out, in]
+   * @param bias [k, out], or null
+   * @param group int64 [n]: which of the k
+   */
+  public static NDArray routedLinear(NDArray x, NDArray weight, NDArray bias, NDArray group) {
+    NDArray y = call("routed_linear", x, weight, group);
+    return bias == null ? y : call("routed_bias", y, bias, group);
+  }
+
+  /** {@return columns of {@code table} in the type of {@code like} and on its manager} */
+  public static NDArray columns(NDArray like, NDArray table, long from, long count) {
+    try (NDArray start = like.getManager().create(from);
+        NDArray n = like.getManager().create(count)) {
+      return call("columns", like, table, start, n);
+    }
+  }
+
+  /** {@return {@code mask} with {@code n} (0-d) columns of zeros in front} */
+  public static NDArray padFront(NDArray mask, NDArray n) {
+    return call("pad_front", mask, n);
+  }
+
+  /**
+   * {@return {@code mask} [r, 1, q, k] with {@code n} (0-d) columns in front for keys at positions
+   * 0 to n - 1, seen by queries that stand fewer than {@code window} (0-d) after them}
+   *
+   * @param position int64 [r, q]
+   */
+  public static NDArray prefixMask(NDArray mask, NDArray position, NDArray n, NDArray window) {
+    return call("prefix_mask", mask, position, n, window);
+  }
+
+  /** {@code x} [.., n] times {@code by}, whose n elements may have any shape. */
+  public static NDArray scaled(NDArray x, NDArray by) {
+    return call("scaled", x, by);
+  }
+
+  /** {@code y + x Wᵀ}, the weight read in {@code x}'s type. */
+  public static NDArray addLinear(NDArray y, NDArray x, NDArray weight) {
+    return call("add_linear", y, x, weight);
+  }
+
+  /**
+   * VeRA: {@code y + b · B (d · A x)}, of A [r, at least in] and B [at least out, r] the part that
+   * fits x [.., in] and y [.., out].
+   */
+  public static NDArray vera(NDArray y, NDArray x, NDArray a, NDArray b, NDArray d, NDArray scale) {
+    return call("vera", y, x, a, b, d, scale);
+  }
+
+  /** What {@link #vera} adds to a weight like {@code weight}. */
+  public static NDArray veraDelta(NDArray weight, NDArray a, NDArray b, NDArray d, NDArray scale) {
+    return call("vera_delta", weight, a, b, d, scale);
+  }
+
+  /** {@code scale · (a1 b1) ⊙ (a2 b2)}, on {@code like}'s manager. */
+  public static NDArray hadamard(
+      NDArray like, NDArray a1, NDArray b1, NDArray a2, NDArray b2, NDArray scale) {
+    return call("hadamard", like, a1, b1, a2, b2, scale);
+  }
+
+  /**
+   * {@code scale · first ⊗ second}, on {@code like}'s manager.
+   *
+   * @param first a matrix, or two whose product it is; likewise {@code second}
+   */
+  public static NDArray kron(NDArray like, NDArray[] first, NDArray[] second, NDArray scale) {
+    return call("kron", like, product(like, first), product(like, second), scale);
+  }
+
+  private static NDArray product(NDArray like, NDArray[] factors) {
+    return factors.length == 1 ? factors[0] : call("matmul", like, factors[0], factors[1]);
+  }
+
+  /** AdaLoRA: {@code y + scale · ((x (e ⊙ A)ᵀ) Bᵀ)}; a [r, in], e [r, 1], b [out, r]. */
+  public static NDArray tripletLora(
+      NDArray y, NDArray x, NDArray a, NDArray e, NDArray b, NDArray scale) {
+    return call("triplet_lora", y, x, a, e, b, scale);
+  }
+
+  /** What {@link #tripletLora} adds to a weight, on {@code like}'s manager. */
+  public static NDArray tripletDelta(NDArray like, NDArray a, NDArray e, NDArray b, NDArray scale) {
+    return call("triplet_delta", like, a, e, b, scale);
+  }
+
+  /** {@return the Frobenius norm of {@code P Pᵀ - I}, or of {@code Pᵀ P - I}; 0-d} */
+  public static NDArray orthogonality(NDArray p, boolean columns) {
+    return call(columns ? "column_orthogonality" : "orthogonality", p);
+  }
+
+  /**
+   * Updates running means in place: of {@code |p · gradient|}, and of its deviation from that mean.
+   *
+   * @param hyper factor on the gradient, and the decays of the two means
+   */
+  public static void observeImportance(
+      NDArray p, NDArray gradient, NDArray sensitivity, NDArray uncertainty, double[] hyper) {
+    try (NDArray values = p.getManager().create(hyper)) {
+      call("observe_importance", p, gradient, sensitivity, uncertainty, values).close();
+    }
+  }
+
+  /** Multiplies {@code x} in place, outside of any graph. */
+  public static void multiplyInPlace(NDArray x, NDArray by) {
+    call("multiply_", x, by).close();
+  }
+
+  /** {@return the same numbers, laid out in order of the shape} */
+  public static NDArray contiguous(NDArray x) {
+    return call("contiguous", x);
+  }
+
+  /** {@return another handle to {@code x}, in its graph, on {@code like}'s manager} */
+  public static NDArray borrowed(NDArray like, NDArray x) {
+    return call("borrowed", like, x);
+  }
+
+  /** {@return entries of {@code x}'s first dimension, not a copy, on {@code like}'s manager} */
+  public static NDArray rowRange(NDArray like, NDArray x, long from, long count) {
+    try (NDArray start = like.getManager().create(from);
+        NDArray n = like.getManager().create(count)) {
+      return call("row_range", like, x, start, n);
+    }
+  }
+
+  /** {@return int64 {@code ids}, with 0 for those below} */
+  public static NDArray atLeastZero(NDArray ids) {
+    return call("at_least_zero", ids);
+  }
+
+  /**
+   * {@return {@code y} [.., d] with row {@code k} of {@code rows} [n, d] wherever {@code ids} [..]
+   * is {@code -1 - offset - k}}
+   */
+  public static NDArray virtualRows(NDArray ids, NDArray y, NDArray rows, int offset) {
+    try (NDArray from = ids.getManager().create((long) offset)) {
+      return call("virtual_rows", ids, y, rows, from);
+    }
+  }
+
+  /**
+   * A bidirectional LSTM layer (Hochreiter and Schmidhuber, 1997).
+   *
+   * @param x [l, in]
+   * @param weights of input and state [4 h, in] and [4 h, h], biases [4 h] and [4 h], and the same
+   *     for the other direction
+   * @return [l, 2 h]
+   */
+  public static NDArray lstm(NDArray x, NDArray[] weights) {
+    NDArray[] all = new NDArray[1 + weights.length];
+    all[0] = x;
+    System.arraycopy(weights, 0, all, 1, weights.length);
+    return call("lstm", all);
+  }
+
+  /**
+   * {@return in place of each number of {@code x} [r, l, 1] the mean of those with its owner}
+   *
+   * @param owner int64 [r, l], 0 to {@code owners}
+   */
+  public static NDArray meanByOwner(NDArray x, NDArray owner, int owners) {
+    try (NDArray n = x.getManager().create((long) owners)) {
+      return call("mean_by_owner", x, owner, n);
+    }
   }
 
   /** Reduced singular value decomposition: x [m, n] to U [m, k], S [k], Vᵀ [k, n]. */

@@ -12,22 +12,16 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
-import java.util.regex.Pattern;
 
 /**
- * Adam with decoupled weight decay (Loshchilov and Hutter, 2019), in float32, in place. Biases and
- * norms are not decayed, as in transformers' Trainer. Owns its state, two moments a parameter, as
- * float32 or in the form of a {@link MomentStore}.
+ * Adam with decoupled weight decay (Loshchilov and Hutter, 2019), in float32, in place. Owns its
+ * state, two moments a parameter, as float32 or in the form of a {@link MomentStore}.
  */
 final class AdamW implements AutoCloseable {
 
-  private static final Pattern NOT_DECAYED =
-      Pattern.compile(
-          "bias|layernorm|rmsnorm|layer_norm|(^|\\.|_)norm($|\\.)|(^|\\.)ln_\\w+\\.",
-          Pattern.CASE_INSENSITIVE);
-
   private final TrainingArguments arguments;
   private final Map<String, NDArray> parameters;
+  private final List<ParameterGroup> groups;
   private final NDManager manager;
   private final Map<String, NDArray> firstMoments = new LinkedHashMap<>();
   private final Map<String, NDArray> secondMoments = new LinkedHashMap<>();
@@ -43,6 +37,7 @@ final class AdamW implements AutoCloseable {
     this.arguments = arguments;
     this.parameters = parameters;
     this.provider = provider(arguments.optim());
+    this.groups = ParameterGroup.of(parameters, arguments);
     this.manager = parent.newSubManager();
     parameters.forEach(
         (name, parameter) -> {
@@ -67,10 +62,6 @@ final class AdamW implements AutoCloseable {
       known.add(provider.optim());
     }
     throw new IllegalArgumentException("optim: expected one of " + known + ", found " + optim);
-  }
-
-  static boolean decays(String name) {
-    return !NOT_DECAYED.matcher(name).find();
   }
 
   /** {@return the length of all gradients together (the L2 norm)} */
@@ -104,12 +95,13 @@ final class AdamW implements AutoCloseable {
   void step(double learningRate, double gradientScale) {
     steps++;
     try (Autograd.Mode paused = Autograd.pause()) {
-      update(learningRate, gradientScale, true, arguments.weightDecay());
-      update(learningRate, gradientScale, false, 0);
+      for (ParameterGroup group : groups) {
+        update(group, learningRate * group.rateFactor(), gradientScale);
+      }
     }
   }
 
-  private void update(double learningRate, double gradientScale, boolean decayed, double decay) {
+  private void update(ParameterGroup group, double learningRate, double gradientScale) {
     List<NDArray> p = new ArrayList<>();
     List<NDArray> g = new ArrayList<>();
     List<NDArray> m = new ArrayList<>();
@@ -119,25 +111,25 @@ final class AdamW implements AutoCloseable {
       arguments.adamBeta1(),
       arguments.adamBeta2(),
       arguments.adamEpsilon(),
-      decay,
+      group.weightDecay(),
       1 - Math.pow(arguments.adamBeta1(), steps),
       Math.sqrt(1 - Math.pow(arguments.adamBeta2(), steps)),
       gradientScale
     };
     try (NDManager scope = manager.newSubManager()) {
       NDArray settings = scope.create(hyper);
-      parameters.forEach(
-          (name, parameter) -> {
-            NDArray gradient = decays(name) == decayed ? gradient(parameter, scope) : null;
-            if (gradient != null && stores.containsKey(name)) {
-              update(parameter, gradient, stores.get(name), settings);
-            } else if (gradient != null) {
-              p.add(parameter);
-              g.add(gradient);
-              m.add(firstMoments.get(name));
-              v.add(secondMoments.get(name));
-            }
-          });
+      for (String name : group.names()) {
+        NDArray parameter = parameters.get(name);
+        NDArray gradient = gradient(parameter, scope);
+        if (gradient != null && stores.containsKey(name)) {
+          update(parameter, gradient, stores.get(name), settings);
+        } else if (gradient != null) {
+          p.add(parameter);
+          g.add(gradient);
+          m.add(firstMoments.get(name));
+          v.add(secondMoments.get(name));
+        }
+      }
       if (!p.isEmpty()) {
         Ops.adamw(p, g, m, v, settings);
       }

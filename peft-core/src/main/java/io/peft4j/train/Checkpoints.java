@@ -3,7 +3,7 @@ package io.peft4j.train;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
-import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.SafetensorsWriter;
 import io.peft4j.safetensors.TensorInfo;
@@ -34,7 +34,7 @@ final class Checkpoints {
   private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)");
   private static final Pattern UNFINISHED =
       Pattern.compile(
-          "\\.(checkpoint-\\d+|adapter_(config\\.json|model\\.safetensors)\\..*)\\.tmp");
+          "\\.(checkpoint-\\d+|adapter_(config\\.json|(model|state)\\.safetensors)\\..*)\\.tmp");
   private static final String OPTIMIZER = "optimizer.safetensors";
   private static final String STATE = "trainer_state.json";
   private static final ObjectMapper JSON =
@@ -69,19 +69,14 @@ final class Checkpoints {
   }
 
   /** Writes a checkpoint; one of the same step is replaced. */
-  Path write(
-      AdaptedModel model,
-      String adapter,
-      Map<String, String> metadata,
-      AdamW optimizer,
-      TrainerState state)
+  Path write(AdapterMix mix, Map<String, String> metadata, AdamW optimizer, TrainerState state)
       throws IOException {
     Path folder = folder(state.step());
     Path temporary = output.resolve("." + folder.getFileName() + ".tmp");
     try {
       delete(temporary);
       Files.createDirectories(temporary);
-      model.save(adapter, temporary, metadata);
+      mix.saveState(temporary, metadata);
       List<TensorSource> tensors = new ArrayList<>();
       optimizer
           .state()
@@ -170,10 +165,9 @@ final class Checkpoints {
    *
    * @throws IllegalArgumentException if a file is damaged; the message names it
    */
-  TrainerState read(Path folder, AdaptedModel model, String adapter, AdamW optimizer)
-      throws IOException {
+  TrainerState read(Path folder, AdapterMix mix, AdamW optimizer) throws IOException {
     TrainerState state = state(folder);
-    model.restore(adapter, folder);
+    mix.restore(folder);
     Path file = folder.resolve(OPTIMIZER);
     try (SafetensorsFile tensors = SafetensorsFile.open(file)) {
       optimizer.state().forEach((name, tensor) -> read(tensors, name, tensor));

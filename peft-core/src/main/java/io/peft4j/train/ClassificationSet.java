@@ -7,6 +7,7 @@ import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;
+import io.peft4j.data.Truncation;
 import io.peft4j.eval.Metrics;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
@@ -14,12 +15,10 @@ import io.peft4j.model.TokenSequence;
 import io.peft4j.text.TextTokenizer;
 import io.peft4j.text.Tokens;
 import io.peft4j.torch.Ops;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.zip.CRC32C;
 
 /**
  * Tokenized texts with what a sequence classifier should say of them: transformers' three losses,
@@ -30,6 +29,7 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
   private final Task task;
   private final List<TokenSequence> sequences;
   private final float[][] targets;
+  private final Truncation truncation;
 
   /**
    * @param sequences as the model counts them
@@ -38,6 +38,11 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
    * @throws IllegalArgumentException if there are none, or the two differ in number
    */
   public ClassificationSet(Task task, List<TokenSequence> sequences, float[][] targets) {
+    this(task, sequences, targets, null);
+  }
+
+  private ClassificationSet(
+      Task task, List<TokenSequence> sequences, float[][] targets, Truncation truncation) {
     if (sequences.isEmpty() || sequences.size() != targets.length) {
       throw new IllegalArgumentException(
           "expected as many targets as sequences and at least one, found "
@@ -48,6 +53,7 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
     this.task = task;
     this.sequences = List.copyOf(sequences);
     this.targets = targets.clone();
+    this.truncation = truncation;
   }
 
   /**
@@ -57,14 +63,23 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
    */
   public static ClassificationSet of(TextDataset data, TextTokenizer tokenizer, Model model) {
     List<TokenSequence> sequences = new ArrayList<>(data.size());
-    for (Tokens tokens : tokenizer.encodeAll(data.examples())) {
+    List<Tokens> encoded = tokenizer.encodeAll(data.examples());
+    for (Tokens tokens : encoded) {
       sequences.add(model.sequence(tokens.ids(), tokens.types()));
     }
     float[][] targets = new float[data.size()][];
     for (int i = 0; i < targets.length; i++) {
       targets[i] = data.target(i);
     }
-    return new ClassificationSet(data.task(), sequences, targets);
+    return new ClassificationSet(data.task(), sequences, targets, Tokens.truncation(encoded));
+  }
+
+  /**
+   * {@return what the limit on length cost the data that this was made of; null if it was made of
+   * sequences}
+   */
+  public Truncation truncation() {
+    return truncation;
   }
 
   @Override
@@ -84,19 +99,16 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
 
   @Override
   public String fingerprint() {
-    CRC32C checksum = new CRC32C();
+    IntChecksum checksum = new IntChecksum();
     for (int i = 0; i < size(); i++) {
       TokenSequence sequence = sequences.get(i);
-      for (int[] numbers :
-          new int[][] {
-            sequence.ids(), sequence.types(), sequence.positions(), floatBits(targets[i])
-          }) {
-        ByteBuffer bytes = ByteBuffer.allocate(Integer.BYTES * (numbers.length + 1));
-        bytes.putInt(numbers.length).asIntBuffer().put(numbers);
-        checksum.update(bytes.array());
-      }
+      checksum
+          .add(sequence.ids())
+          .add(sequence.types())
+          .add(sequence.positions())
+          .add(floatBits(targets[i]));
     }
-    return "%08x".formatted(checksum.getValue());
+    return checksum.hex();
   }
 
   private static int[] floatBits(float[] values) {

@@ -1,6 +1,7 @@
 package io.peft4j.train;
 
 import io.peft4j.adapter.Adapter;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.model.Model;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,7 +20,12 @@ final class RunPlan {
   private RunPlan() {}
 
   static Map<String, String> of(
-      Model model, Adapter adapter, TrainingArguments arguments, TrainingSet data, int totalSteps) {
+      Model model,
+      AdapterMix mix,
+      TrainingArguments arguments,
+      int workers,
+      TrainingSet data,
+      int totalSteps) {
     Map<String, String> plan = new TreeMap<>();
     plan.put("examples", Integer.toString(data.size()));
     plan.put("data", data.fingerprint());
@@ -27,6 +33,7 @@ final class RunPlan {
     plan.put("steps", Integer.toString(totalSteps));
     plan.put("per_device_train_batch_size", text(arguments.perDeviceTrainBatchSize()));
     plan.put("gradient_accumulation_steps", text(arguments.gradientAccumulationSteps()));
+    plan.put("workers", Integer.toString(workers));
     plan.put("group_by_length", text(arguments.groupByLength()));
     plan.put("seed", text(arguments.seed()));
     if (!arguments.optim().equals(TrainingArguments.ADAMW)) {
@@ -36,21 +43,31 @@ final class RunPlan {
     plan.put("lr_scheduler_type", text(arguments.lrSchedulerType()));
     plan.put("warmup_steps", text(arguments.warmupStepsOf(totalSteps)));
     plan.put("weight_decay", text(arguments.weightDecay()));
+    if (arguments.loraplusLrRatio() > 0) {
+      plan.put("loraplus_lr_ratio", text(arguments.loraplusLrRatio()));
+      plan.put("loraplus_lr_embedding", text(arguments.loraplusLrEmbedding()));
+    }
     plan.put("adam_beta1", text(arguments.adamBeta1()));
     plan.put("adam_beta2", text(arguments.adamBeta2()));
     plan.put("adam_epsilon", text(arguments.adamEpsilon()));
     plan.put("max_grad_norm", text(arguments.maxGradNorm()));
     plan.put("load_best_model_at_end", text(arguments.loadBestModelAtEnd()));
     plan.put("metric_for_best_model", arguments.metricForBestModel());
+    boolean one = mix.adapters().size() == 1;
+    mix.adapters()
+        .forEach((name, adapter) -> describe("adapter " + (one ? "" : name + "."), adapter, plan));
+    return plan;
+  }
+
+  private static void describe(String prefix, Adapter adapter, Map<String, String> plan) {
     adapter
         .config()
         .toJson()
         .properties()
-        .forEach(entry -> plan.put("adapter " + entry.getKey(), entry.getValue().toString()));
+        .forEach(entry -> plan.put(prefix + entry.getKey(), entry.getValue().toString()));
     // Where the base lies, and whether the adapter is only used, do not matter.
-    plan.remove("adapter base_model_name_or_path");
-    plan.remove("adapter inference_mode");
-    return plan;
+    plan.remove(prefix + "base_model_name_or_path");
+    plan.remove(prefix + "inference_mode");
   }
 
   private static String text(Object value) {

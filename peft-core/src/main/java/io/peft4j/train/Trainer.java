@@ -1,13 +1,16 @@
 package io.peft4j.train;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.Adapter;
+import io.peft4j.adapter.AdapterMix;
+import io.peft4j.adapter.LoraConfig;
 import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
+import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
 import io.peft4j.model.Parameter;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.torch.DropoutMask;
+import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.TrainingArguments.NonFinite;
 import io.peft4j.train.TrainingArguments.When;
 import io.peft4j.train.report.EpochReport;
@@ -28,7 +31,7 @@ import java.util.OptionalInt;
 import java.util.stream.IntStream;
 
 /**
- * Trains one adapter of a model.
+ * Trains one adapter of a model, or several together.
  *
  * <p>The order of the data and every dropout mask are functions of the seed and the step, so a run
  * that was killed and resumed from its last checkpoint ends with the bytes it would have ended
@@ -37,7 +40,7 @@ import java.util.stream.IntStream;
 public final class Trainer {
 
   private final AdaptedModel model;
-  private final String adapter;
+  private final AdapterMix trained;
   private final TrainingArguments arguments;
   private final TrainingSet data;
   private final EvaluationSet heldOut;
@@ -48,6 +51,7 @@ public final class Trainer {
 
   /**
    * @param model with the adapter to train, which becomes the only active one
+   * @param adapter its name
    * @param heldOut what to evaluate on; may be null where nothing is evaluated
    * @param output folder for checkpoints and the adapter
    * @param metadata for the adapter's file
@@ -62,12 +66,39 @@ public final class Trainer {
       TrainingListener listener,
       Path output,
       Map<String, String> metadata) {
+    this(
+        model,
+        new AdapterMix(model, List.of(adapter)),
+        arguments,
+        data,
+        heldOut,
+        listener,
+        output,
+        metadata);
+  }
+
+  /**
+   * @param trained the adapters to train, which become the only active ones
+   * @param heldOut what to evaluate on; may be null where nothing is evaluated
+   * @param output folder for checkpoints and the adapters
+   * @param metadata for the adapters' files
+   * @throws IllegalArgumentException if an evaluation is asked for and there is nothing held out
+   */
+  public Trainer(
+      AdaptedModel model,
+      AdapterMix trained,
+      TrainingArguments arguments,
+      TrainingSet data,
+      EvaluationSet heldOut,
+      TrainingListener listener,
+      Path output,
+      Map<String, String> metadata) {
     if (heldOut == null && arguments.evalStrategy() != When.NO) {
       throw new IllegalArgumentException(
           "eval_strategy " + arguments.evalStrategy() + " needs held-out examples");
     }
     this.model = model;
-    this.adapter = adapter;
+    this.trained = trained;
     this.arguments = arguments;
     this.data = data;
     this.heldOut = heldOut;
@@ -88,16 +119,37 @@ public final class Trainer {
    * @throws TrainingException if a loss or gradient is not finite and the arguments say to stop
    */
   public RunSummary train(boolean resume) throws IOException {
-    Adapter trained = model.adapter(adapter);
-    model.checkExport(adapter, output);
-    model.activate(adapter);
+    trained.checkExport(output);
+    trained.activate();
     trained.setTrainable(true);
     trained.clearGradients();
-    try (AdamW optimizer = new AdamW(trained.tensors(), model.model().manager(), arguments)) {
-      return new Run(trained, optimizer).train(resume);
+    int count = workers();
+    try (AdamW optimizer = new AdamW(trained.tensors(), model.model().manager(), arguments);
+        Workers workers = count == 1 ? null : new Workers()) {
+      return new Run(optimizer, workers).train(resume);
     } finally {
       trained.setTrainable(false);
     }
+  }
+
+  /**
+   * Two, unless the arguments say otherwise, for what has been seen to gain by it and gives the
+   * same bytes each time: LoRA on a dense classifier on the CPU.
+   */
+  private int workers() {
+    if (arguments.workers() > 0) {
+      return arguments.workers();
+    }
+    boolean suits =
+        arguments.gradientAccumulationSteps() == 1
+            && arguments.gradientCheckpointing() != GradientCheckpointing.AUTO
+            && model.model().labels() != null
+            && !model.model().manager().getDevice().isGpu()
+            && model.model().modules().leaves().stream()
+                .allMatch(module -> !(module instanceof Linear linear) || linear.weight() != null)
+            && trained.adapters().values().stream()
+                .allMatch(adapter -> adapter.config() instanceof LoraConfig);
+    return suits ? Workers.COUNT : 1;
   }
 
   /** Optimizer steps in a pass over the data. */
@@ -110,8 +162,8 @@ public final class Trainer {
 
   /** One run of {@link #train}. */
   private final class Run {
-    private final Adapter trained;
     private final AdamW optimizer;
+    private final Workers workers;
     private final int stepsPerEpoch = stepsPerEpoch();
     private final int totalSteps =
         arguments.maxSteps() > 0
@@ -126,23 +178,34 @@ public final class Trainer {
     private double lossSum;
     private double epochStarted;
 
-    Run(Adapter trained, AdamW optimizer) {
-      this.trained = trained;
+    /**
+     * @param workers null for this thread alone
+     */
+    Run(AdamW optimizer, Workers workers) {
       this.optimizer = optimizer;
+      this.workers = workers;
       this.recomputation =
           new Recomputation(
               model.model(),
               arguments,
               optimizer.stateBytes() + Float.BYTES * trained.parameterCount());
       this.state =
-          TrainerState.start(RunPlan.of(model.model(), trained, arguments, data, totalSteps));
+          TrainerState.start(
+              RunPlan.of(
+                  model.model(),
+                  trained,
+                  arguments,
+                  workers == null ? 1 : Workers.COUNT,
+                  data,
+                  totalSteps));
     }
 
     RunSummary train(boolean resume) throws IOException {
       checkpoints.prepare();
+      trained.beginTraining(totalSteps);
       Optional<Path> last = resume ? checkpoints.latest(state.plan()) : Optional.empty();
       if (last.isPresent()) {
-        state = checkpoints.read(last.get(), model, adapter, optimizer);
+        state = checkpoints.read(last.get(), trained, optimizer);
         checkBestIsThere();
       }
       int startStep = state.step();
@@ -163,7 +226,7 @@ public final class Trainer {
       }
       OptionalInt best = OptionalInt.empty();
       if (arguments.loadBestModelAtEnd() && state.bestStep() > 0) {
-        model.restore(adapter, checkpoints.folder(state.bestStep()));
+        trained.restore(checkpoints.folder(state.bestStep()));
         best = OptionalInt.of(state.bestStep());
       }
       save();
@@ -184,7 +247,7 @@ public final class Trainer {
 
     private void save() throws IOException {
       try {
-        model.export(adapter, output, metadata);
+        trained.export(output, metadata);
       } catch (IOException e) {
         throw new IOException(
             "cannot write the result to " + output + ": " + Checkpoints.reason(e), e);
@@ -235,6 +298,7 @@ public final class Trainer {
       for (int i = 0; i < batches.size(); i++) {
         loss += forwardBackward(batches.get(i), weight, dropoutKey(step, i));
       }
+      loss += trained.beforeUpdate();
       double norm = optimizer.gradientNorm();
       boolean finite = Double.isFinite(loss) && Double.isFinite(norm);
       if (!finite && arguments.nonFinite() == NonFinite.STOP) {
@@ -251,6 +315,7 @@ public final class Trainer {
               * arguments.lrSchedulerType().factor(step, warmupSteps, totalSteps);
       if (finite) {
         optimizer.step(rate, clipping(norm));
+        trained.afterUpdate(step + 1, clipping(norm));
         lossSum += loss;
       }
       state = finite ? state.updated(loss) : state.skipped();
@@ -269,17 +334,24 @@ public final class Trainer {
     }
 
     private double forwardBackward(int[] examples, int weight, long dropoutKey) {
+      Workers.Part part = (some, key) -> run(some, weight, key);
+      double loss =
+          workers == null
+              ? part.run(examples, dropoutKey)
+              : workers.sum(examples, data::length, dropoutKey, part);
+      speed.add(examples.length, IntStream.of(examples).map(data::length).sum());
+      return loss / weight;
+    }
+
+    private double run(int[] examples, int weight, long dropoutKey) {
       Model base = model.model();
       try (TokenBatch batch = data.batch(base, examples)) {
-        double loss =
-            base.forwardBackward(
-                batch,
-                data.loss(base, examples),
-                1.0 / weight,
-                dropoutKey,
-                recomputation.layers(batch));
-        speed.add(batch.examples(), batch.tokens());
-        return loss / weight;
+        return base.forwardBackward(
+            batch,
+            data.loss(base, examples),
+            1.0 / weight,
+            dropoutKey,
+            recomputation.layers(batch));
       }
     }
 
@@ -326,7 +398,7 @@ public final class Trainer {
       boolean improved = due(arguments.evalStrategy(), arguments.evalSteps()) && evaluate();
       boolean keepBest = improved && arguments.loadBestModelAtEnd();
       if (keepBest || due(arguments.saveStrategy(), arguments.saveSteps())) {
-        Path folder = checkpoints.write(model, adapter, metadata, optimizer, state);
+        Path folder = checkpoints.write(trained, metadata, optimizer, state);
         checkpoints.prune(arguments.saveTotalLimit(), state);
         listener.onCheckpoint(folder, state.step());
       }

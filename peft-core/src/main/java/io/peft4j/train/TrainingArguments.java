@@ -13,6 +13,9 @@ package io.peft4j.train;
  *     state: {@code adamw_8bit} with peft-quant
  * @param learningRate peak rate
  * @param weightDecay decoupled decay of all but biases and norms
+ * @param loraplusLrRatio how many times the rate of A the rate of B is (LoRA+, Hayou et al., 2024);
+ *     0 for one rate and transformers' groups
+ * @param loraplusLrEmbedding with LoRA+, the rate of adapted embeddings
  * @param adamBeta1 decay of the first moment
  * @param adamBeta2 decay of the second moment
  * @param adamEpsilon added to the root of the second moment
@@ -22,6 +25,8 @@ package io.peft4j.train;
  * @param warmupSteps steps to warm up for
  * @param seed of data order and dropout
  * @param groupByLength whether batches hold examples of like length
+ * @param workers how many threads run parts of a batch at the same time: 1, 2, or 0 to leave the
+ *     choice to the trainer
  * @param gradientCheckpointing whether layers are run again in the backward pass to save memory
  * @param memoryBudget bytes that the process is to stay within, for {@link
  *     GradientCheckpointing#AUTO}; 0 for four fifths of the machine's
@@ -45,6 +50,8 @@ public record TrainingArguments(
     String optim,
     double learningRate,
     double weightDecay,
+    double loraplusLrRatio,
+    double loraplusLrEmbedding,
     double adamBeta1,
     double adamBeta2,
     double adamEpsilon,
@@ -54,6 +61,7 @@ public record TrainingArguments(
     int warmupSteps,
     long seed,
     boolean groupByLength,
+    int workers,
     GradientCheckpointing gradientCheckpointing,
     long memoryBudget,
     When evalStrategy,
@@ -102,7 +110,22 @@ public record TrainingArguments(
     check(perDeviceEvalBatchSize > 0, "per_device_eval_batch_size must be positive");
     check(gradientAccumulationSteps > 0, "gradient_accumulation_steps must be positive");
     check(learningRate >= 0 && Double.isFinite(learningRate), "learning_rate must not be negative");
+    check(
+        workers >= 0 && workers <= Workers.COUNT,
+        "workers must be 0 (automatic), 1 or " + Workers.COUNT);
+    check(
+        workers < 2 || gradientAccumulationSteps == 1,
+        "2 workers need gradient_accumulation_steps 1");
+    check(
+        workers < 2 || gradientCheckpointing != GradientCheckpointing.AUTO,
+        "2 workers need gradient_checkpointing on or off");
     check(weightDecay >= 0, "weight_decay must not be negative");
+    check(
+        loraplusLrRatio >= 0 && Double.isFinite(loraplusLrRatio),
+        "loraplus_lr_ratio must not be negative");
+    check(
+        loraplusLrEmbedding >= 0 && Double.isFinite(loraplusLrEmbedding),
+        "loraplus_lr_embedding must not be negative");
     check(adamBeta1 >= 0 && adamBeta1 < 1, "adam_beta1 must be in [0, 1)");
     check(adamBeta2 >= 0 && adamBeta2 < 1, "adam_beta2 must be in [0, 1)");
     check(adamEpsilon > 0, "adam_epsilon must be positive");
@@ -152,6 +175,8 @@ public record TrainingArguments(
     private String optim = ADAMW;
     private double learningRate = 5e-5;
     private double weightDecay;
+    private double loraplusLrRatio;
+    private double loraplusLrEmbedding = 1e-6;
     private double adamBeta1 = 0.9;
     private double adamBeta2 = 0.999;
     private double adamEpsilon = 1e-8;
@@ -161,6 +186,7 @@ public record TrainingArguments(
     private int warmupSteps;
     private long seed = 42;
     private boolean groupByLength;
+    private int workers;
     private GradientCheckpointing gradientCheckpointing = GradientCheckpointing.OFF;
     private long memoryBudget;
     private When evalStrategy = When.NO;
@@ -215,6 +241,16 @@ public record TrainingArguments(
       return this;
     }
 
+    public Builder loraplusLrRatio(double value) {
+      loraplusLrRatio = value;
+      return this;
+    }
+
+    public Builder loraplusLrEmbedding(double value) {
+      loraplusLrEmbedding = value;
+      return this;
+    }
+
     public Builder adamBeta1(double value) {
       adamBeta1 = value;
       return this;
@@ -257,6 +293,11 @@ public record TrainingArguments(
 
     public Builder groupByLength(boolean value) {
       groupByLength = value;
+      return this;
+    }
+
+    public Builder workers(int value) {
+      workers = value;
       return this;
     }
 
@@ -328,6 +369,8 @@ public record TrainingArguments(
           optim,
           learningRate,
           weightDecay,
+          loraplusLrRatio,
+          loraplusLrEmbedding,
           adamBeta1,
           adamBeta2,
           adamEpsilon,
@@ -337,6 +380,7 @@ public record TrainingArguments(
           warmupSteps,
           seed,
           groupByLength,
+          workers,
           gradientCheckpointing,
           memoryBudget,
           evalStrategy,

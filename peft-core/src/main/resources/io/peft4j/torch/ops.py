@@ -36,6 +36,10 @@ class Ops(Module):
   # --- activations ------------------------------------------------------------------------------
   def gelu_tanh(self: __torch__.Ops, x: Tensor) -> Tensor:
     return torch.gelu(x, approximate="tanh")
+  def sigmoid(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.sigmoid(x)
+  def leaky_relu(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.leaky_relu(x)
   def silu(self: __torch__.Ops, x: Tensor) -> Tensor:
     return torch.silu(x)
 
@@ -173,6 +177,130 @@ class Ops(Module):
     low = torch.embedding(torch.transpose(a, 0, 1), ids)
     up = torch.mul(torch.linear(low, b), float(scale))
     return torch.to(torch.mul(torch.add(torch.to(y, 6), up), factor), y.dtype)
+
+  def prepend(self: __torch__.Ops, x: Tensor, rows: Tensor) -> Tensor:
+    # rows [n, heads d] before x [r, l, heads d] or [r, heads, l, d]
+    if torch.eq(torch.dim(x), 3):
+      front = torch.expand(torch.unsqueeze(rows, 0), [torch.size(x, 0), -1, -1])
+      y = torch.cat([front, x], 1)
+    else:
+      by_head = torch.transpose(torch.reshape(rows, [torch.size(rows, 0), torch.size(x, 1), -1]), 0, 1)
+      front = torch.expand(torch.unsqueeze(by_head, 0), [torch.size(x, 0), -1, -1, -1])
+      y = torch.cat([front, x], 2)
+    return y
+  # x [n, l, in] or [n, in], each of the n with its own of a [k, r, in] and b [k, out, r]
+  def routed_lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, group: Tensor) -> Tensor:
+    flat = torch.eq(torch.dim(x), 2)
+    own_a = torch.transpose(torch.to(torch.index_select(a, 0, group), x.dtype), 1, 2)
+    own_b = torch.transpose(torch.to(torch.index_select(b, 0, group), x.dtype), 1, 2)
+    if flat:
+      sum = torch.squeeze(torch.baddbmm(torch.unsqueeze(y, 1), torch.bmm(torch.unsqueeze(x, 1), own_a), own_b), 1)
+    else:
+      sum = torch.baddbmm(y, torch.bmm(x, own_a), own_b)
+    return sum
+  def routed_linear(self: __torch__.Ops, x: Tensor, w: Tensor, group: Tensor) -> Tensor:
+    own = torch.transpose(torch.to(torch.index_select(w, 0, group), x.dtype), 1, 2)
+    if torch.eq(torch.dim(x), 2):
+      y = torch.squeeze(torch.bmm(torch.unsqueeze(x, 1), own), 1)
+    else:
+      y = torch.bmm(x, own)
+    return y
+  def routed_bias(self: __torch__.Ops, y: Tensor, bias: Tensor, group: Tensor) -> Tensor:
+    own = torch.to(torch.index_select(bias, 0, group), y.dtype)
+    if torch.eq(torch.dim(y), 3):
+      sum = torch.add(y, torch.unsqueeze(own, 1))
+    else:
+      sum = torch.add(y, own)
+    return sum
+  def columns(self: __torch__.Ops, like: Tensor, table: Tensor, start: Tensor, count: Tensor) -> Tensor:
+    return torch.to(torch.narrow(table, 1, int(start), int(count)), like.dtype)
+  def pad_front(self: __torch__.Ops, mask: Tensor, n: Tensor) -> Tensor:
+    return torch.constant_pad_nd(mask, [int(n), 0], 0)
+  def prefix_mask(self: __torch__.Ops, mask: Tensor, position: Tensor, n: Tensor, window: Tensor) -> Tensor:
+    ahead = torch.sub(torch.unsqueeze(position, -1), torch.arange(int(n), dtype=4, device=position.device))
+    hidden = torch.unsqueeze(torch.ge(ahead, int(window)), 1)
+    zero = torch.zeros(hidden.shape, dtype=6, device=hidden.device)
+    return torch.cat([torch.to(torch.masked_fill(zero, hidden, -1e30), mask.dtype), mask], -1)
+  def scaled(self: __torch__.Ops, x: Tensor, by: Tensor) -> Tensor:
+    return torch.mul(x, torch.to(torch.flatten(by), x.dtype))
+  def add_linear(self: __torch__.Ops, y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    return torch.add(y, torch.linear(x, torch.to(weight, x.dtype)))
+  def vera(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, d: Tensor, lambda_b: Tensor) -> Tensor:
+    low = torch.linear(x, torch.to(torch.narrow(a, 1, 0, torch.size(x, -1)), x.dtype))
+    low = torch.mul(low, torch.to(d, x.dtype))
+    up = torch.linear(low, torch.to(torch.narrow(b, 0, 0, torch.size(y, -1)), x.dtype))
+    return torch.add(y, torch.mul(up, torch.to(lambda_b, x.dtype)))
+  def vera_delta(self: __torch__.Ops, weight: Tensor, a: Tensor, b: Tensor, d: Tensor, lambda_b: Tensor) -> Tensor:
+    left = torch.mul(torch.narrow(b, 0, 0, torch.size(weight, 0)), torch.unsqueeze(lambda_b, 1))
+    right = torch.mul(torch.narrow(a, 1, 0, torch.size(weight, 1)), torch.unsqueeze(d, 1))
+    return torch.matmul(left, right)
+  def hadamard(self: __torch__.Ops, like: Tensor, a1: Tensor, b1: Tensor, a2: Tensor, b2: Tensor, scale: Tensor) -> Tensor:
+    return torch.mul(torch.mul(torch.matmul(a1, b1), torch.matmul(a2, b2)), float(scale))
+  def kron(self: __torch__.Ops, like: Tensor, first: Tensor, second: Tensor, scale: Tensor) -> Tensor:
+    return torch.mul(torch.kron(first, second), float(scale))
+  def matmul(self: __torch__.Ops, like: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return torch.matmul(a, b)
+
+  def triplet_lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, e: Tensor, b: Tensor, scale: Tensor) -> Tensor:
+    return torch.add(y, self.low_rank(x, torch.mul(a, e), b, scale))
+  def triplet_delta(self: __torch__.Ops, like: Tensor, a: Tensor, e: Tensor, b: Tensor, scale: Tensor) -> Tensor:
+    return torch.mul(torch.matmul(b, torch.mul(a, e)), float(scale))
+  def orthogonality(self: __torch__.Ops, p: Tensor) -> Tensor:
+    gram = torch.matmul(p, torch.transpose(p, 0, 1))
+    return torch.linalg_vector_norm(torch.sub(gram, torch.eye(torch.size(gram, 0))))
+  def column_orthogonality(self: __torch__.Ops, p: Tensor) -> Tensor:
+    return self.orthogonality(torch.transpose(p, 0, 1))
+  # hyper: factor on the gradient, beta1, beta2
+  def observe_importance(self: __torch__.Ops, p: Tensor, grad: Tensor, sensitivity: Tensor, uncertainty: Tensor, hyper: Tensor) -> Tensor:
+    now = torch.abs(torch.mul(torch.mul(p, grad), float(hyper[0])))
+    _0 = torch.lerp_(sensitivity, now, torch.sub(1., float(hyper[1])))
+    deviation = torch.abs(torch.sub(now, sensitivity))
+    _1 = torch.lerp_(uncertainty, deviation, torch.sub(1., float(hyper[2])))
+    return hyper
+  def multiply_(self: __torch__.Ops, x: Tensor, by: Tensor) -> Tensor:
+    return torch.mul_(x, by)
+  def contiguous(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.contiguous(x)
+  def borrowed(self: __torch__.Ops, like: Tensor, x: Tensor) -> Tensor:
+    return torch.alias(x)
+  def row_range(self: __torch__.Ops, like: Tensor, x: Tensor, start: Tensor, count: Tensor) -> Tensor:
+    return torch.narrow(x, 0, int(start), int(count))
+  def at_least_zero(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.clamp(x, 0)
+  # y with the row -1 - offset - k of rows [n, d] where ids are k
+  def virtual_rows(self: __torch__.Ops, ids: Tensor, y: Tensor, rows: Tensor, offset: Tensor) -> Tensor:
+    index = torch.sub(torch.neg(ids), torch.add(1, int(offset)))
+    n = torch.size(rows, 0)
+    own = torch.logical_and(torch.ge(index, 0), torch.lt(index, n))
+    picked = torch.embedding(torch.to(rows, y.dtype), torch.clamp(index, 0, torch.sub(n, 1)))
+    return torch.where(torch.unsqueeze(own, -1), picked, y)
+  # torch.lstm by hand: its fast path without a graph, in oneDNN, gives other numbers
+  def lstm_pass(self: __torch__.Ops, x: Tensor, wi: Tensor, wh: Tensor, bi: Tensor, bh: Tensor, last: int, step: int) -> Tensor:
+    inputs = torch.linear(x, wi, bi)
+    n = torch.size(x, 0)
+    h = torch.zeros([1, torch.size(wh, 1)], dtype=x.dtype)
+    c = h
+    states = annotate(List[Tensor], [])
+    for i in range(n):
+      t = torch.add(last, torch.mul(step, i))
+      gates = torch.chunk(torch.add(torch.narrow(inputs, 0, t, 1), torch.linear(h, wh, bh)), 4, 1)
+      kept = torch.mul(torch.sigmoid(gates[1]), c)
+      c = torch.add(kept, torch.mul(torch.sigmoid(gates[0]), torch.tanh(gates[2])))
+      h = torch.mul(torch.sigmoid(gates[3]), torch.tanh(c))
+      _0 = torch.append(states, h)
+    return torch.cat(states, 0)
+  def lstm(self: __torch__.Ops, x: Tensor, wi: Tensor, wh: Tensor, bi: Tensor, bh: Tensor, rwi: Tensor, rwh: Tensor, rbi: Tensor, rbh: Tensor) -> Tensor:
+    forth = self.lstm_pass(x, wi, wh, bi, bh, 0, 1)
+    back = self.lstm_pass(x, rwi, rwh, rbi, rbh, torch.sub(torch.size(x, 0), 1), -1)
+    return torch.cat([forth, torch.flip(back, [0])], 1)
+  def mean_by_owner(self: __torch__.Ops, x: Tensor, owner: Tensor, examples: Tensor) -> Tensor:
+    index = torch.reshape(owner, [-1])
+    flat = torch.reshape(x, [-1, 1])
+    zero = torch.zeros([torch.add(int(examples), 1), 1], dtype=x.dtype, device=x.device)
+    sum = torch.index_add(zero, 0, index, flat)
+    count = torch.index_add(zero, 0, index, torch.ones_like(flat))
+    mean = torch.div(sum, torch.clamp(count, 1))
+    return torch.reshape(torch.index_select(mean, 0, index), x.shape)
 
   # --- decompositions ---------------------------------------------------------------------------
   def svd(self: __torch__.Ops, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:

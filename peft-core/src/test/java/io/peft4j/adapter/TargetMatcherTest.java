@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.Golden;
+import io.peft4j.model.Embedding;
+import io.peft4j.model.Linear;
 import io.peft4j.model.Module;
 import io.peft4j.model.ModuleTree;
 import io.peft4j.model.ModuleTrees;
@@ -24,6 +26,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** What each config adapts, in which rank and scaling, or that it is refused: as in peft. */
 class TargetMatcherTest {
+
+  private static final Set<Class<? extends Module>> KINDS = Set.of(Linear.class, Embedding.class);
 
   private static final JsonNode GOLDEN = Golden.json("matcher.json");
 
@@ -60,19 +64,18 @@ class TargetMatcherTest {
     if (test.has("error") && !name.equals(OUR_DEFAULT)) {
       String message =
           assertThrows(
-                  IllegalArgumentException.class, () -> TargetMatcher.find(config(test), modules))
+                  IllegalArgumentException.class,
+                  () -> TargetMatcher.find(config(test).targets(), modules, KINDS))
               .getMessage();
       assertTrue(message.length() > 20, message);
       return;
     }
     LoraConfig config = config(test);
     Map<String, List<Double>> found = new TreeMap<>();
-    for (Module module : TargetMatcher.find(config, modules)) {
+    for (Module module : TargetMatcher.find(config.targets(), modules, KINDS)) {
       found.put(
           module.name(),
-          List.of(
-              (double) TargetMatcher.rank(config, module.name()),
-              TargetMatcher.scaling(config, module.name())));
+          List.of((double) config.rankOf(module.name()), config.scalingOf(module.name())));
     }
     if (name.equals(OUR_DEFAULT)) {
       assertEquals(
@@ -96,7 +99,8 @@ class TargetMatcherTest {
     if (!name.equals(OUR_REFUSAL)) {
       List<String> saved = new ArrayList<>();
       test.get("modules_to_save").forEach(module -> saved.add(module.asText()));
-      assertEquals(saved, TargetMatcher.savedModules(config, modules).stream().sorted().toList());
+      assertEquals(
+          saved, TargetMatcher.savedModules(config.targets(), modules).stream().sorted().toList());
     }
   }
 
@@ -109,7 +113,9 @@ class TargetMatcherTest {
   void aNameThatIsNotThereGetsNearMisses() {
     LoraConfig config = LoraConfig.builder().targetModules("q_proj", "querry").build();
     String message =
-        assertThrows(IllegalArgumentException.class, () -> TargetMatcher.find(config, tree("bert")))
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> TargetMatcher.find(config.targets(), tree("bert"), KINDS))
             .getMessage();
     assertTrue(message.contains("querry"), message);
     assertTrue(message.contains("near: attention.self.query"), message);

@@ -3,21 +3,20 @@ package io.peft4j.generate;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.Golden;
+import io.peft4j.Shared;
 import io.peft4j.generate.Generated.Finish;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
+import io.peft4j.text.CausalTokenizer;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -28,16 +27,7 @@ class StoriesTest {
   private static final JsonNode GOLDEN = Golden.json("generation/stories260k.json");
 
   private static Path folder() {
-    String shared =
-        Optional.ofNullable(System.getProperty("peft4j.shared"))
-            .or(() -> Optional.ofNullable(System.getenv("PEFT4J_SHARED")))
-            .orElse("../../shared");
-    Path folder = Path.of(shared, "models", "stories260k");
-    if (!Files.exists(folder.resolve("config.json"))) {
-      System.out.println("skipped: no " + folder);
-      assumeTrue(false, "no " + folder);
-    }
-    return folder;
+    return Shared.path("models/stories260k");
   }
 
   private static List<String> prompts() {
@@ -50,7 +40,7 @@ class StoriesTest {
   void greedyTokensAndTextsEqualTransformers() throws IOException {
     Path folder = folder();
     try (CausalLm lm = CausalLm.load(folder, LoadOptions.DEFAULT);
-        HuggingFaceCodec codec = HuggingFaceCodec.load(folder)) {
+        CausalTokenizer codec = CausalTokenizer.load(folder, 512)) {
       for (int i = 0; i < prompts().size(); i++) {
         assertArrayEquals(Golden.ints(GOLDEN.get("ids").get(i)), codec.encode(prompts().get(i)));
       }
@@ -96,7 +86,7 @@ class StoriesTest {
   void stopStringsAndEndTokensEndASequenceAlone() throws IOException {
     Path folder = folder();
     try (CausalLm lm = CausalLm.load(folder, LoadOptions.DEFAULT);
-        HuggingFaceCodec codec = HuggingFaceCodec.load(folder)) {
+        CausalTokenizer codec = CausalTokenizer.load(folder, 512)) {
       Generator generator = new Generator(lm, codec);
       GenerationConfig config = GenerationConfig.greedy().withMaxNewTokens(96);
       StringBuilder first = new StringBuilder();

@@ -136,7 +136,7 @@ class GgufExportTest {
           Map.of(
               "lora_magnitude", LoraConfig.builder().useDora(true).build(),
               "PISSA", LoraConfig.builder().init(LoraInit.PISSA).build(),
-              "model.norm", LoraConfig.builder().modulesToSave(List.of("norm")).build());
+              "model.norm", LoraConfig.builder().modulesToSave(List.of("model.norm")).build());
       wrong.forEach(
           (part, config) -> {
             Adapter adapter = adapted.add(part, config, 1);

@@ -24,7 +24,7 @@ class AdamWTest {
             "bert.encoder.layer.0.attention.self.query.lora_magnitude_vector",
             "bert.embeddings.word_embeddings.lora_embedding_B",
             "classifier.weight")) {
-      assertTrue(AdamW.decays(name), name);
+      assertTrue(ParameterGroup.decays(name), name);
     }
     for (String name :
         List.of(
@@ -33,7 +33,7 @@ class AdamWTest {
             "bert.encoder.layer.0.output.LayerNorm.weight",
             "distilbert.transformer.layer.0.sa_layer_norm.weight",
             "model.norm.weight")) {
-      assertFalse(AdamW.decays(name), name);
+      assertFalse(ParameterGroup.decays(name), name);
     }
   }
 

@@ -160,7 +160,9 @@ class TrainingParityTest {
       Set<String> decayed = new HashSet<>();
       golden.get("decayed").forEach(key -> decayed.add(key.asText()));
       Set<String> ours = new HashSet<>();
-      adapter.tensors().keySet().stream().filter(AdamW::decays).forEach(k -> ours.add(PREFIX + k));
+      adapter.tensors().keySet().stream()
+          .filter(ParameterGroup::decays)
+          .forEach(k -> ours.add(PREFIX + k));
       assertEquals(decayed, ours, "decayed");
       double worst = 0;
       try (AdamW optimizer = new AdamW(adapter.tensors(), model.manager(), arguments)) {

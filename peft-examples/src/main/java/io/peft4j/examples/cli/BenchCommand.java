@@ -83,6 +83,9 @@ final class BenchCommand implements Callable<Integer> {
   @Option(names = "--seed", defaultValue = "0", description = "Default: ${DEFAULT-VALUE}.")
   private long seed;
 
+  @Option(names = "--workers", defaultValue = "0", description = "1, 2, or 0 to choose.")
+  private int workers;
+
   @Option(names = "--save", paramLabel = "DIR", description = "Folder to save the adapter in.")
   private Path save;
 
@@ -129,6 +132,7 @@ final class BenchCommand implements Callable<Integer> {
               .learningRate(learningRate)
               .warmupRatio(warmupRatio)
               .seed(seed)
+              .workers(workers)
               .build();
       RunSummary summary =
           new Trainer(

@@ -1,10 +1,14 @@
 package io.peft4j.examples.cli;
 
+import io.peft4j.data.CausalDataset;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Splits;
 import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;
 import io.peft4j.data.TextFormat;
+import io.peft4j.model.Model;
+import io.peft4j.text.CausalTokenizer;
+import io.peft4j.train.CausalSet;
 import java.io.IOException;
 import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
@@ -12,14 +16,18 @@ import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Option;
 
-/** Which labelled texts to train and evaluate on. */
+/** What to train and evaluate on. */
 final class DataOptions {
 
   @Option(
       names = "--data",
       required = true,
       paramLabel = "FILE",
-      description = "Labelled texts: .csv, .tsv (with a header), .jsonl, or .txt (text<TAB>label).")
+      description = {
+        "For seq-cls, labelled texts: .csv, .tsv (with a header), .jsonl, or .txt",
+        "(text<TAB>label). For causal-lm, .jsonl or .json with text, prompt and completion,",
+        "messages, or instruction and output; or a plain .txt."
+      })
   private Path data;
 
   @Option(
@@ -69,11 +77,32 @@ final class DataOptions {
   @Option(
       names = {"--max-length", "--max_length"},
       defaultValue = "0",
-      description = "Tokens after which texts are cut; 0 for as many as the model takes.")
+      description = {
+        "Tokens after which texts are cut; 0 for as many as the model takes, for causal-lm at",
+        "most 1024."
+      })
   private int maxLength;
 
   int maxLength() {
     return maxLength;
+  }
+
+  /** Memory grows with the length, and models say they take very long texts. */
+  private static final int LONGEST = 1024;
+
+  /**
+   * Reads, tokenizes and splits what a language model is to learn.
+   *
+   * @return the part to train on and the held-out part; the latter null where there is none
+   */
+  CausalSet.Split causal(CausalTokenizer tokenizer, Model model, long seed) throws IOException {
+    int limit = maxLength == 0 ? LONGEST : maxLength;
+    CausalSet all = CausalSet.of(CausalDataset.read(data, encoding), tokenizer, model, limit);
+    if (evalData != null) {
+      CausalDataset others = CausalDataset.read(evalData, encoding);
+      return new CausalSet.Split(all, CausalSet.of(others, tokenizer, model, limit));
+    }
+    return evalSplit > 0 ? all.split(evalSplit, seed) : new CausalSet.Split(all, null);
   }
 
   /**

@@ -5,9 +5,9 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.Adapter;
 import io.peft4j.adapter.AdapterConfig;
 import io.peft4j.adapter.AdapterFiles;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelConfig;
@@ -38,7 +38,7 @@ final class InspectCommand implements Callable<Integer> {
   @Option(names = "--adapter", paramLabel = "DIR", description = "An adapter folder.")
   private Path adapter;
 
-  @Option(names = "--targets", description = "Show the modules that the LoRA options would adapt.")
+  @Option(names = "--targets", description = "Show the modules that the method would adapt.")
   private boolean targets;
 
   @Option(
@@ -47,7 +47,7 @@ final class InspectCommand implements Callable<Integer> {
       description = "peft's task type, for --targets. Default: ${DEFAULT-VALUE}.")
   private String taskType;
 
-  @Mixin private LoraOptions lora;
+  @Mixin private MethodOptions method;
 
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
@@ -71,7 +71,14 @@ final class InspectCommand implements Callable<Integer> {
       inspectModel(ModelOptions.locate(model.name), found.putObject("model"));
     }
     if (adapter != null) {
-      inspectAdapter(adapter, found.putObject("adapter"));
+      List<String> names = AdapterMix.names(adapter);
+      ObjectNode all = found.putObject("adapter");
+      for (String name : names) {
+        inspectAdapter(adapter.resolve(name), all.putObject(name));
+      }
+      if (names.isEmpty()) {
+        inspectAdapter(adapter, all);
+      }
     }
     if (json) {
       System.out.println(new ObjectMapper().writeValueAsString(found));
@@ -108,7 +115,7 @@ final class InspectCommand implements Callable<Integer> {
   private void inspectTargets(Path folder, ObjectNode found) throws IOException {
     try (Model base = Model.load(folder, LoadOptions.DEFAULT);
         AdaptedModel adapted = new AdaptedModel(base)) {
-      Adapter added = adapted.add("default", lora.config(taskType, folder.toString()), 0);
+      AdapterMix added = AdapterMix.add(adapted, method.configs(taskType, folder.toString()), 0);
       long total =
           base.modules().parameters().stream()
               .mapToLong((Parameter parameter) -> parameter.shape().size())
@@ -116,7 +123,7 @@ final class InspectCommand implements Callable<Integer> {
       found.put("trainable_parameters", added.parameterCount());
       found.put("trainable_percent", 100.0 * added.parameterCount() / total);
       ArrayNode names = found.putArray("targets");
-      added.targets().forEach(names::add);
+      added.adapters().values().forEach(adapter -> adapter.targets().forEach(names::add));
     }
   }
 
@@ -131,7 +138,11 @@ final class InspectCommand implements Callable<Integer> {
     }
     found.put("tensors", shapes.size());
     found.put("parameters", parameters);
-    found.put("bytes", Files.size(folder.resolve(AdapterFiles.WEIGHTS)));
+    long bytes = 0;
+    for (Path file : AdapterFiles.weights(folder)) {
+      bytes += Files.size(file);
+    }
+    found.put("bytes", bytes);
     ObjectNode metadata = found.putObject("metadata");
     AdapterFiles.readMetadata(folder).forEach(metadata::put);
     ObjectNode tensors = found.putObject("shapes");

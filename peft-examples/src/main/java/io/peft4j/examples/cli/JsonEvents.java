@@ -3,6 +3,7 @@ package io.peft4j.examples.cli;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.data.Truncation;
 import io.peft4j.train.report.EvalReport;
 import io.peft4j.train.report.RunInfo;
 import io.peft4j.train.report.RunSummary;
@@ -21,6 +22,18 @@ final class JsonEvents implements TrainingListener {
 
   JsonEvents(PrintStream out) {
     this.out = out;
+  }
+
+  /** Says what there is to train on, before the run starts. */
+  void data(int examples, int heldOut, Truncation cut) throws IOException {
+    print(
+        event("data")
+            .put("examples", examples)
+            .put("held_out", heldOut)
+            .put("cut_examples", cut.examples())
+            .put("cut_tokens", cut.tokens())
+            .put("tokens", cut.ofTokens())
+            .put("left_out_examples", cut.dropped()));
   }
 
   private static ObjectNode event(String name) {

@@ -125,7 +125,8 @@ final class LoraOptions {
         .build();
   }
 
-  private ModuleSelector targets() {
+  /** {@return what is to be adapted, or null for the default} */
+  ModuleSelector targets() {
     if (targetRegex != null) {
       return ModuleSelector.regex(targetRegex);
     }

@@ -1,6 +1,7 @@
 package io.peft4j.examples.cli;
 
 import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
@@ -10,6 +11,7 @@ import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -47,12 +49,14 @@ final class MergeCommand implements Callable<Integer> {
     }
     try (Model base = model.loadAny(adapters.get(0), exactOptions(folder));
         AdaptedModel adapted = new AdaptedModel(base)) {
-      String[] names = new String[adapters.size()];
-      for (int i = 0; i < names.length; i++) {
-        names[i] = "adapter" + i;
-        adapted.load(names[i], adapters.get(i));
+      List<String> names = new ArrayList<>();
+      for (Path adapter : adapters) {
+        for (Path part : AdapterMix.folders(adapter)) {
+          names.add("adapter" + names.size());
+          adapted.load(names.get(names.size() - 1), part);
+        }
       }
-      adapted.merge(names);
+      adapted.merge(names.toArray(String[]::new));
       ModelExport.write(base, output);
       TokenizerFiles.copy(folder, output);
     }

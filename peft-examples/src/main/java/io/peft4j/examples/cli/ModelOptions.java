@@ -2,6 +2,7 @@ package io.peft4j.examples.cli;
 
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterFiles;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
 import io.peft4j.hub.HubConfig;
@@ -14,6 +15,7 @@ import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -96,7 +98,10 @@ final class ModelOptions {
       ModelConfig config = ModelConfig.read(adapter);
       return options.withHead(config.task(), config.labels());
     }
-    Map<String, List<Long>> shapes = AdapterFiles.readShapes(adapter);
+    Map<String, List<Long>> shapes = new HashMap<>();
+    for (Path folder : AdapterMix.folders(adapter)) {
+      shapes.putAll(AdapterFiles.readShapes(folder));
+    }
     for (String head : List.of("classifier.weight", "classifier.out_proj.weight", "score.weight")) {
       if (shapes.containsKey(head)) {
         int labels = Math.toIntExact(shapes.get(head).get(0));
@@ -113,7 +118,7 @@ final class ModelOptions {
     AdaptedModel adapted = new AdaptedModel(model);
     if (adapter != null) {
       try {
-        adapted.load("default", adapter);
+        AdapterMix.load(adapted, adapter);
       } catch (IOException | RuntimeException e) {
         adapted.close();
         throw e;

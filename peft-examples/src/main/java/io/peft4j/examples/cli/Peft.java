@@ -1,5 +1,6 @@
 package io.peft4j.examples.cli;
 
+import io.peft4j.examples.CodeLm;
 import io.peft4j.examples.SentimentLora;
 import io.peft4j.examples.importer.ImportCommand;
 import java.io.PrintWriter;
@@ -18,6 +19,8 @@ import picocli.CommandLine.ParameterException;
     subcommands = {
       TrainCommand.class,
       PredictCommand.class,
+      ScoreCommand.class,
+      GenerateCommand.class,
       MergeCommand.class,
       ExportCommand.class,
       InspectCommand.class,
@@ -25,7 +28,8 @@ import picocli.CommandLine.ParameterException;
       BenchCausalCommand.class,
       DoctorCommand.class,
       ImportCommand.class,
-      SentimentLora.class
+      SentimentLora.class,
+      CodeLm.class
     })
 public final class Peft {
 

@@ -1,25 +1,17 @@
 package io.peft4j.examples.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.data.Task;
-import io.peft4j.io.AtomicFiles;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
 import io.peft4j.text.TextTokenizer;
 import io.peft4j.text.Tokens;
-import java.io.BufferedReader;
-import java.io.BufferedWriter;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.MalformedInputException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,8 +29,6 @@ import picocli.CommandLine.Option;
     },
     mixinStandardHelpOptions = true)
 final class PredictCommand implements Callable<Integer> {
-
-  private static final ObjectMapper JSON = new ObjectMapper();
 
   @Mixin private ModelOptions model;
 
@@ -65,55 +55,23 @@ final class PredictCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    if (batchSize < 1) {
-      throw new IllegalArgumentException("--batch-size must be positive, found " + batchSize);
-    }
     Path folder = model.locate();
     try (Model base = model.load(adapter, model.loadOptions());
         AdaptedModel adapted = ModelOptions.adapt(base, adapter);
         Lines lines = new Lines(folder, base)) {
-      AtomicFiles.write(output, temporary -> predict(lines, base, temporary));
+      JsonLines.answer(input, output, batchSize, lines::read, rows -> answers(rows, base));
     }
     return 0;
   }
 
-  private void predict(Lines lines, Model base, Path target) throws IOException {
-    try (BufferedReader reader = Files.newBufferedReader(input);
-        BufferedWriter writer = Files.newBufferedWriter(target)) {
-      List<TokenSequence> waiting = new ArrayList<>();
-      int number = 0;
-      for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-        number++;
-        if (line.isBlank()) {
-          continue;
-        }
-        try {
-          waiting.add(lines.read(line));
-        } catch (IllegalArgumentException e) {
-          throw new IllegalArgumentException(input + ":" + number + ": " + e.getMessage(), e);
-        }
-        if (waiting.size() == batchSize) {
-          write(waiting, base, writer);
-        }
-      }
-      write(waiting, base, writer);
-    } catch (MalformedInputException e) {
-      throw new IllegalArgumentException(input + ": expected UTF-8, found other bytes", e);
-    }
-  }
-
-  private static void write(List<TokenSequence> waiting, Model base, BufferedWriter writer)
-      throws IOException {
-    if (waiting.isEmpty()) {
-      return;
-    }
-    try (TokenBatch batch = base.batch(waiting)) {
+  private static List<ObjectNode> answers(List<TokenSequence> rows, Model base) {
+    List<ObjectNode> answers = new ArrayList<>();
+    try (TokenBatch batch = base.batch(rows)) {
       for (float[] logits : base.logits(batch)) {
-        writer.write(JSON.writeValueAsString(answer(logits, base)));
-        writer.newLine();
+        answers.add(answer(logits, base));
       }
     }
-    waiting.clear();
+    return answers;
   }
 
   private static ObjectNode answer(float[] logits, Model base) {
@@ -152,25 +110,14 @@ final class PredictCommand implements Callable<Integer> {
       this.base = base;
     }
 
-    TokenSequence read(String line) {
-      JsonNode json;
-      try {
-        json = JSON.readTree(line);
-      } catch (JsonProcessingException e) {
-        throw new IllegalArgumentException("not JSON: " + e.getOriginalMessage(), e);
-      }
+    TokenSequence read(JsonNode json) throws IOException {
       if (json.has("input_ids")) {
-        int[] ids = integers(json, "input_ids");
-        int[] types = json.has("token_type_ids") ? integers(json, "token_type_ids") : null;
         int vocabulary = base.config().json().path("vocab_size").asInt();
-        for (int id : ids) {
-          if (id < 0 || id >= vocabulary) {
-            throw new IllegalArgumentException(
-                "'input_ids': expected 0 to " + (vocabulary - 1) + ", found " + id);
-          }
-        }
+        int[] ids = JsonLines.tokens(json, "input_ids", vocabulary);
+        int[] types =
+            json.has("token_type_ids") ? JsonLines.integers(json, "token_type_ids") : null;
         return json.has("attention_mask")
-            ? base.unpad(ids, types, integers(json, "attention_mask"))
+            ? base.unpad(ids, types, JsonLines.integers(json, "attention_mask"))
             : base.sequence(ids, types);
       }
       if (!json.path("text").isTextual()) {
@@ -181,29 +128,9 @@ final class PredictCommand implements Callable<Integer> {
       return base.sequence(tokens.ids(), tokens.types());
     }
 
-    private static int[] integers(JsonNode json, String key) {
-      JsonNode array = json.get(key);
-      if (!array.isArray()) {
-        throw new IllegalArgumentException("'" + key + "' must be a list of integers");
-      }
-      int[] values = new int[array.size()];
-      for (int i = 0; i < values.length; i++) {
-        if (!array.get(i).canConvertToInt() || !array.get(i).isIntegralNumber()) {
-          throw new IllegalArgumentException(
-              "'" + key + "' must be a list of integers, found " + array.get(i));
-        }
-        values[i] = array.get(i).asInt();
-      }
-      return values;
-    }
-
-    private TextTokenizer tokenizer() {
+    private TextTokenizer tokenizer() throws IOException {
       if (tokenizer == null) {
-        try {
-          tokenizer = TextTokenizer.of(folder, base);
-        } catch (IOException e) {
-          throw new UncheckedIOException(e);
-        }
+        tokenizer = TextTokenizer.of(folder, base);
       }
       return tokenizer;
     }

@@ -1,17 +1,20 @@
 package io.peft4j.examples.cli;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.Adapter;
-import io.peft4j.adapter.AdapterConfig;
-import io.peft4j.adapter.FullConfig;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.data.Splits;
-import io.peft4j.data.TextDataset;
+import io.peft4j.data.Truncation;
+import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
+import io.peft4j.text.CausalTokenizer;
 import io.peft4j.text.TextTokenizer;
+import io.peft4j.train.CausalSet;
 import io.peft4j.train.ClassificationSet;
+import io.peft4j.train.EvaluationSet;
 import io.peft4j.train.Trainer;
 import io.peft4j.train.TrainingArguments;
+import io.peft4j.train.TrainingSet;
 import io.peft4j.train.report.MetricsJsonLines;
 import io.peft4j.train.report.RunSummary;
 import io.peft4j.train.report.TensorBoardWriter;
@@ -25,13 +28,14 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
-/** {@code peft train}: fits an adapter to labelled texts. */
+/** {@code peft train}: fits an adapter to labelled texts, or to what a language model is to say. */
 @Command(
     name = "train",
     description = "Train an adapter; the base model's files are only read.",
@@ -41,7 +45,8 @@ final class TrainCommand implements Callable<Integer> {
 
   /** What to learn. */
   enum TaskName {
-    SEQ_CLS("seq-cls");
+    SEQ_CLS("seq-cls"),
+    CAUSAL_LM("causal-lm");
 
     private final String name;
 
@@ -55,12 +60,6 @@ final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  /** How to adapt. */
-  enum Method {
-    LORA,
-    FULL
-  }
-
   @Mixin private ModelOptions model;
 
   @Mixin private DataOptions data;
@@ -72,16 +71,10 @@ final class TrainCommand implements Callable<Integer> {
       names = "--task",
       defaultValue = "seq-cls",
       converter = TaskConverter.class,
-      description = "seq-cls. Default: ${DEFAULT-VALUE}.")
+      description = "seq-cls or causal-lm. Default: ${DEFAULT-VALUE}.")
   private TaskName task;
 
-  @Option(
-      names = "--method",
-      defaultValue = "LORA",
-      description = "lora, or full: all parameters, saved as a plain checkpoint. Default: lora.")
-  private Method method;
-
-  @Mixin private LoraOptions lora;
+  @Mixin private MethodOptions method;
 
   @Mixin private TrainingOptions training;
 
@@ -107,34 +100,110 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    Path folder = model.locate();
+    if (task == TaskName.CAUSAL_LM) {
+      trainLanguageModel(folder);
+    } else {
+      trainClassifier(folder);
+    }
+    return 0;
+  }
+
+  /**
+   * What there is to train on.
+   *
+   * @param about more of it, for people
+   */
+  private record Sets(
+      TrainingSet train, EvaluationSet heldOut, int heldOutSize, Truncation cut, String about) {}
+
+  private void trainClassifier(Path folder) throws IOException {
     Splits.Split split = data.read(training.seed());
-    TrainingArguments arguments = training.arguments(split.heldOut() != null);
-    AdapterConfig adapterConfig =
-        method == Method.FULL ? new FullConfig(model.name()) : lora.config("SEQ_CLS", model.name());
     LoadOptions options =
         model
             .loadOptions()
             .withHead(split.train().task(), split.train().labelNames())
             .withSeed(training.seed());
-    Path folder = model.locate();
     try (Model base = Model.load(folder, options);
         AdaptedModel adapted = new AdaptedModel(base);
-        TextTokenizer tokenizer = tokenizer(folder, base)) {
-      Adapter adapter = adapted.add("default", adapterConfig, training.seed());
-      ClassificationSet train = ClassificationSet.of(split.train(), tokenizer, base);
-      ClassificationSet heldOut =
-          split.heldOut() == null ? null : ClassificationSet.of(split.heldOut(), tokenizer, base);
-      Files.createDirectories(output);
-      say(split.train(), split.heldOut(), adapter, base);
-      RunSummary summary = train(adapted, arguments, train, heldOut);
-      if (method == Method.FULL) {
-        TokenizerFiles.copy(folder, output);
-      } else {
-        base.config().write(output);
+        TextTokenizer words = TextTokenizer.of(folder, base)) {
+      AdapterMix mix = add(adapted, text -> words.encode(text).ids());
+      // Only now: what stands before the text leaves it less room.
+      try (TextTokenizer tokenizer = tokenizer(folder, base)) {
+        trainClassifier(split, tokenizer, adapted, mix, folder);
       }
-      report(summary, heldOut, base);
     }
-    return 0;
+  }
+
+  private AdapterMix add(AdaptedModel adapted, Function<String, int[]> tokenizer)
+      throws IOException {
+    return AdapterMix.add(
+        adapted, method.configs(task.name(), model.name()), training.seed(), tokenizer);
+  }
+
+  private void trainClassifier(
+      Splits.Split split,
+      TextTokenizer tokenizer,
+      AdaptedModel adapted,
+      AdapterMix mix,
+      Path folder)
+      throws IOException {
+    Model base = adapted.model();
+    ClassificationSet train = ClassificationSet.of(split.train(), tokenizer, base);
+    ClassificationSet heldOut =
+        split.heldOut() == null ? null : ClassificationSet.of(split.heldOut(), tokenizer, base);
+    Truncation cut = train.truncation();
+    run(
+        adapted,
+        mix,
+        folder,
+        new Sets(
+            train,
+            heldOut,
+            heldOut == null ? 0 : heldOut.size(),
+            heldOut == null ? cut : cut.plus(heldOut.truncation()),
+            "labels " + base.labels()));
+    if (!method.full()) {
+      base.config().write(output);
+    }
+  }
+
+  private void trainLanguageModel(Path folder) throws IOException {
+    try (CausalLm lm = CausalLm.load(folder, model.loadOptions());
+        AdaptedModel adapted = new AdaptedModel(lm.model());
+        CausalTokenizer tokenizer = CausalTokenizer.of(folder, lm.model())) {
+      AdapterMix mix = add(adapted, tokenizer::encode);
+      CausalSet.Split split = data.causal(tokenizer, lm.model(), training.seed());
+      CausalSet train = split.train();
+      CausalSet heldOut = split.heldOut();
+      boolean other = heldOut != null && heldOut.truncation() != train.truncation();
+      run(
+          adapted,
+          mix,
+          folder,
+          new Sets(
+              train,
+              heldOut,
+              heldOut == null ? 0 : heldOut.size(),
+              other ? train.truncation().plus(heldOut.truncation()) : train.truncation(),
+              String.format(
+                  Locale.ROOT,
+                  "%,d tokens to train on, %,d of them to learn",
+                  train.tokens(),
+                  train.labels())));
+    }
+  }
+
+  private void run(AdaptedModel adapted, AdapterMix mix, Path folder, Sets sets)
+      throws IOException {
+    TrainingArguments arguments = training.arguments(sets.heldOut() != null);
+    Files.createDirectories(output);
+    say(sets, mix);
+    RunSummary summary = train(adapted, mix, arguments, sets);
+    if (method.full()) {
+      TokenizerFiles.copy(folder, output);
+    }
+    report(summary, sets, adapted.model());
   }
 
   private TextTokenizer tokenizer(Path folder, Model base) throws IOException {
@@ -148,10 +217,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private RunSummary train(
-      AdaptedModel adapted,
-      TrainingArguments arguments,
-      ClassificationSet train,
-      ClassificationSet heldOut)
+      AdaptedModel adapted, AdapterMix mix, TrainingArguments arguments, Sets sets)
       throws IOException {
     List<TrainingListener> listeners = new ArrayList<>();
     listeners.add(json ? new JsonEvents(System.out) : ProgressBarListener.forConsole(20));
@@ -159,30 +225,38 @@ final class TrainCommand implements Callable<Integer> {
     listeners.add(new TensorBoardWriter(output.resolve("tensorboard")));
     try (TrainingListener all = TrainingListener.all(listeners)) {
       Map<String, String> base = Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
-      return new Trainer(adapted, "default", arguments, train, heldOut, all, output, base)
+      return new Trainer(adapted, mix, arguments, sets.train(), sets.heldOut(), all, output, base)
           .train(training.resume());
     }
   }
 
-  private void say(TextDataset train, TextDataset heldOut, Adapter adapter, Model base) {
+  private void say(Sets sets, AdapterMix mix) throws IOException {
     if (json) {
+      new JsonEvents(System.out).data(sets.train().size(), sets.heldOutSize(), sets.cut());
       return;
     }
     System.err.printf(
         Locale.ROOT,
-        "%d examples to train on, %d held out; labels %s%n",
-        train.size(),
-        heldOut == null ? 0 : heldOut.size(),
-        base.labels());
-    System.err.printf(
-        Locale.ROOT,
-        "%s on %d modules: %,d trained parameters%n",
-        adapter.config().peftType(),
-        adapter.targets().size(),
-        adapter.parameterCount());
+        "%d examples to train on, %d held out; %s%n",
+        sets.train().size(),
+        sets.heldOutSize(),
+        sets.about());
+    if (sets.cut().any()) {
+      System.err.println("--max-length " + sets.cut().summary());
+    }
+    mix.adapters()
+        .values()
+        .forEach(
+            adapter ->
+                System.err.printf(
+                    Locale.ROOT,
+                    "%s on %d modules: %,d trained parameters%n",
+                    adapter.config().peftType(),
+                    adapter.targets().size(),
+                    adapter.parameterCount()));
   }
 
-  private void report(RunSummary summary, ClassificationSet heldOut, Model base) {
+  private void report(RunSummary summary, Sets sets, Model base) {
     if (json) {
       return;
     }
@@ -194,8 +268,8 @@ final class TrainCommand implements Callable<Integer> {
         summary.seconds(),
         summary.examplesPerSecond(),
         summary.loss());
-    if (heldOut != null) {
-      out.println("held out: " + heldOut.evaluate(base, training.evalBatchSize()));
+    if (sets.heldOut() != null) {
+      out.println("held out: " + sets.heldOut().evaluate(base, training.evalBatchSize()));
     }
     out.println("saved in " + output);
   }

@@ -59,6 +59,18 @@ final class TrainingOptions {
   private double weightDecay;
 
   @Option(
+      names = {"--loraplus-lr-ratio", "--loraplus_lr_ratio"},
+      defaultValue = "0",
+      description = "LoRA+: how many times A's rate B's is, e.g. 16; 0 for one rate.")
+  private double loraplusLrRatio;
+
+  @Option(
+      names = {"--loraplus-lr-embedding", "--loraplus_lr_embedding"},
+      defaultValue = "1e-6",
+      description = "With LoRA+, the rate of adapted embeddings. Default: ${DEFAULT-VALUE}.")
+  private double loraplusLrEmbedding;
+
+  @Option(
       names = {"--adam-beta1", "--adam_beta1"},
       defaultValue = "0.9")
   private double adamBeta1;
@@ -106,6 +118,14 @@ final class TrainingOptions {
       names = {"--group-by-length", "--group_by_length"},
       description = "Put examples of like length into one batch.")
   private boolean groupByLength;
+
+  @Option(
+      names = "--workers",
+      defaultValue = "0",
+      description =
+          "Threads that run parts of a batch at the same time, 1 or 2. Default: 2 where that is"
+              + " known to be faster.")
+  private int workers;
 
   @Option(
       names = {"--gradient-checkpointing", "--gradient_checkpointing"},
@@ -207,6 +227,8 @@ final class TrainingOptions {
         .optim(optim)
         .learningRate(learningRate)
         .weightDecay(weightDecay)
+        .loraplusLrRatio(loraplusLrRatio)
+        .loraplusLrEmbedding(loraplusLrEmbedding)
         .adamBeta1(adamBeta1)
         .adamBeta2(adamBeta2)
         .adamEpsilon(adamEpsilon)
@@ -216,6 +238,7 @@ final class TrainingOptions {
         .warmupSteps(warmupSteps)
         .seed(seed)
         .groupByLength(groupByLength)
+        .workers(workers)
         .gradientCheckpointing(gradientCheckpointing)
         .memoryBudget(memoryBudget)
         .evalStrategy(evalStrategy != null ? evalStrategy : heldOut ? When.EPOCH : When.NO)

@@ -1,5 +1,6 @@
 package io.peft4j.examples.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -20,6 +21,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import picocli.CommandLine;
 
 /** The commands, run as a user runs them, on the tiny golden BERT. */
@@ -99,6 +102,104 @@ class PeftTest {
     return logits;
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "ia3, true",
+    "vera, true",
+    "loha, true",
+    "lokr, true",
+    "adalora, true",
+    "ln-tuning, true",
+    "bitfit, true",
+    "prefix-tuning, false",
+    "prompt-tuning, false",
+    "p-tuning, false",
+    "bottleneck, false",
+    "houlsby, false",
+    "mam, false",
+    "unipelt, false",
+    "'lora,ia3', true"
+  })
+  void everyMethodIsTrainedUsedAndInspected(String method, boolean mergeable) throws IOException {
+    Path adapter = temp.resolve("adapter");
+    Result trained = train(adapter, "--method", method, "--num-virtual-tokens", "3");
+    assertEquals(0, trained.code(), trained.err());
+    Path adapted = temp.resolve("adapted.jsonl");
+    Path plain = temp.resolve("plain.jsonl");
+    String[] predict = {"predict", "--model", MODEL.toString(), "--input", input.toString()};
+    Result result = peft(with(predict, "--adapter", adapter.toString(), "--output", adapted));
+    assertEquals(0, result.code(), result.err());
+    assertEquals(3, logits(adapted).length);
+    Path merged = temp.resolve("merged");
+    result =
+        peft(
+            with(
+                new String[] {"merge", "--model", MODEL.toString()},
+                "--adapter",
+                adapter.toString(),
+                "--output",
+                merged));
+    assertEquals(mergeable, result.code() == 0, result.err());
+    if (mergeable) {
+      predict[2] = merged.toString();
+      assertEquals(0, peft(with(predict, "--output", plain)).code());
+      float[][] expected = logits(adapted);
+      float[][] found = logits(plain);
+      for (int i = 0; i < found.length; i++) {
+        assertArrayEquals(expected[i], found[i], 1e-4f);
+      }
+    } else {
+      assertTrue(result.err().contains("cannot be merged"), result.err());
+    }
+    result = peft("inspect", "--adapter", adapter.toString());
+    assertEquals(0, result.code(), result.err());
+    result = peft("inspect", "--model", MODEL.toString(), "--targets", "--method", method);
+    assertEquals(0, result.code(), result.err());
+    assertTrue(result.out().contains("trainable_parameters"), result.out());
+  }
+
+  private static String[] with(String[] arguments, Object... more) {
+    List<String> all = new ArrayList<>(List.of(arguments));
+    for (Object argument : more) {
+      all.add(argument.toString());
+    }
+    return all.toArray(String[]::new);
+  }
+
+  @Test
+  void aMethodsSettingsComeFromAFile() throws IOException {
+    Path settings = temp.resolve("method.json");
+    Files.writeString(settings, "{\"r\": 3, \"target_modules\": [\"key\"]}");
+    Path output = temp.resolve("adapter");
+    Result result = train(output, "--method", "loha", "--method-config", settings.toString());
+    assertEquals(0, result.code(), result.err());
+    JsonNode config = JSON.readTree(output.resolve("adapter_config.json").toFile());
+    assertEquals(3, config.get("r").asInt());
+    assertEquals("[\"key\"]", config.get("target_modules").toString());
+    Files.writeString(settings, "{\"rank\": 3}");
+    refused(
+        train(temp.resolve("x"), "--method", "loha", "--method-config", settings.toString()),
+        temp.resolve("x"),
+        "'rank' is no setting of loha");
+    refused(
+        train(temp.resolve("x"), "--method", "lorra"),
+        temp.resolve("x"),
+        "expected lora, ia3",
+        "found lorra");
+  }
+
+  @Test
+  void aPromptMayStartAsAText() throws IOException {
+    Path settings = temp.resolve("method.json");
+    Files.writeString(
+        settings,
+        "{\"prompt_tuning_init\": \"TEXT\", \"prompt_tuning_init_text\": \"the good film\"}");
+    Path output = temp.resolve("adapter");
+    Result result =
+        train(output, "--method", "prompt-tuning", "--method-config", settings.toString());
+    assertEquals(0, result.code(), result.err());
+  }
+
   @Test
   void trainPredictMergeAndPredictAgain() throws IOException {
     Path adapter = temp.resolve("adapter");
@@ -173,8 +274,9 @@ class PeftTest {
     for (String line : result.out().lines().toList()) {
       events.add(JSON.readTree(line));
     }
-    assertEquals("start", events.get(0).get("event").asText());
-    assertEquals(2, events.get(0).get("total_steps").asInt());
+    assertEquals("data", events.get(0).get("event").asText());
+    assertEquals("start", events.get(1).get("event").asText());
+    assertEquals(2, events.get(1).get("total_steps").asInt());
     assertEquals(2, events.stream().filter(e -> e.get("event").asText().equals("step")).count());
     JsonNode written = JSON.readTree(temp.resolve("out/adapter_config.json").toFile());
     assertEquals(3, written.get("r").asInt());

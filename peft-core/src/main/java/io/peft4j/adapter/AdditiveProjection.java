@@ -1,0 +1,38 @@
+package io.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.peft4j.model.Linear;
+import io.peft4j.model.Pass;
+import io.peft4j.model.ProjectionAdapter;
+import io.peft4j.torch.Ops;
+
+/** An adapter that adds a matrix to a weight: y + x Dᵀ. */
+abstract class AdditiveProjection implements ProjectionAdapter {
+
+  /**
+   * @param like an array whose manager the result should have
+   * @return D, float32 [out, in], with its graph
+   */
+  abstract NDArray delta(NDArray like);
+
+  /** As written; a method that has a cheaper way overrides it. */
+  @Override
+  public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
+    return Ops.addLinear(y, x, delta(x));
+  }
+
+  @Override
+  public final boolean mergeable() {
+    return true;
+  }
+
+  @Override
+  public final NDArray mergedWeight(NDArray weight, NDArray base, NDManager manager) {
+    try (NDArray delta = delta(weight)) {
+      NDArray merged = weight.add(delta);
+      merged.attach(manager);
+      return merged;
+    }
+  }
+}

@@ -1,0 +1,44 @@
+package io.peft4j.adapter;
+
+import io.peft4j.model.Module;
+import io.peft4j.model.Parameter;
+import java.util.List;
+
+/**
+ * BitFit (Ben Zaken et al., 2022): biases are trained, in place, and nothing else. peft has it only
+ * as {@code bias="all"} beside LoRA's factors, so {@code peft_type} is our own.
+ *
+ * <p>On disk the biases under their own names. Without {@code target_modules} all are meant; a
+ * decoder such as Llama has none.
+ */
+final class BitFitMethod extends DocumentMethod {
+
+  BitFitMethod() {
+    super(
+        "BITFIT",
+        """
+        {"target_modules": null, "exclude_modules": null, "modules_to_save": null}
+        """);
+  }
+
+  @Override
+  ModuleSelector defaultTargets(String modelType) {
+    return ModuleSelector.regex(".*");
+  }
+
+  @Override
+  void build(MethodConfig config, AdapterBuilder builder) {
+    Targets targets = config.targets();
+    List<Parameter> biases =
+        builder.model().modules().leaves().stream()
+            .filter(module -> TargetMatcher.targets(targets, module.name()))
+            .map(Module::parameters)
+            .flatMap(List::stream)
+            .filter(parameter -> parameter.name().endsWith(".bias"))
+            .toList();
+    if (biases.isEmpty()) {
+      throw new IllegalArgumentException("BitFit: the model has no biases in what is targeted");
+    }
+    biases.forEach(bias -> builder.train(bias, bias.name()));
+  }
+}

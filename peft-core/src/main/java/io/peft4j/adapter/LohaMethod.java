@@ -1,0 +1,56 @@
+package io.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.peft4j.model.Linear;
+import io.peft4j.model.Module;
+import io.peft4j.torch.Ops;
+import java.util.Set;
+
+/**
+ * LoHa (Hyeon-Woo et al., 2022; LyCORIS): {@code W + α/r · (A₁ B₁) ⊙ (A₂ B₂)}, elementwise, of rank
+ * up to r².
+ *
+ * <p>On disk {@code MODULE.hada_w1_a} [out, r], {@code hada_w1_b} [r, in], {@code hada_w2_a},
+ * {@code hada_w2_b}.
+ */
+final class LohaMethod extends DocumentMethod {
+
+  LohaMethod() {
+    super(
+        "LOHA",
+        """
+        {"target_modules": null, "exclude_modules": null, "modules_to_save": null,
+         "layers_to_transform": null, "layers_pattern": null, "r": 8, "alpha": 8,
+         "rank_pattern": {}, "alpha_pattern": {}, "rank_dropout": 0.0, "module_dropout": 0.0,
+         "use_effective_conv2d": false, "init_weights": true}
+        """);
+  }
+
+  @Override
+  void check(MethodConfig config) {
+    LycorisProjection.check(config);
+  }
+
+  @Override
+  void build(MethodConfig config, AdapterBuilder builder) {
+    for (Module module : builder.targets(config, Set.of(Linear.class))) {
+      Linear linear = (Linear) module;
+      long in = linear.projection().in();
+      long out = linear.projection().out();
+      int rank = LycorisProjection.rank(config, linear.name());
+      String key = linear.name() + ".hada_w";
+      NDArray a1 = builder.kaiming(key + "1_a", out, rank);
+      NDArray b1 = builder.kaiming(key + "1_b", rank, in);
+      NDArray a2 = builder.kaiming(key + "2_a", out, rank);
+      NDArray b2 =
+          config.flag("init_weights")
+              ? builder.zeros(key + "2_b", rank, in)
+              : builder.kaiming(key + "2_b", rank, in);
+      NDManager manager = builder.manager();
+      NDArray scale = manager.create(LycorisProjection.scaling(config, linear.name()));
+      LycorisProjection.Delta delta = like -> Ops.hadamard(like, a1, b1, a2, b2, scale);
+      builder.adapt(linear, new LycorisProjection(delta, a1, config, true));
+    }
+  }
+}

@@ -1,0 +1,92 @@
+package io.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+import io.peft4j.model.Linear;
+import io.peft4j.model.Pass;
+import io.peft4j.torch.Ops;
+
+/** What LoHa and LoKr share: an update made as a matrix, and two kinds of dropout. */
+final class LycorisProjection extends AdditiveProjection {
+
+  /** Makes the update of a weight. */
+  interface Delta {
+    /** {@return float32 [out, in] on {@code like}'s manager} */
+    NDArray of(NDArray like);
+  }
+
+  private final Delta delta;
+  private final NDArray trained;
+  private final double rankDropout;
+  private final double moduleDropout;
+  private final boolean rescaled;
+
+  /**
+   * @param trained one of the trained tensors
+   * @param rescaled whether rows that rank dropout leaves are scaled up
+   */
+  LycorisProjection(Delta delta, NDArray trained, MethodConfig config, boolean rescaled) {
+    this.delta = delta;
+    this.trained = trained;
+    this.rankDropout = config.probability("rank_dropout");
+    this.moduleDropout = config.probability("module_dropout");
+    this.rescaled = rescaled;
+  }
+
+  static void check(MethodConfig config) {
+    config.atLeast("r", 1);
+    config.probability("rank_dropout");
+    config.probability("module_dropout");
+    config.numbers("alpha_pattern");
+    config
+        .numbers("rank_pattern")
+        .forEach(
+            (key, rank) -> {
+              if (rank < 1 || rank != Math.rint(rank)) {
+                throw new IllegalArgumentException(
+                    "'rank_pattern': '" + key + "' must be a positive integer, found " + rank);
+              }
+            });
+  }
+
+  static int rank(MethodConfig config, String module) {
+    double rank =
+        TargetMatcher.byPattern(
+            config.numbers("rank_pattern"), module, (double) config.integer("r"));
+    return (int) rank;
+  }
+
+  static double scaling(MethodConfig config, String module) {
+    return TargetMatcher.byPattern(config.numbers("alpha_pattern"), module, config.number("alpha"))
+        / rank(config, module);
+  }
+
+  @Override
+  NDArray delta(NDArray like) {
+    return delta.of(like);
+  }
+
+  @Override
+  public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
+    NDArray matrix = delta.of(x);
+    if (pass.training() && rankDropout > 0) {
+      NDArray rows = pass.dropout(ones(x, linear.projection().out()), rankDropout);
+      // dropout scales what it leaves by 1/(1-p), which this undoes, exactly or on the mean
+      NDArray mask = rescaled ? rows.div(rows.mean()) : rows.mul(1 - rankDropout);
+      matrix = matrix.mul(mask.expandDims(1));
+    }
+    if (pass.training() && moduleDropout > 0) {
+      matrix = matrix.mul(pass.dropout(ones(x, 1), moduleDropout).mul(1 - moduleDropout));
+    }
+    return Ops.addLinear(y, x, matrix);
+  }
+
+  private static NDArray ones(NDArray x, long n) {
+    return x.getManager().ones(new Shape(n));
+  }
+
+  @Override
+  public boolean trainable() {
+    return trained.hasGradient();
+  }
+}

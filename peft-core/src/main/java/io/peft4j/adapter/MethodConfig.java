@@ -1,0 +1,176 @@
+package io.peft4j.adapter;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * The config of a method other than LoRA: its {@code adapter_config.json}, in peft's vocabulary,
+ * where keys that are missing have peft's defaults and keys that are not known here are kept.
+ * Immutable.
+ *
+ * <pre>{@code
+ * MethodConfig.of("IA3").with("target_modules", List.of("key", "value")).with("task_type", "SEQ_CLS")
+ * }</pre>
+ */
+public final class MethodConfig implements AdapterConfig {
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final DocumentMethod method;
+  private final ObjectNode json;
+
+  MethodConfig(DocumentMethod method, ObjectNode given) {
+    this.method = method;
+    this.json = method.defaults();
+    given.properties().forEach(entry -> json.set(entry.getKey(), entry.getValue().deepCopy()));
+  }
+
+  /**
+   * {@return the config of a method with peft's defaults}
+   *
+   * @param peftType such as {@code IA3}
+   * @throws IllegalArgumentException if there is no such method, or it has a config class of its
+   *     own
+   */
+  public static MethodConfig of(String peftType) {
+    if (AdapterMethods.named(peftType) instanceof DocumentMethod method) {
+      return new MethodConfig(method, JSON.createObjectNode());
+    }
+    throw new IllegalArgumentException(peftType + " has a config class of its own");
+  }
+
+  /**
+   * {@return this config with another value}
+   *
+   * @param value a text, a number, a boolean, a list or map of such, or null
+   */
+  public MethodConfig with(String key, Object value) {
+    return new MethodConfig(method, toJson().set(key, JSON.valueToTree(value)));
+  }
+
+  /** {@return whether the method has a meaning for {@code key}} */
+  public boolean knows(String key) {
+    return method.defaults().has(key);
+  }
+
+  @Override
+  public String peftType() {
+    return method.peftType();
+  }
+
+  @Override
+  public ObjectNode toJson() {
+    return json.deepCopy();
+  }
+
+  @Override
+  public MethodConfig withBaseModel(String nameOrPath) {
+    return with("base_model_name_or_path", nameOrPath);
+  }
+
+  DocumentMethod method() {
+    return method;
+  }
+
+  /** {@return the value, or null for null or none} */
+  JsonNode get(String key) {
+    JsonNode node = json.get(key);
+    return node == null || node.isNull() ? null : node;
+  }
+
+  private JsonNode required(String key, String expected) {
+    JsonNode node = get(key);
+    if (node == null) {
+      throw new IllegalArgumentException("'" + key + "' must be " + expected + ", found none");
+    }
+    return node;
+  }
+
+  int integer(String key) {
+    return ConfigReader.integerOf(key, required(key, "an integer"));
+  }
+
+  double number(String key) {
+    return ConfigReader.numberOf(key, required(key, "a number"));
+  }
+
+  boolean flag(String key) {
+    JsonNode node = get(key);
+    if (node != null && !node.isBoolean()) {
+      throw ConfigReader.wrong(key, "true or false", node);
+    }
+    return node != null && node.asBoolean();
+  }
+
+  /** {@return the text, or null} */
+  String text(String key) {
+    JsonNode node = get(key);
+    if (node != null && !node.isTextual()) {
+      throw ConfigReader.wrong(key, "a text", node);
+    }
+    return node == null ? null : node.asText();
+  }
+
+  ModuleSelector selector(String key) {
+    return ModuleSelector.ofJson(key, get(key));
+  }
+
+  /** {@return numbers by name, in the order of the file} */
+  Map<String, Double> numbers(String key) {
+    Map<String, Double> values = new LinkedHashMap<>();
+    JsonNode node = get(key);
+    if (node != null) {
+      node.properties()
+          .forEach(e -> values.put(e.getKey(), ConfigReader.numberOf(key, e.getValue())));
+    }
+    return values;
+  }
+
+  /** {@return the number, at least {@code least}} */
+  int atLeast(String key, int least) {
+    int value = integer(key);
+    if (value < least) {
+      throw new IllegalArgumentException(
+          "'" + key + "' must be at least " + least + ", found " + value);
+    }
+    return value;
+  }
+
+  /** {@return the number, in [0, 1)} */
+  double probability(String key) {
+    double value = number(key);
+    if (!(value >= 0 && value < 1)) {
+      throw new IllegalArgumentException("'" + key + "' must be in [0, 1), found " + value);
+    }
+    return value;
+  }
+
+  Targets targets() {
+    ConfigReader reader = new ConfigReader(toJson());
+    return new Targets(
+        selector("target_modules"),
+        selector("exclude_modules"),
+        reader.texts("modules_to_save"),
+        reader.integers("layers_to_transform"),
+        reader.texts("layers_pattern"),
+        text("task_type"));
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof MethodConfig config && json.equals(config.json);
+  }
+
+  @Override
+  public int hashCode() {
+    return json.hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return json.toString();
+  }
+}

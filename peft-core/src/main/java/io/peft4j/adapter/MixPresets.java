@@ -1,0 +1,57 @@
+package io.peft4j.adapter;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * Mixes that papers name. Their parts act, are trained and are saved as {@link AdapterMix} says.
+ */
+public final class MixPresets {
+
+  private MixPresets() {}
+
+  /**
+   * {@return a mix by name: {@code mam} or {@code unipelt}}
+   *
+   * @param taskType peft's, such as {@code SEQ_CLS}; may be null
+   * @throws IllegalArgumentException if there is none of that name
+   */
+  public static Map<String, AdapterConfig> named(String name, String taskType) {
+    return switch (name.toLowerCase(java.util.Locale.ROOT)) {
+      case "mam" -> mam(taskType);
+      case "unipelt" -> unipelt(taskType);
+      default ->
+          throw new IllegalArgumentException("expected mam or unipelt as a mix, found " + name);
+    };
+  }
+
+  /**
+   * Mix-and-match (He et al., 2022): a prefix of 30 tokens, made by a network, and beside each
+   * feed-forward network a parallel bottleneck of half the width, scaled by 4.
+   */
+  public static Map<String, AdapterConfig> mam(String taskType) {
+    Map<String, AdapterConfig> parts = new LinkedHashMap<>();
+    parts.put(
+        "prefix",
+        MethodConfig.of("PREFIX_TUNING")
+            .with("num_virtual_tokens", 30)
+            .with("prefix_projection", true));
+    parts.put("bottleneck", BottleneckPresets.named("parallel").with("task_type", taskType));
+    return parts;
+  }
+
+  /**
+   * UniPELT (Mao et al., 2022): LoRA of rank 8 on queries and values, a prefix of 10 tokens, and a
+   * bottleneck after each feed-forward network that is gated by what it reads. The gates of LoRA
+   * and the prefix are left out: peft's files have no place for them.
+   */
+  public static Map<String, AdapterConfig> unipelt(String taskType) {
+    Map<String, AdapterConfig> parts = new LinkedHashMap<>();
+    parts.put("lora", LoraConfig.builder().r(8).loraAlpha(8).build());
+    parts.put("prefix", MethodConfig.of("PREFIX_TUNING").with("num_virtual_tokens", 10));
+    parts.put(
+        "bottleneck",
+        BottleneckPresets.named("pfeiffer").with("use_gating", true).with("task_type", taskType));
+    return parts;
+  }
+}

@@ -1,0 +1,132 @@
+package io.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import io.peft4j.model.AttentionPrefix;
+import io.peft4j.model.LayerSites;
+import io.peft4j.model.Model;
+import io.peft4j.torch.Ops;
+
+/**
+ * Prefix tuning (Li and Liang, 2021): trained keys and values in each layer before those of the
+ * text, themselves or made by a network of two layers that is for training only.
+ *
+ * <p>All examples see the same ones, so that a packed row needs them once.
+ *
+ * <p>On disk {@code prompt_embeddings} [tokens, layers · 2 · width]: of each layer the keys, then
+ * the values.
+ */
+final class PrefixTuningMethod extends DocumentMethod {
+
+  private static final String AT = "prompt_encoder.";
+
+  PrefixTuningMethod() {
+    super(
+        "PREFIX_TUNING",
+        VirtualPrompt.COMMON
+            + """
+              , "encoder_hidden_size": null, "prefix_projection": false, "init_weights": null}
+              """);
+  }
+
+  @Override
+  public String onDisk(String key) {
+    return VirtualPrompt.onDisk(key);
+  }
+
+  @Override
+  void check(MethodConfig config) {
+    config.atLeast("num_virtual_tokens", 1);
+    String init = config.text("init_weights");
+    if (init != null && !init.equals("zero")) {
+      throw new IllegalArgumentException("'init_weights': expected null or zero, found " + init);
+    }
+  }
+
+  @Override
+  MethodConfig complete(MethodConfig config, Model model) {
+    Model.Sizes sizes = model.sizes();
+    MethodConfig settled =
+        VirtualPrompt.complete(config, model, sizes.keyHeads() * sizes.headDim(), sizes.keyHeads());
+    return settled.get("encoder_hidden_size") != null || !settled.flag("prefix_projection")
+        ? settled
+        : settled.with("encoder_hidden_size", sizes.hidden());
+  }
+
+  @Override
+  void build(MethodConfig config, AdapterBuilder builder) {
+    Model model = builder.model();
+    int length = config.integer("num_virtual_tokens");
+    int layers = config.integer("num_layers");
+    long width = config.integer("token_dim");
+    boolean zero = "zero".equals(config.text("init_weights"));
+    Prefix prefix;
+    if (config.flag("prefix_projection") && !config.flag("inference_mode")) {
+      long hidden = config.atLeast("encoder_hidden_size", 1);
+      var random = builder.random(AT);
+      NDArray start = builder.drawn(AT + "embedding.weight", random::nextGaussian, length, width);
+      TrainedLinear first = TrainedLinear.of(builder, AT + "transform.0", hidden, width);
+      long out = layers * 2 * width;
+      TrainedLinear second =
+          zero
+              ? new TrainedLinear(
+                  builder.zeros(AT + "transform.2.weight", out, hidden),
+                  builder.zeros(AT + "transform.2.bias", out))
+              : TrainedLinear.of(builder, AT + "transform.2", out, hidden);
+      Projected projected = new Projected(start, first, second);
+      VirtualPrompt.exportRows(builder, (like, pass) -> projected.columns(like, 0, out));
+      prefix = new Prefix(length, width, start, projected::columns);
+    } else {
+      var random = builder.random(VirtualPrompt.KEY);
+      NDArray table =
+          builder.drawn(
+              VirtualPrompt.KEY,
+              () -> zero ? 0 : random.nextGaussian(),
+              length,
+              layers * 2 * width);
+      prefix =
+          new Prefix(
+              length, width, table, (like, from, count) -> Ops.columns(like, table, from, count));
+    }
+    builder.attach(
+        model.words().name(),
+        () -> model.virtualTokens().addPositions(prefix, length),
+        () -> model.virtualTokens().remove(prefix));
+    for (LayerSites sites : model.sites()) {
+      builder.attach(sites.attention().name(), () -> sites.add(prefix), () -> sites.remove(prefix));
+    }
+  }
+
+  /** Gives some columns of [tokens, layers · 2 · width]. */
+  private interface Table {
+    NDArray columns(NDArray like, long from, long count);
+  }
+
+  /** A table that a network makes: {@code W₂ tanh(W₁ e + b₁) + b₂}. */
+  private record Projected(NDArray start, TrainedLinear first, TrainedLinear second) {
+    NDArray columns(NDArray like, long from, long count) {
+      NDArray hidden = first.forward(Ops.borrowed(like, start)).tanh();
+      NDArray weight = Ops.rowRange(hidden, second.weight(), from, count);
+      NDArray bias = Ops.rowRange(hidden, second.bias(), from, count);
+      return Ops.typedLike(like, Ops.linear(hidden, weight, bias));
+    }
+  }
+
+  private record Prefix(int length, long width, NDArray trained, Table table)
+      implements AttentionPrefix {
+
+    @Override
+    public NDArray keys(int layer, NDArray like) {
+      return table.columns(like, 2 * layer * width, width);
+    }
+
+    @Override
+    public NDArray values(int layer, NDArray like) {
+      return table.columns(like, (2 * layer + 1) * width, width);
+    }
+
+    @Override
+    public boolean trainable() {
+      return trained.hasGradient();
+    }
+  }
+}

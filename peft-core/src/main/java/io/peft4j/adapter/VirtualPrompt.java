@@ -1,0 +1,154 @@
+package io.peft4j.adapter;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.peft4j.model.Embedding;
+import io.peft4j.model.EmbeddingAdapter;
+import io.peft4j.model.Model;
+import io.peft4j.model.Pass;
+import io.peft4j.torch.Ops;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Trained vectors in place of the first tokens of each example: what prompt tuning and P-tuning
+ * have in common. Every example of a packed batch has its own, and the key-value cache of
+ * generation holds them like any token.
+ *
+ * <p>On disk {@value #KEY} [tokens, hidden].
+ */
+final class VirtualPrompt implements EmbeddingAdapter {
+
+  /** The only tensor of peft's prompt methods. */
+  static final String KEY = "prompt_embeddings";
+
+  /** The keys and defaults that those methods have in common. */
+  static final String COMMON =
+      """
+      {"num_virtual_tokens": null, "token_dim": null, "num_transformer_submodules": null,
+       "num_attention_heads": null, "num_layers": null, "modules_to_save": null""";
+
+  /** Makes the vectors. */
+  interface Rows {
+    /** {@return [tokens, hidden], float32 on {@code like}'s manager} */
+    NDArray of(NDArray like, Pass pass);
+  }
+
+  private final Rows rows;
+  private final NDArray trained;
+  private final int length;
+  private final Model model;
+
+  private VirtualPrompt(Rows rows, NDArray trained, int length, Model model) {
+    this.rows = rows;
+    this.trained = trained;
+    this.length = length;
+    this.model = model;
+  }
+
+  /** peft's names: the prompt has no prefix, a saved module a shorter one. */
+  static String onDisk(String key) {
+    return key.equals(KEY) ? key : "base_model." + key;
+  }
+
+  /** {@return {@code config} with the sizes of {@code model}, where it leaves them open} */
+  static MethodConfig complete(MethodConfig config, Model model, int width, int heads) {
+    MethodConfig settled = config;
+    Map<String, Object> sizes = new LinkedHashMap<>();
+    sizes.put("token_dim", width);
+    sizes.put("num_attention_heads", heads);
+    sizes.put("num_layers", model.sites().size());
+    sizes.put("num_transformer_submodules", 1);
+    for (Map.Entry<String, Object> size : sizes.entrySet()) {
+      if (config.get(size.getKey()) == null) {
+        settled = settled.with(size.getKey(), size.getValue());
+      } else if (config.integer(size.getKey()) != (Integer) size.getValue()) {
+        throw new IllegalArgumentException(
+            "'%s': expected %s, for this model, found %s"
+                .formatted(size.getKey(), size.getValue(), config.get(size.getKey())));
+      }
+    }
+    return settled;
+  }
+
+  /**
+   * Puts {@code length} tokens before each example.
+   *
+   * @param trained one of the trained tensors
+   */
+  static void add(AdapterBuilder builder, int length, NDArray trained, Rows rows) {
+    Model model = builder.model();
+    if (length >= model.maxLength()) {
+      throw new IllegalArgumentException(
+          "'num_virtual_tokens' must be less than the %d tokens that the model takes, found %d"
+              .formatted(model.maxLength(), length));
+    }
+    VirtualPrompt prompt = new VirtualPrompt(rows, trained, length, model);
+    Embedding words = model.words();
+    builder.attach(
+        words.name(),
+        () -> {
+          model.virtualTokens().addTokens(prompt, length);
+          words.add(prompt);
+        },
+        () -> {
+          model.virtualTokens().remove(prompt);
+          words.remove(prompt);
+        });
+  }
+
+  /** Writes the vectors in place of the tensors that make them up. */
+  static void exportRows(AdapterBuilder builder, Rows rows) {
+    builder.export =
+        new Export() {
+          @Override
+          public AdapterConfig config(AdapterConfig config) {
+            return config;
+          }
+
+          @Override
+          public Map<String, NDArray> tensors(Map<String, NDArray> all, NDManager scope) {
+            Map<String, NDArray> written = new LinkedHashMap<>(all);
+            Set.copyOf(all.keySet()).stream()
+                .filter(key -> key.startsWith("prompt_encoder."))
+                .forEach(written::remove);
+            try (NDArray like = scope.create(0f)) {
+              NDArray made = rows.of(like, null);
+              made.attach(scope);
+              written.put(KEY, made);
+            }
+            return written;
+          }
+        };
+  }
+
+  @Override
+  public NDArray ids(NDArray ids) {
+    return Ops.atLeastZero(ids);
+  }
+
+  @Override
+  public NDArray output(NDArray ids, NDArray y, Embedding embedding, Pass pass) {
+    return Ops.virtualRows(ids, y, rows.of(y, pass), model.virtualTokens().offset(this));
+  }
+
+  @Override
+  public boolean mergeable() {
+    return false;
+  }
+
+  @Override
+  public NDArray mergedTable(NDArray table, NDArray base, NDManager manager) {
+    throw new IllegalArgumentException(embeddingName() + ": a prompt cannot be merged");
+  }
+
+  private String embeddingName() {
+    return model.words().name();
+  }
+
+  @Override
+  public boolean trainable() {
+    return length > 0 && trained.hasGradient();
+  }
+}

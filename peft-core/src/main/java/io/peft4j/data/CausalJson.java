@@ -1,0 +1,181 @@
+package io.peft4j.data;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectReader;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Reads examples for causal language models from JSON. */
+final class CausalJson {
+
+  private static final ObjectMapper JSON =
+      JsonMapper.builder()
+          .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .build();
+  private static final ObjectReader ELEMENT =
+      JSON.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+  private static final TypeReference<LinkedHashMap<String, Object>> MAP = new TypeReference<>() {};
+  private static final List<String> CHATS = List.of("messages", "conversations");
+
+  private final Path file;
+  private final List<CausalExample> examples = new ArrayList<>();
+
+  private CausalJson(Path file) {
+    this.file = file;
+  }
+
+  /** One object a line; blank lines are none. */
+  static List<CausalExample> readLines(Path file, SourceText source) {
+    CausalJson reader = new CausalJson(file);
+    for (int line = 1; line <= source.lines(); line++) {
+      String json = source.line(line);
+      if (!json.isBlank()) {
+        try {
+          reader.add(JSON.readTree(json), line);
+        } catch (JsonProcessingException e) {
+          throw new DataException(file, line, "malformed JSON: " + e.getOriginalMessage());
+        }
+      }
+    }
+    return reader.examples;
+  }
+
+  /** One list of objects. */
+  static List<CausalExample> readList(Path file, SourceText source) throws IOException {
+    CausalJson reader = new CausalJson(file);
+    try (JsonParser parser = JSON.createParser(source.content())) {
+      if (parser.nextToken() != JsonToken.START_ARRAY) {
+        throw new DataException(file, 1, "expected a list of objects");
+      }
+      while (parser.nextToken() != JsonToken.END_ARRAY) {
+        int line = parser.currentTokenLocation().getLineNr();
+        reader.add(ELEMENT.readTree(parser), line);
+      }
+    } catch (JsonProcessingException e) {
+      int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
+      throw new DataException(file, line, "malformed JSON: " + e.getOriginalMessage());
+    }
+    return reader.examples;
+  }
+
+  private void add(JsonNode row, int line) {
+    if (!row.isObject()) {
+      throw new DataException(file, line, "expected an object, found " + kind(row));
+    }
+    String chat = CHATS.stream().filter(row::has).findFirst().orElse(null);
+    if (chat != null) {
+      examples.add(chat(row, chat, line));
+    } else if (row.has("prompt") || row.has("completion")) {
+      String completion = string(row, "completion", true, line);
+      examples.add(
+          new CausalExample.Completion(string(row, "prompt", true, line), completion, line));
+    } else if (row.has("instances")) {
+      instances(row, line);
+    } else if (row.has("instruction") || row.has("output")) {
+      examples.add(
+          new CausalExample.Instruction(
+              string(row, "instruction", true, line),
+              string(row, "input", false, line),
+              string(row, "output", true, line),
+              line));
+    } else if (row.has("text")) {
+      String text = string(row, "text", true, line);
+      if (text.isBlank()) {
+        throw new DataException(file, line, "the text is empty");
+      }
+      examples.add(new CausalExample.Text(text, false, line));
+    } else {
+      List<String> keys = new ArrayList<>();
+      row.fieldNames().forEachRemaining(keys::add);
+      throw new DataException(
+          file,
+          line,
+          "expected the keys 'text', 'prompt' and 'completion', 'messages', or 'instruction' and"
+              + " 'output', found "
+              + keys);
+    }
+  }
+
+  private void instances(JsonNode row, int line) {
+    String instruction = string(row, "instruction", true, line);
+    JsonNode instances = row.get("instances");
+    if (!instances.isArray() || instances.isEmpty()) {
+      throw new DataException(
+          file, line, "'instances' should be a list of objects, found " + kind(instances));
+    }
+    for (JsonNode instance : instances) {
+      examples.add(
+          new CausalExample.Instruction(
+              instruction,
+              string(instance, "input", false, line),
+              string(instance, "output", true, line),
+              line));
+    }
+  }
+
+  private CausalExample chat(JsonNode row, String key, int line) {
+    JsonNode list = row.get(key);
+    if (!list.isArray() || list.isEmpty()) {
+      throw new DataException(
+          file, line, "'" + key + "' should be a list of messages, found " + kind(list));
+    }
+    List<Map<String, Object>> messages = new ArrayList<>();
+    for (int i = 0; i < list.size(); i++) {
+      JsonNode message = list.get(i);
+      String at = key + "[" + i + "]";
+      if (!message.isObject()) {
+        throw new DataException(
+            file, line, "'" + at + "' should be an object, found " + kind(message));
+      }
+      if (!message.path("role").isTextual()) {
+        throw new DataException(
+            file,
+            line,
+            "'" + at + ".role' should be a string, found " + kind(message.path("role")));
+      }
+      if (!message.has("content") && !message.has("tool_calls")) {
+        throw new DataException(file, line, "'" + at + "' has no 'content'");
+      }
+      messages.add(JSON.convertValue(message, MAP));
+    }
+    if (messages.stream().noneMatch(message -> message.get("role").equals("assistant"))) {
+      throw new DataException(file, line, "'" + key + "' has no message of the role assistant");
+    }
+    Map<String, Object> variables = new HashMap<>();
+    if (row.hasNonNull("tools")) {
+      variables.put("tools", JSON.convertValue(row.get("tools"), Object.class));
+    }
+    return new CausalExample.Chat(messages, variables, line);
+  }
+
+  private String string(JsonNode row, String key, boolean needed, int line) {
+    JsonNode value = row.path(key);
+    if (value.isMissingNode() || value.isNull()) {
+      if (needed) {
+        throw new DataException(file, line, "no '" + key + "'");
+      }
+      return "";
+    }
+    if (!value.isTextual()) {
+      throw new DataException(file, line, "'" + key + "' should be a string, found " + kind(value));
+    }
+    return value.textValue();
+  }
+
+  private static String kind(JsonNode node) {
+    return JsonLinesReader.kind(node);
+  }
+}

@@ -1,0 +1,129 @@
+package io.peft4j.train;
+
+import io.peft4j.torch.DropoutMask;
+import io.peft4j.torch.IntraOp;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.IntUnaryOperator;
+import java.util.stream.IntStream;
+
+/**
+ * Two threads that run one half of a batch each, at the same time. The operations of a small model
+ * are too short to share one among processors: two halves side by side take less time than one
+ * whole on two processors.
+ *
+ * <p>Both add to the same gradients. A sum of two does not depend on their order, so results are
+ * reproducible as long as gradients start at zero and each tensor gets one from each half.
+ */
+final class Workers implements AutoCloseable {
+
+  static final int COUNT = 2;
+
+  /** Runs some of a batch's examples forward and backward. */
+  @FunctionalInterface
+  interface Part {
+    double run(int[] examples, long dropoutKey);
+  }
+
+  private final ExecutorService threads;
+  private final int threadsBefore = IntraOp.threads();
+
+  Workers() {
+    int each = Math.max(1, threadsBefore / COUNT);
+    threads =
+        Executors.newFixedThreadPool(
+            COUNT,
+            work ->
+                new Thread(
+                    () -> {
+                      IntraOp.setThreads(each);
+                      work.run();
+                    },
+                    "peft-worker"));
+  }
+
+  /**
+   * Divides {@code examples} into halves of like length and runs them.
+   *
+   * @param length of an example in tokens
+   * @return the sum of what the parts return
+   * @throws RuntimeException what a part throws, when both have ended
+   */
+  double sum(int[] examples, IntUnaryOperator length, long dropoutKey, Part part) {
+    List<int[]> halves = halves(examples, length);
+    List<Callable<Double>> calls = new ArrayList<>();
+    for (int i = 0; i < halves.size(); i++) {
+      int[] half = halves.get(i);
+      long key = DropoutMask.mix(dropoutKey, i);
+      calls.add(() -> part.run(half, key));
+    }
+    double sum = 0;
+    for (Future<Double> result : runAll(calls)) {
+      try {
+        sum += result.get();
+      } catch (ExecutionException e) {
+        if (e.getCause() instanceof Error error) {
+          throw error;
+        }
+        throw (RuntimeException) e.getCause();
+      } catch (InterruptedException e) {
+        throw new IllegalStateException("a finished call does not block", e);
+      }
+    }
+    return sum;
+  }
+
+  /** Waits for all, whatever happens: no native memory may be freed under a running operation. */
+  private List<Future<Double>> runAll(List<Callable<Double>> calls) {
+    List<Future<Double>> results = calls.stream().map(threads::submit).toList();
+    boolean interrupted = false;
+    for (Future<Double> result : results) {
+      while (!result.isDone()) {
+        try {
+          result.get();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        } catch (ExecutionException e) {
+          break; // sum() throws it when the others are done
+        }
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+    return results;
+  }
+
+  /** Longest first, each to the half that has less; a single example is one half only. */
+  static List<int[]> halves(int[] examples, IntUnaryOperator length) {
+    int[] longestFirst =
+        Arrays.stream(examples)
+            .boxed()
+            .sorted((a, b) -> length.applyAsInt(b) - length.applyAsInt(a))
+            .mapToInt(Integer::intValue)
+            .toArray();
+    List<IntStream.Builder> halves = List.of(IntStream.builder(), IntStream.builder());
+    long[] load = new long[COUNT];
+    for (int example : longestFirst) {
+      int lighter = load[0] <= load[1] ? 0 : 1;
+      halves.get(lighter).add(example);
+      load[lighter] += length.applyAsInt(example);
+    }
+    return halves.stream()
+        .map(half -> half.build().toArray())
+        .filter(half -> half.length > 0)
+        .toList();
+  }
+
+  @Override
+  public void close() {
+    threads.shutdown();
+    IntraOp.setThreads(threadsBefore); // what threads to come take over
+  }
+}

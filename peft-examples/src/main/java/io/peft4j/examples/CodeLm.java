@@ -1,0 +1,292 @@
+package io.peft4j.examples;
+
+import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.AdapterConfig;
+import io.peft4j.adapter.FullConfig;
+import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.ModuleSelector;
+import io.peft4j.data.CausalDataset;
+import io.peft4j.data.CausalExample;
+import io.peft4j.examples.cli.ProgressBarListener;
+import io.peft4j.examples.code.ByteLevelBpe;
+import io.peft4j.examples.code.JavaSources;
+import io.peft4j.examples.code.NewLlama;
+import io.peft4j.generate.Generated;
+import io.peft4j.generate.GenerationConfig;
+import io.peft4j.generate.Generator;
+import io.peft4j.hub.HubConfig;
+import io.peft4j.hub.ModelHub;
+import io.peft4j.model.CausalLm;
+import io.peft4j.model.Fingerprint;
+import io.peft4j.model.LoadOptions;
+import io.peft4j.safetensors.Checkpoint;
+import io.peft4j.text.CausalTokenizer;
+import io.peft4j.torch.Precision;
+import io.peft4j.train.CausalSet;
+import io.peft4j.train.Schedule;
+import io.peft4j.train.Trainer;
+import io.peft4j.train.TrainingArguments;
+import io.peft4j.train.report.MetricsJsonLines;
+import io.peft4j.train.report.TrainingListener;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/**
+ * Practice project 2, {@code code}: makes a small language model of Java from nothing but a
+ * library's sources, then tunes it to another library by LoRA, in under ten minutes of two
+ * processor cores. With {@code --model} it tunes a model that is there already.
+ *
+ * <p>{@link #call} is the whole story.
+ */
+@Command(
+    name = "code",
+    description =
+        "Practice project: pretrain a small model of Java, tune it to a library, complete code.",
+    mixinStandardHelpOptions = true,
+    showDefaultValues = true)
+public final class CodeLm implements Callable<Integer> {
+
+  private static final List<String> PROMPTS =
+      List.of(
+          "    public static boolean isEmpty(final CharSequence cs) {\n        return",
+          "    public Element appendElement(String tagName) {\n",
+          "        for (int i = 0; i <");
+
+  @Spec private CommandSpec spec;
+
+  @Option(
+      names = "--model",
+      paramLabel = "DIR|ID",
+      description = "A causal language model to tune, instead of pretraining one.")
+  private String model;
+
+  @Option(
+      names = "--tune",
+      paramLabel = "PATH",
+      description = "A sources jar or folder to tune to, instead of jsoup's.")
+  private Path tune;
+
+  @Option(
+      names = "--output",
+      paramLabel = "DIR",
+      defaultValue = "code-lm",
+      description = "Where base and adapter go.")
+  private Path output;
+
+  @Option(names = "--vocabulary", defaultValue = "2048", description = "Tokens of the new model.")
+  private int vocabulary;
+
+  @Option(names = "--layers", defaultValue = "4", description = "Of the new model.")
+  private int layers;
+
+  @Option(names = "--hidden", defaultValue = "192", description = "Width of the new model.")
+  private int hidden;
+
+  @Option(names = "--block", defaultValue = "256", description = "Tokens of a training example.")
+  private int block;
+
+  @Option(names = "--batch-size", defaultValue = "16", description = "Examples in a step.")
+  private int batchSize;
+
+  @Option(names = "--pretrain-steps", defaultValue = "200", description = "For the new model.")
+  private int pretrainSteps;
+
+  @Option(names = "--tune-steps", defaultValue = "60", description = "For the adapter.")
+  private int tuneSteps;
+
+  @Option(names = "--rank", defaultValue = "16", description = "Rank r of the update; alpha is 2r.")
+  private int rank;
+
+  @Option(names = "--learning-rate", defaultValue = "4e-3", description = "Of the adapter.")
+  private double learningRate;
+
+  @Option(names = "--seed", defaultValue = "42", description = "Of weights and order.")
+  private long seed;
+
+  @Option(names = "--bf16", description = "Tune in bfloat16.")
+  private boolean bf16;
+
+  public static void main(String[] arguments) {
+    System.exit(commandLine().execute(arguments));
+  }
+
+  /** {@return this command as a program of its own: what goes wrong is one line} */
+  static CommandLine commandLine() {
+    return new CommandLine(new CodeLm())
+        .setExecutionExceptionHandler(
+            (exception, line, parsed) -> {
+              line.getErr().println("code: " + exception.getMessage());
+              return line.getCommandSpec().exitCodeOnExecutionException();
+            });
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    JavaSources first =
+        JavaSources.onClassPath("commons-lang3", "org/apache/commons/lang3/StringUtils.java");
+    JavaSources second =
+        tune == null
+            ? JavaSources.onClassPath("jsoup", "org/jsoup/nodes/Element.java")
+            : JavaSources.read(tune);
+    Path base = model == null ? output.resolve("base") : locate();
+    if (model == null) {
+      pretrain(first, base);
+    }
+
+    String fingerprint = fingerprint(base);
+    LoadOptions options =
+        LoadOptions.DEFAULT.withPrecision(bf16 ? Precision.BFLOAT16 : Precision.FLOAT32);
+    try (CausalLm lm = CausalLm.load(base, options);
+        CausalTokenizer tokenizer = CausalTokenizer.of(base, lm.model());
+        AdaptedModel adapted = new AdaptedModel(lm.model())) {
+      CausalSet secondHeldOut = set(second.heldOut(), tokenizer, lm);
+      CausalSet firstHeldOut = set(first.heldOut(), tokenizer, lm);
+      double before = perplexity(secondHeldOut, lm);
+      double other = perplexity(firstHeldOut, lm);
+      say("%nperplexity before: %s %.2f, %s %.2f", second.name(), before, first.name(), other);
+      say("completions by the base:");
+      complete(lm, tokenizer);
+
+      LoraConfig lora =
+          LoraConfig.builder()
+              .r(rank)
+              .loraAlpha(2 * rank)
+              .targetModules(ModuleSelector.allLinear())
+              .taskType("CAUSAL_LM")
+              .baseModel(base.toString())
+              .build();
+      CausalSet train = set(second.train(), tokenizer, lm);
+      say(
+          "%ntuning to %s: %,d files, %,d tokens",
+          second.name(), second.files().size(), train.tokens());
+      train(adapted, lora, train, tuneSteps, learningRate, output.resolve("adapter"));
+      double after = perplexity(secondHeldOut, lm);
+      say(
+          "perplexity after: %s %.2f (before %.2f), %s %.2f",
+          second.name(), after, before, first.name(), perplexity(firstHeldOut, lm));
+      say("completions with the adapter:");
+      complete(lm, tokenizer);
+
+      adapted.activate();
+      boolean same =
+          perplexity(secondHeldOut, lm) == before && fingerprint(base).equals(fingerprint);
+      say(
+          "%nwithout the adapter the base is %s: perplexity %.2f, SHA-256 %s…",
+          same ? "what it was" : "CHANGED",
+          perplexity(secondHeldOut, lm),
+          fingerprint.substring(0, 16));
+      say("base: %s, adapter: %s", base, output.resolve("adapter"));
+      return same && after < before ? 0 : 1;
+    }
+  }
+
+  private Path locate() throws IOException {
+    return new ModelHub(HubConfig.fromEnvironment(System.getenv())).locate(model);
+  }
+
+  /** A new tokenizer and a new model, of which every weight is trained. */
+  private void pretrain(JavaSources sources, Path base) throws IOException {
+    List<String> texts =
+        sources.train().examples().stream()
+            .map(example -> ((CausalExample.Text) example).text())
+            .toList();
+    long start = System.nanoTime();
+    ByteLevelBpe bpe = ByteLevelBpe.train(texts, vocabulary);
+    say(
+        "%s: %,d files, %,d characters; %,d tokens learnt in %.1f s",
+        sources.name(),
+        sources.files().size(),
+        sources.characters(),
+        bpe.size(),
+        (System.nanoTime() - start) / 1e9);
+    int heads = Math.max(2, hidden / 48);
+    NewLlama shape =
+        new NewLlama(bpe.size(), layers, hidden, heads, heads / 2, hidden * 8 / 3, 2 * block);
+    Path random = output.resolve("initial");
+    Files.createDirectories(random);
+    shape.write(random, seed);
+    bpe.write(random);
+    try (CausalLm lm = CausalLm.load(random, LoadOptions.DEFAULT);
+        CausalTokenizer tokenizer = CausalTokenizer.of(random, lm.model());
+        AdaptedModel adapted = new AdaptedModel(lm.model())) {
+      CausalSet train = set(sources.train(), tokenizer, lm);
+      say("pretraining on %s: %,d tokens", sources.name(), train.tokens());
+      train(adapted, new FullConfig(), train, pretrainSteps, 4e-3, base);
+    }
+    bpe.write(base);
+    Files.copy(
+        random.resolve("generation_config.json"),
+        base.resolve("generation_config.json"),
+        StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  private CausalSet set(CausalDataset data, CausalTokenizer tokenizer, CausalLm lm) {
+    return CausalSet.of(data, tokenizer, lm.model(), block);
+  }
+
+  private void train(
+      AdaptedModel adapted,
+      AdapterConfig config,
+      CausalSet train,
+      int steps,
+      double rate,
+      Path folder)
+      throws IOException {
+    TrainingArguments arguments =
+        TrainingArguments.builder()
+            .maxSteps(steps)
+            .perDeviceTrainBatchSize(batchSize)
+            .learningRate(rate)
+            .lrSchedulerType(Schedule.COSINE)
+            .warmupRatio(0.05)
+            .weightDecay(0.01)
+            .seed(seed)
+            .build();
+    adapted.add("new", config, seed);
+    Files.createDirectories(folder);
+    Map<String, String> metadata = Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
+    MetricsJsonLines metrics = new MetricsJsonLines(folder.resolve("metrics.jsonl"));
+    try (TrainingListener listener =
+        TrainingListener.all(List.of(ProgressBarListener.forConsole(20), metrics))) {
+      new Trainer(adapted, "new", arguments, train, null, listener, folder, metadata).train(false);
+    }
+  }
+
+  private static double perplexity(CausalSet set, CausalLm lm) {
+    return set.evaluate(lm.model(), 16).get("perplexity");
+  }
+
+  private static String fingerprint(Path folder) throws IOException {
+    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+      return Fingerprint.of(checkpoint);
+    }
+  }
+
+  private void complete(CausalLm lm, CausalTokenizer tokenizer) {
+    GenerationConfig config =
+        GenerationConfig.greedy().withMaxNewTokens(32).withRepetitionPenalty(1.1);
+    List<Generated> found = new Generator(lm, tokenizer).generateTexts(PROMPTS, config);
+    for (int i = 0; i < PROMPTS.size(); i++) {
+      String text = PROMPTS.get(i) + "»" + found.get(i).text();
+      say("  | %s", text.strip().replace("\n", "\n  | "));
+    }
+  }
+
+  private void say(String format, Object... values) {
+    PrintWriter out = spec.commandLine().getOut();
+    out.println(String.format(Locale.ROOT, format, values));
+    out.flush();
+  }
+}

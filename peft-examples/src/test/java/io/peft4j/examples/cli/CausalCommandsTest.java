@@ -1,0 +1,392 @@
+package io.peft4j.examples.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/** Training, scoring and generating with the tiny golden language model, as a user does. */
+class CausalCommandsTest {
+
+  private static final Path GOLDEN =
+      Path.of("..", "peft-core", "src", "test", "resources", "golden", "causal");
+  private static final String MODEL = GOLDEN.resolve("llama").toString();
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  @TempDir private Path temp;
+
+  private record Result(int code, String out, String err) {}
+
+  private static Result peft(String... arguments) {
+    StringWriter err = new StringWriter();
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    PrintStream before = System.out;
+    System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
+    try {
+      CommandLine commandLine = Peft.commandLine();
+      commandLine.setErr(new PrintWriter(err, true));
+      int code = commandLine.execute(arguments);
+      return new Result(code, out.toString(StandardCharsets.UTF_8), err.toString());
+    } finally {
+      System.setOut(before);
+    }
+  }
+
+  private static Result good(String... arguments) {
+    Result result = peft(arguments);
+    assertEquals(0, result.code(), result.err());
+    return result;
+  }
+
+  private Path file(String name, String... lines) throws IOException {
+    return Files.write(temp.resolve(name), List.of(lines));
+  }
+
+  private static JsonNode golden() throws IOException {
+    return JSON.readTree(GOLDEN.resolve("golden.json").toFile());
+  }
+
+  private static List<JsonNode> lines(Path file) throws IOException {
+    List<JsonNode> rows = new ArrayList<>();
+    for (String line : Files.readAllLines(file)) {
+      rows.add(JSON.readTree(line));
+    }
+    return rows;
+  }
+
+  @Test
+  void scoresAreTransformers() throws IOException {
+    JsonNode rows = golden().get("rows");
+    Path input =
+        file(
+            "in.jsonl",
+            rows.get(0).get("row").toString(),
+            rows.get(1).get("row").toString(),
+            rows.get(2).get("row").toString(),
+            "{\"input_ids\": " + rows.get(3).get("ids") + "}",
+            "{\"input_ids\": [5]}");
+    for (String key : List.of("log_probs", "adapted")) {
+      Path output = temp.resolve(key);
+      List<String> arguments =
+          new ArrayList<>(List.of("score", "--model", MODEL, "--batch-size", "2"));
+      arguments.addAll(List.of("--input", input.toString(), "--output", output.toString()));
+      if (key.equals("adapted")) {
+        arguments.addAll(List.of("--adapter", GOLDEN.resolve("adapter").toString()));
+      }
+      good(arguments.toArray(String[]::new));
+      List<JsonNode> found = lines(output);
+      assertEquals(5, found.size());
+      for (int i = 0; i < 3; i++) {
+        JsonNode expected = rows.get(i).get(key); // with the end token, which score does not add
+        JsonNode logProbs = found.get(i).get("token_logprobs");
+        assertEquals(expected.size() - 1, logProbs.size());
+        assertEquals(logProbs.size(), found.get(i).get("tokens").asInt());
+        double sum = 0;
+        for (int t = 0; t < logProbs.size(); t++) {
+          assertEquals(expected.get(t).asDouble(), logProbs.get(t).asDouble(), 1e-4);
+          sum -= logProbs.get(t).asDouble();
+        }
+        assertEquals(sum, found.get(i).get("nll").asDouble(), 1e-4);
+      }
+      assertEquals(rows.get(3).get("ids").size() - 1, found.get(3).get("tokens").asInt());
+      assertEquals(0, found.get(4).get("tokens").asInt());
+    }
+  }
+
+  @Test
+  void trainsOnConversationsAndAnswers() throws IOException {
+    Path data =
+        file(
+            "chats.jsonl",
+            "{\"messages\": [{\"role\": \"user\", \"content\": \"Alarm?\"},"
+                + " {\"role\": \"assistant\", \"content\": \"Clean the probe.\"}]}",
+            "{\"instruction\": \"Fails?\", \"input\": \"\", \"output\": \"Start again.\"}",
+            "{\"prompt\": \"The probe\", \"completion\": \" is blocked.\"}",
+            "{\"text\": \"" + "A calibration takes two minutes. ".repeat(12) + "\"}");
+    Path adapter = temp.resolve("adapter");
+    List<String> arguments =
+        List.of("train", "--task", "causal-lm", "--model", MODEL, "--data", data.toString());
+    List<String> more =
+        List.of(
+            "--output",
+            adapter.toString(),
+            "--eval-data",
+            data.toString(),
+            "--max-steps",
+            "400",
+            "--learning-rate",
+            "2e-2",
+            "--target-modules",
+            "all-linear",
+            "--max-length",
+            "48",
+            "--loraplus-lr-ratio",
+            "2",
+            "--r",
+            "16",
+            "--json");
+    List<String> all = new ArrayList<>(arguments);
+    all.addAll(more);
+    Result trained = good(all.toArray(String[]::new));
+    String[] events = trained.out().split("\n");
+    JsonNode about = JSON.readTree(events[0]);
+    assertEquals("data", about.get("event").asText());
+    assertEquals(2, about.get("cut_examples").asInt(), events[0]); // in both files
+    assertTrue(about.get("cut_tokens").asInt() > 0, events[0]);
+    double perplexity = Double.MAX_VALUE;
+    for (String event : events) {
+      perplexity = JSON.readTree(event).path("eval_perplexity").asDouble(perplexity);
+    }
+    assertTrue(perplexity < 4, "perplexity " + perplexity);
+    assertEquals(
+        "CAUSAL_LM",
+        JSON.readTree(adapter.resolve("adapter_config.json").toFile()).get("task_type").asText());
+    assertFalse(Files.exists(adapter.resolve("config.json")));
+
+    Result answered =
+        good(
+            "generate",
+            "--model",
+            MODEL,
+            "--adapter",
+            adapter.toString(),
+            "--chat",
+            "--prompt",
+            "Alarm?",
+            "--max-new-tokens",
+            "30",
+            "--stop",
+            "<|im_end|>");
+    assertTrue(answered.out().startsWith("Clean the probe."), answered.out());
+  }
+
+  @Test
+  void fullFineTuningGivesAModelThatGenerates() throws IOException {
+    Path data = file("texts.jsonl", "{\"text\": \"Rinse the probe before every run.\"}");
+    Path output = temp.resolve("full");
+    Result trained =
+        good(
+            "train",
+            "--task",
+            "causal-lm",
+            "--method",
+            "full",
+            "--model",
+            MODEL,
+            "--data",
+            data.toString(),
+            "--eval-split",
+            "0",
+            "--output",
+            output.toString(),
+            "--max-steps",
+            "60",
+            "--learning-rate",
+            "1e-2");
+    assertTrue(trained.out().contains("saved in"), trained.out());
+    Result said =
+        good(
+            "generate",
+            "--model",
+            output.toString(),
+            "--prompt",
+            "Rinse",
+            "--max-new-tokens",
+            "20");
+    assertEquals("the probe before every run.", said.out().strip());
+  }
+
+  @Test
+  void whatIsGeneratedDoesNotDependOnTheBatch() throws IOException {
+    Path input =
+        file(
+            "prompts.jsonl",
+            "{\"prompt\": \"The\"}",
+            "{\"prompt\": \"What does the alarm mean?\"}",
+            "{\"messages\": [{\"role\": \"user\", \"content\": \"Twice\"}]}",
+            "{\"input_ids\": [0, 40, 41]}");
+    List<String> outputs = new ArrayList<>();
+    for (String batch : List.of("1", "4", "3")) {
+      Path output = temp.resolve("out" + batch);
+      good(
+          "generate",
+          "--model",
+          MODEL,
+          "--input",
+          input.toString(),
+          "--output",
+          output.toString(),
+          "--batch-size",
+          batch,
+          "--temperature",
+          "0.8",
+          "--top-k",
+          "40",
+          "--top-p",
+          "0.95",
+          "--min-p",
+          "0.01",
+          "--repetition-penalty",
+          "1.1",
+          "--seed",
+          "7",
+          "--max-new-tokens",
+          "12");
+      outputs.add(Files.readString(output));
+    }
+    assertEquals(outputs.get(0), outputs.get(1));
+    assertEquals(outputs.get(0), outputs.get(2));
+    assertEquals(4, outputs.get(0).lines().count());
+  }
+
+  @Test
+  void streamsAsJson() throws IOException {
+    Result result =
+        good(
+            "generate",
+            "--model",
+            MODEL,
+            "--prompt",
+            "The",
+            "--prompt",
+            "Rinse the",
+            "--json",
+            "--stream",
+            "--greedy",
+            "--max-new-tokens",
+            "6");
+    StringBuilder[] pieces = {new StringBuilder(), new StringBuilder()};
+    for (String line : result.out().split("\n")) {
+      JsonNode event = JSON.readTree(line);
+      if (event.get("event").asText().equals("token")) {
+        pieces[event.get("prompt").asInt()].append(event.get("text").asText());
+      } else {
+        assertEquals("result", event.get("event").asText());
+        assertEquals(pieces[event.get("prompt").asInt()].toString(), event.get("text").asText());
+        assertEquals("length", event.get("finish").asText());
+      }
+    }
+  }
+
+  @Test
+  void whatIsWrongIsSaidInOneSentence() throws IOException {
+    Path longPrompt =
+        file("long.jsonl", "{\"prompt\": \"The\"}", "{\"prompt\": \"" + "x ".repeat(200) + "\"}");
+    Path out = temp.resolve("out.jsonl");
+    String[][] cases = {
+      {
+        "long.jsonl:2: the prompt has",
+        "generate",
+        "--model",
+        MODEL,
+        "--input",
+        longPrompt.toString()
+      },
+      {"expected either --prompt or --input", "generate", "--model", MODEL},
+      {
+        "--greedy draws nothing",
+        "generate",
+        "--model",
+        MODEL,
+        "--prompt",
+        "a",
+        "--greedy",
+        "--top-k",
+        "3"
+      },
+      {
+        "top_p: expected in (0, 1]", "generate", "--model", MODEL, "--prompt", "a", "--top-p", "1.5"
+      },
+      {
+        "messages.jsonl:1: 'messages' should be a list",
+        "generate",
+        "--model",
+        MODEL,
+        "--input",
+        file("messages.jsonl", "{\"messages\": 5}").toString()
+      },
+      {
+        "score.jsonl:1: 'input_ids': expected 0 to 383, found 900",
+        "score",
+        "--model",
+        MODEL,
+        "--output",
+        out.toString(),
+        "--input",
+        file("score.jsonl", "{\"input_ids\": [900]}").toString()
+      },
+      {
+        "score2.jsonl:2: no 'completion'",
+        "score",
+        "--model",
+        MODEL,
+        "--output",
+        out.toString(),
+        "--input",
+        file("score2.jsonl", "{\"text\": \"a\"}", "{\"prompt\": \"a\"}").toString()
+      },
+      {
+        "rows.jsonl:1: no 'output'",
+        "train",
+        "--task",
+        "causal-lm",
+        "--model",
+        MODEL,
+        "--output",
+        temp.resolve("x").toString(),
+        "--data",
+        file("rows.jsonl", "{\"instruction\": \"a\"}").toString()
+      }
+    };
+    for (String[] wrong : cases) {
+      Result result = peft(List.of(wrong).subList(1, wrong.length).toArray(String[]::new));
+      assertEquals(2, result.code(), result.err());
+      assertTrue(result.err().contains(wrong[0]), result.err());
+      assertEquals(1, result.err().strip().lines().count(), result.err());
+    }
+    assertFalse(Files.exists(out));
+    assertFalse(Files.exists(temp.resolve("x")));
+  }
+
+  @Test
+  void foldersThatAreNotWhole() throws IOException {
+    Path folder = temp.resolve("broken");
+    Files.createDirectories(folder);
+    for (String name : List.of("config.json", "tokenizer.json", "tokenizer_config.json")) {
+      Files.copy(Path.of(MODEL, name), folder.resolve(name));
+    }
+    byte[] weights = Files.readAllBytes(Path.of(MODEL, "model.safetensors"));
+    Files.write(folder.resolve("model.safetensors"), Arrays.copyOf(weights, weights.length - 1000));
+    Result cut = peft("generate", "--model", folder.toString(), "--prompt", "a");
+    assertEquals(2, cut.code(), cut.err());
+    assertTrue(cut.err().contains("model.safetensors"), cut.err());
+
+    Files.write(folder.resolve("model.safetensors"), weights);
+    Files.delete(folder.resolve("tokenizer_config.json"));
+    Result unknown = peft("generate", "--model", folder.toString(), "--chat", "--prompt", "a");
+    assertEquals(2, unknown.code(), unknown.err());
+    assertTrue(unknown.err().contains("expected a chat_template"), unknown.err());
+
+    String config = Files.readString(folder.resolve("config.json"));
+    Files.writeString(folder.resolve("config.json"), config.replace("\"default\"", "\"spiral\""));
+    Result rope = peft("generate", "--model", folder.toString(), "--prompt", "a");
+    assertEquals(2, rope.code(), rope.err());
+    assertTrue(rope.err().contains("config.json") && rope.err().contains("spiral"), rope.err());
+  }
+}
