@@ -84,7 +84,8 @@ final class ModelOptions {
 
   /** What the adapter says it was trained for; else what the base says it is. */
   private static boolean isLanguageModel(Path folder, Path adapter) throws IOException {
-    String task = AdapterFiles.readConfig(adapter).toJson().path("task_type").asText("");
+    Path first = AdapterMix.folders(adapter).get(0);
+    String task = AdapterFiles.readConfig(first).toJson().path("task_type").asText("");
     if (task.equals("CAUSAL_LM") || task.equals("SEQ_CLS")) {
       return task.equals("CAUSAL_LM");
     }
