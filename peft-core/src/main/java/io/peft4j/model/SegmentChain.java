@@ -162,14 +162,14 @@ final class SegmentChain {
     }
     long largest = graphs.stream().mapToLong(Long::longValue).max().orElse(0);
     long states = (long) width * batch.computedTokens() * hidden;
-    // Gradients of what a layer keeps come and go; a third of them live at a time, measured.
+    // About as much as a layer keeps it makes besides.
     return new MemoryEstimate(
         process,
         streaming ? largestSegment(top) : weights,
         optimizer,
         graphs.size() * states,
         graphs,
-        largest / 3,
+        largest,
         2 * states + top.bytes());
   }
 

@@ -2,16 +2,20 @@ package io.peft4j.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.peft4j.safetensors.DType;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.ServiceLoader;
 
 /**
  * Adam with decoupled weight decay (Loshchilov and Hutter, 2019), in float32, in place. Owns its
- * state, two arrays a parameter.
+ * state, two moments a parameter, as float32 or in the form of a {@link MomentStore}.
  */
 final class AdamW implements AutoCloseable {
 
@@ -21,21 +25,43 @@ final class AdamW implements AutoCloseable {
   private final NDManager manager;
   private final Map<String, NDArray> firstMoments = new LinkedHashMap<>();
   private final Map<String, NDArray> secondMoments = new LinkedHashMap<>();
+  private final Map<String, MomentStore> stores = new LinkedHashMap<>();
+  private final MomentStore.Provider provider;
   private int steps;
 
   /**
    * @param parameters what to train, by name; float32 with gradients
+   * @throws IllegalArgumentException if nothing on the class path provides the optimizer asked for
    */
   AdamW(Map<String, NDArray> parameters, NDManager parent, TrainingArguments arguments) {
     this.arguments = arguments;
     this.parameters = parameters;
+    this.provider = provider(arguments.optim());
     this.groups = ParameterGroup.of(parameters, arguments);
     this.manager = parent.newSubManager();
     parameters.forEach(
         (name, parameter) -> {
+          if (provider != null && provider.serves(parameter.size())) {
+            stores.put(name, provider.create(manager, parameter.size()));
+            return;
+          }
           firstMoments.put(name, manager.zeros(parameter.getShape()));
           secondMoments.put(name, manager.zeros(parameter.getShape()));
         });
+  }
+
+  private static MomentStore.Provider provider(String optim) {
+    if (optim.equals(TrainingArguments.ADAMW)) {
+      return null;
+    }
+    List<String> known = new ArrayList<>(List.of(TrainingArguments.ADAMW));
+    for (MomentStore.Provider provider : ServiceLoader.load(MomentStore.Provider.class)) {
+      if (provider.optim().equals(optim)) {
+        return provider;
+      }
+      known.add(provider.optim());
+    }
+    throw new IllegalArgumentException("optim: expected one of " + known + ", found " + optim);
   }
 
   /** {@return the length of all gradients together (the L2 norm)} */
@@ -80,31 +106,44 @@ final class AdamW implements AutoCloseable {
     List<NDArray> g = new ArrayList<>();
     List<NDArray> m = new ArrayList<>();
     List<NDArray> v = new ArrayList<>();
+    double[] hyper = {
+      learningRate,
+      arguments.adamBeta1(),
+      arguments.adamBeta2(),
+      arguments.adamEpsilon(),
+      group.weightDecay(),
+      1 - Math.pow(arguments.adamBeta1(), steps),
+      Math.sqrt(1 - Math.pow(arguments.adamBeta2(), steps)),
+      gradientScale
+    };
     try (NDManager scope = manager.newSubManager()) {
+      NDArray settings = scope.create(hyper);
       for (String name : group.names()) {
         NDArray parameter = parameters.get(name);
         NDArray gradient = gradient(parameter, scope);
-        if (gradient != null) {
+        if (gradient != null && stores.containsKey(name)) {
+          update(parameter, gradient, stores.get(name), settings);
+        } else if (gradient != null) {
           p.add(parameter);
           g.add(gradient);
           m.add(firstMoments.get(name));
           v.add(secondMoments.get(name));
         }
       }
-      if (p.isEmpty()) {
-        return;
+      if (!p.isEmpty()) {
+        Ops.adamw(p, g, m, v, settings);
       }
-      double[] hyper = {
-        learningRate,
-        arguments.adamBeta1(),
-        arguments.adamBeta2(),
-        arguments.adamEpsilon(),
-        group.weightDecay(),
-        1 - Math.pow(arguments.adamBeta1(), steps),
-        Math.sqrt(1 - Math.pow(arguments.adamBeta2(), steps)),
-        gradientScale
-      };
-      Ops.adamw(p, g, m, v, scope.create(hyper));
+    }
+  }
+
+  /** One parameter at a time, so that the moments of one only exist as float32. */
+  private void update(NDArray parameter, NDArray gradient, MomentStore store, NDArray settings) {
+    try (NDManager scope = manager.newSubManager()) {
+      NDArray first = scope.zeros(parameter.getShape());
+      NDArray second = scope.zeros(parameter.getShape());
+      store.read(first, second);
+      Ops.adamw(List.of(parameter), List.of(gradient), List.of(first), List.of(second), settings);
+      store.write(first, second);
     }
   }
 
@@ -114,7 +153,10 @@ final class AdamW implements AutoCloseable {
 
   /** {@return what the state takes} */
   long stateBytes() {
-    return 2L * Float.BYTES * parameters.values().stream().mapToLong(NDArray::size).sum();
+    return parameters.values().stream()
+        .mapToLong(NDArray::size)
+        .map(n -> provider != null && provider.serves(n) ? provider.bytes(n) : 2L * Float.BYTES * n)
+        .sum();
   }
 
   int steps() {
@@ -122,11 +164,20 @@ final class AdamW implements AutoCloseable {
   }
 
   /** {@return the state by name, to write to a file and to read back into} */
-  Map<String, NDArray> state() {
-    Map<String, NDArray> state = new LinkedHashMap<>();
-    firstMoments.forEach((name, moment) -> state.put(name + ".exp_avg", moment));
-    secondMoments.forEach((name, moment) -> state.put(name + ".exp_avg_sq", moment));
+  Map<String, MomentStore.StateTensor> state() {
+    Map<String, MomentStore.StateTensor> state = new LinkedHashMap<>();
+    firstMoments.forEach((name, moment) -> state.put(name + ".exp_avg", tensor(moment)));
+    secondMoments.forEach((name, moment) -> state.put(name + ".exp_avg_sq", tensor(moment)));
+    stores.forEach(
+        (name, store) ->
+            store.state().forEach((part, tensor) -> state.put(name + "." + part, tensor)));
     return state;
+  }
+
+  private static MomentStore.StateTensor tensor(NDArray moment) {
+    List<Long> shape = Arrays.stream(moment.getShape().getShape()).boxed().toList();
+    return new MomentStore.StateTensor(
+        DType.F32, shape, moment.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN));
   }
 
   /** Goes on after {@code stepsDone} updates, the {@link #state} having been read. */

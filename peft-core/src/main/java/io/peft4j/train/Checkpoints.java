@@ -1,16 +1,14 @@
 package io.peft4j.train;
 
-import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
-import io.peft4j.adapter.AdapterFiles;
 import io.peft4j.adapter.AdapterMix;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.SafetensorsWriter;
+import io.peft4j.safetensors.TensorInfo;
 import io.peft4j.safetensors.TensorSource;
 import java.io.IOException;
-import java.nio.FloatBuffer;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -80,7 +78,12 @@ final class Checkpoints {
       Files.createDirectories(temporary);
       mix.saveState(temporary, metadata);
       List<TensorSource> tensors = new ArrayList<>();
-      optimizer.state().forEach((name, tensor) -> tensors.add(AdapterFiles.source(name, tensor)));
+      optimizer
+          .state()
+          .forEach(
+              (name, tensor) ->
+                  tensors.add(
+                      TensorSource.of(name, tensor.dtype(), tensor.shape(), tensor.memory())));
       SafetensorsWriter.write(temporary.resolve(OPTIMIZER), tensors, Map.of());
       Files.write(temporary.resolve(STATE), JSON.writeValueAsBytes(state));
       delete(folder);
@@ -167,20 +170,21 @@ final class Checkpoints {
     mix.restore(folder);
     Path file = folder.resolve(OPTIMIZER);
     try (SafetensorsFile tensors = SafetensorsFile.open(file)) {
-      for (Map.Entry<String, NDArray> entry : optimizer.state().entrySet()) {
-        FloatBuffer stored = tensors.bytes(entry.getKey()).asFloatBuffer();
-        if (stored.remaining() != entry.getValue().size()) {
-          throw new IllegalArgumentException(
-              "%s: tensor '%s': expected %d elements, found %d"
-                  .formatted(file, entry.getKey(), entry.getValue().size(), stored.remaining()));
-        }
-        float[] values = new float[stored.remaining()];
-        stored.get(values);
-        entry.getValue().set(values);
-      }
+      optimizer.state().forEach((name, tensor) -> read(tensors, name, tensor));
     }
     optimizer.resume(state.updates());
     return state;
+  }
+
+  private static void read(SafetensorsFile file, String name, MomentStore.StateTensor tensor) {
+    TensorInfo info = file.info(name);
+    if (info.dtype() != tensor.dtype() || !info.shape().equals(tensor.shape())) {
+      throw new IllegalArgumentException(
+          "%s: tensor '%s': expected %s of shape %s, found %s of shape %s"
+              .formatted(
+                  file.path(), name, tensor.dtype(), tensor.shape(), info.dtype(), info.shape()));
+    }
+    tensor.memory().duplicate().put(file.bytes(name));
   }
 
   /**

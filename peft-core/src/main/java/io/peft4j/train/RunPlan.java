@@ -36,6 +36,9 @@ final class RunPlan {
     plan.put("workers", Integer.toString(workers));
     plan.put("group_by_length", text(arguments.groupByLength()));
     plan.put("seed", text(arguments.seed()));
+    if (!arguments.optim().equals(TrainingArguments.ADAMW)) {
+      plan.put("optim", arguments.optim());
+    }
     plan.put("learning_rate", text(arguments.learningRate()));
     plan.put("lr_scheduler_type", text(arguments.lrSchedulerType()));
     plan.put("warmup_steps", text(arguments.warmupStepsOf(totalSteps)));

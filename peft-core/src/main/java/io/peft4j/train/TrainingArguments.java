@@ -9,6 +9,8 @@ package io.peft4j.train;
  * @param perDeviceTrainBatchSize examples in one forward and backward pass
  * @param perDeviceEvalBatchSize examples in one evaluation pass
  * @param gradientAccumulationSteps passes summed up for one optimizer step
+ * @param optim {@code adamw_torch}, or the form in which an optimizer on the class path keeps its
+ *     state: {@code adamw_8bit} with peft-quant
  * @param learningRate peak rate
  * @param weightDecay decoupled decay of all but biases and norms
  * @param loraplusLrRatio how many times the rate of A the rate of B is (LoRA+, Hayou et al., 2024);
@@ -45,6 +47,7 @@ public record TrainingArguments(
     int perDeviceTrainBatchSize,
     int perDeviceEvalBatchSize,
     int gradientAccumulationSteps,
+    String optim,
     double learningRate,
     double weightDecay,
     double loraplusLrRatio,
@@ -70,6 +73,9 @@ public record TrainingArguments(
     String metricForBestModel,
     int earlyStoppingPatience,
     NonFinite nonFinite) {
+
+  /** The default of {@code optim}: AdamW with float32 state. */
+  public static final String ADAMW = "adamw_torch";
 
   /** When something happens that is not done each step. */
   public enum When {
@@ -166,6 +172,7 @@ public record TrainingArguments(
     private int perDeviceTrainBatchSize = 8;
     private int perDeviceEvalBatchSize = 8;
     private int gradientAccumulationSteps = 1;
+    private String optim = ADAMW;
     private double learningRate = 5e-5;
     private double weightDecay;
     private double loraplusLrRatio;
@@ -216,6 +223,11 @@ public record TrainingArguments(
 
     public Builder gradientAccumulationSteps(int value) {
       gradientAccumulationSteps = value;
+      return this;
+    }
+
+    public Builder optim(String value) {
+      optim = value;
       return this;
     }
 
@@ -354,6 +366,7 @@ public record TrainingArguments(
           perDeviceTrainBatchSize,
           perDeviceEvalBatchSize,
           gradientAccumulationSteps,
+          optim,
           learningRate,
           weightDecay,
           loraplusLrRatio,

@@ -24,6 +24,7 @@ import picocli.CommandLine.ParameterException;
       GenerateCommand.class,
       MergeCommand.class,
       QuantizeCommand.class,
+      ExportCommand.class,
       InspectCommand.class,
       BenchCommand.class,
       BenchCausalCommand.class,

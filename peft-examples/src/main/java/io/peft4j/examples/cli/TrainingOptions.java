@@ -47,6 +47,12 @@ final class TrainingOptions {
   private double learningRate;
 
   @Option(
+      names = "--optim",
+      defaultValue = TrainingArguments.ADAMW,
+      description = "adamw_torch, or adamw_8bit: 8-bit state. Default: ${DEFAULT-VALUE}.")
+  private String optim;
+
+  @Option(
       names = {"--weight-decay", "--weight_decay"},
       defaultValue = "0",
       description = "Decoupled decay, not of biases and norms. Default: ${DEFAULT-VALUE}.")
@@ -218,6 +224,7 @@ final class TrainingOptions {
         .perDeviceTrainBatchSize(trainBatchSize)
         .perDeviceEvalBatchSize(evalBatchSize)
         .gradientAccumulationSteps(gradientAccumulationSteps)
+        .optim(optim)
         .learningRate(learningRate)
         .weightDecay(weightDecay)
         .loraplusLrRatio(loraplusLrRatio)

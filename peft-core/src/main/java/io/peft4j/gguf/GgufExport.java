@@ -1,0 +1,140 @@
+package io.peft4j.gguf;
+
+import ai.djl.ndarray.NDArray;
+import io.peft4j.adapter.Adapter;
+import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.LoraInit;
+import io.peft4j.model.ModelConfig;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Writes a LoRA adapter for llama.cpp, as its {@code convert_lora_to_gguf.py} lays it out: {@code
+ * NAME.lora_a} [r, in] and {@code NAME.lora_b} [out, r].
+ *
+ * <p>llama.cpp scales every module by {@code adapter.lora.alpha} over its own rank. What that
+ * cannot say (rsLoRA, alpha patterns) goes into B: alpha is written as 1, and B multiplied by
+ * scaling · rank.
+ */
+public final class GgufExport {
+
+  /** Model types by llama.cpp's architectures. */
+  private static final Map<String, String> ARCHITECTURES =
+      Map.of(
+          "llama", "llama",
+          "mistral", "llama",
+          "qwen2", "qwen2",
+          "qwen3", "qwen3",
+          "gemma2", "gemma2",
+          "phi3", "phi3",
+          "gpt2", "gpt2");
+
+  private static final Set<String> PERMUTED = Set.of("llama", "mistral");
+  private static final String A = ".lora_A.weight";
+  private static final String B = ".lora_B.weight";
+  private static final String EMBEDDING_A = ".lora_embedding_A";
+  private static final String EMBEDDING_B = ".lora_embedding_B";
+
+  private GgufExport() {}
+
+  /**
+   * @param base config of the model that the adapter is for
+   * @throws IOException if the file cannot be written; it is written whole or not at all
+   * @throws IllegalArgumentException if llama.cpp has no way to say what the adapter holds: another
+   *     method than LoRA, DoRA, trained biases or modules, an architecture not known here
+   */
+  public static void write(Adapter adapter, ModelConfig base, Path file) throws IOException {
+    String architecture = ARCHITECTURES.get(base.modelType());
+    if (architecture == null) {
+      throw new IllegalArgumentException(
+          "GGUF: model_type " + base.modelType() + " is not one of " + ARCHITECTURES.keySet());
+    }
+    if (!(adapter.config() instanceof LoraConfig config)) {
+      throw new IllegalArgumentException(
+          "GGUF: only LoRA can be exported, found " + adapter.config().peftType());
+    }
+    if (config.init() == LoraInit.PISSA || config.init() == LoraInit.OLORA) {
+      throw new IllegalArgumentException(
+          "GGUF: an adapter that starts from the base's weights ("
+              + config.init()
+              + ") means another base than the one that llama.cpp has");
+    }
+    GgufWriter gguf =
+        new GgufWriter()
+            .put("general.type", "adapter")
+            .put("general.architecture", architecture)
+            .put("adapter.type", "lora")
+            .put("adapter.lora.alpha", 1f);
+    for (Map.Entry<String, NDArray> entry : adapter.tensors().entrySet()) {
+      add(gguf, entry.getKey(), entry.getValue(), config, base);
+    }
+    gguf.write(file);
+  }
+
+  private static void add(
+      GgufWriter gguf, String key, NDArray tensor, LoraConfig config, ModelConfig base) {
+    int rows = (int) tensor.getShape().get(0);
+    int columns = tensor.getShape().dimension() < 2 ? 1 : (int) tensor.getShape().get(1);
+    float[] values = tensor.toFloatArray();
+    if (key.endsWith(A)) {
+      gguf.add(GgufNames.weight(strip(key, A)) + ".lora_a", rows, columns, values);
+    } else if (key.endsWith(EMBEDDING_A)) {
+      // llama.cpp looks rows up in it, one a token
+      String name = GgufNames.weight(strip(key, EMBEDDING_A)) + ".lora_a";
+      gguf.add(name, columns, rows, transpose(values, rows, columns));
+    } else if (key.endsWith(B) || key.endsWith(EMBEDDING_B)) {
+      String module = strip(key, key.endsWith(B) ? B : EMBEDDING_B);
+      float factor = (float) (config.scalingOf(module) * columns);
+      for (int i = 0; i < values.length; i++) {
+        values[i] *= factor;
+      }
+      gguf.add(
+          GgufNames.weight(module) + ".lora_b",
+          rows,
+          columns,
+          permute(values, rows, columns, module, base));
+    } else {
+      throw new IllegalArgumentException("GGUF: llama.cpp's adapters cannot hold " + key);
+    }
+  }
+
+  private static String strip(String key, String end) {
+    return key.substring(0, key.length() - end.length());
+  }
+
+  private static float[] transpose(float[] values, int rows, int columns) {
+    float[] turned = new float[values.length];
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; j < columns; j++) {
+        turned[j * rows + i] = values[i * columns + j];
+      }
+    }
+    return turned;
+  }
+
+  /**
+   * llama.cpp turns neighbouring elements of a head, Hugging Face element i and i + d/2: the rows
+   * of queries and keys change places accordingly.
+   */
+  private static float[] permute(
+      float[] values, int rows, int columns, String module, ModelConfig base) {
+    boolean query = module.endsWith(".q_proj");
+    if (!PERMUTED.contains(base.modelType()) || !(query || module.endsWith(".k_proj"))) {
+      return values;
+    }
+    int heads = base.json().get("num_attention_heads").asInt();
+    if (!query && base.json().hasNonNull("num_key_value_heads")) {
+      heads = base.json().get("num_key_value_heads").asInt();
+    }
+    int dim = rows / heads;
+    float[] permuted = new float[values.length];
+    for (int row = 0; row < rows; row++) {
+      int within = row % dim;
+      int to = row - within + (within < dim / 2 ? 2 * within : 2 * (within - dim / 2) + 1);
+      System.arraycopy(values, row * columns, permuted, to * columns, columns);
+    }
+    return permuted;
+  }
+}

@@ -1,0 +1,50 @@
+package io.peft4j.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.peft4j.safetensors.DType;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Keeps the two moments of one parameter between the optimizer's steps, in whatever form. {@link
+ * AdamW} itself keeps float32; a library on the class path may offer another through a {@link
+ * Provider}.
+ */
+public interface MomentStore {
+
+  /**
+   * A tensor of the store's state.
+   *
+   * @param dtype of its elements
+   * @param shape of it
+   * @param memory the state itself, little-endian: to save, and to read back into
+   */
+  record StateTensor(DType dtype, List<Long> shape, ByteBuffer memory) {}
+
+  /** Fills two float32 arrays of the parameter's shape with the moments. */
+  void read(NDArray first, NDArray second);
+
+  /** Keeps the moments given. */
+  void write(NDArray first, NDArray second);
+
+  /** {@return the state by name, such as {@code exp_avg}} */
+  Map<String, StateTensor> state();
+
+  /** Makes stores; found through {@link java.util.ServiceLoader}. */
+  interface Provider {
+
+    /** {@return the value of {@code optim} that means this, such as {@code adamw_8bit}} */
+    String optim();
+
+    /** {@return whether it would keep {@code elements} numbers otherwise than as float32} */
+    boolean serves(long elements);
+
+    /** {@return bytes that it takes for {@code elements} numbers} */
+    long bytes(long elements);
+
+    /** {@return a store of zeros whose memory belongs to {@code manager}} */
+    MomentStore create(NDManager manager, long elements);
+  }
+}

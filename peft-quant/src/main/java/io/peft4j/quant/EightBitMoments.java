@@ -1,0 +1,149 @@
+package io.peft4j.quant;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import io.peft4j.safetensors.DType;
+import io.peft4j.train.MomentStore;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * AdamW's moments as a byte an element and a scale a block of 256 (Dettmers et al., 8-bit
+ * Optimizers via Block-wise Quantization, 2022), with the maps and under the names of bitsandbytes:
+ * {@code state1} and {@code absmax1} for the first moment, signed, {@code state2} and {@code
+ * absmax2} for the second.
+ */
+public final class EightBitMoments implements MomentStore {
+
+  private static final int BLOCK = 256;
+
+  /** Elements that are converted at a time. */
+  private static final int CHUNK = 256 * BLOCK;
+
+  /** One moment. */
+  private record Moment(DynamicQuantizer quantizer, NDArray codes, NDArray absmax) {
+
+    static Moment create(DynamicQuantizer quantizer, NDManager manager, long elements) {
+      return new Moment(
+          quantizer,
+          manager.zeros(new Shape(elements), DataType.UINT8),
+          manager.zeros(new Shape(blocks(elements)), DataType.FLOAT32));
+    }
+
+    void read(NDArray values) {
+      FloatBuffer to = bytes(values).asFloatBuffer();
+      ByteBuffer from = bytes(codes);
+      FloatBuffer scales = bytes(absmax).asFloatBuffer();
+      while (from.hasRemaining()) {
+        int n = Math.min(CHUNK, from.remaining());
+        byte[] code = new byte[n];
+        float[] scale = new float[(int) blocks(n)];
+        float[] value = new float[n];
+        from.get(code);
+        scales.get(scale);
+        quantizer.dequantize(code, scale, BLOCK, value);
+        to.put(value);
+      }
+    }
+
+    void write(NDArray values) {
+      FloatBuffer from = bytes(values).asFloatBuffer();
+      ByteBuffer to = bytes(codes);
+      FloatBuffer scales = bytes(absmax).asFloatBuffer();
+      while (to.hasRemaining()) {
+        int n = Math.min(CHUNK, to.remaining());
+        byte[] code = new byte[n];
+        float[] scale = new float[(int) blocks(n)];
+        float[] value = new float[n];
+        from.get(value);
+        quantizer.quantize(value, BLOCK, code, scale);
+        to.put(code);
+        scales.put(scale);
+      }
+    }
+
+    StateTensor codesState() {
+      return new StateTensor(DType.U8, List.of(codes.size()), bytes(codes));
+    }
+
+    StateTensor absmaxState() {
+      return new StateTensor(DType.F32, List.of(absmax.size()), bytes(absmax));
+    }
+  }
+
+  private final Moment first;
+  private final Moment second;
+
+  private EightBitMoments(Moment first, Moment second) {
+    this.first = first;
+    this.second = second;
+  }
+
+  private static long blocks(long elements) {
+    return (elements + BLOCK - 1) / BLOCK;
+  }
+
+  /** The array's own memory. */
+  private static ByteBuffer bytes(NDArray array) {
+    return array.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  @Override
+  public void read(NDArray firstMoment, NDArray secondMoment) {
+    first.read(firstMoment);
+    second.read(secondMoment);
+  }
+
+  @Override
+  public void write(NDArray firstMoment, NDArray secondMoment) {
+    first.write(firstMoment);
+    second.write(secondMoment);
+  }
+
+  @Override
+  public Map<String, StateTensor> state() {
+    Map<String, StateTensor> state = new LinkedHashMap<>();
+    state.put("state1", first.codesState());
+    state.put("absmax1", first.absmaxState());
+    state.put("state2", second.codesState());
+    state.put("absmax2", second.absmaxState());
+    return state;
+  }
+
+  /** Offers {@code adamw_8bit}. As in bitsandbytes, small tensors stay in float32. */
+  public static final class Provider implements MomentStore.Provider {
+
+    private static final int FEWEST = 4096;
+
+    /** For {@link java.util.ServiceLoader}. */
+    public Provider() {}
+
+    @Override
+    public String optim() {
+      return "adamw_8bit";
+    }
+
+    @Override
+    public boolean serves(long elements) {
+      return elements >= FEWEST;
+    }
+
+    @Override
+    public long bytes(long elements) {
+      return 2 * (elements + Float.BYTES * blocks(elements));
+    }
+
+    @Override
+    public MomentStore create(NDManager manager, long elements) {
+      return new EightBitMoments(
+          Moment.create(DynamicQuantizer.signed(), manager, elements),
+          Moment.create(DynamicQuantizer.unsigned(), manager, elements));
+    }
+  }
+}

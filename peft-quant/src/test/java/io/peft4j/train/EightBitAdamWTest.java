@@ -1,0 +1,157 @@
+package io.peft4j.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.peft4j.quant.DynamicQuantizer;
+import io.peft4j.torch.Autograd;
+import java.nio.ByteBuffer;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+
+/** AdamW with 8-bit state: its formula, with moments rounded between steps; and resuming. */
+class EightBitAdamWTest {
+
+  private static final int SIZE = 70_000; // more than a chunk, and no whole number of blocks
+  private static final TrainingArguments ARGUMENTS =
+      TrainingArguments.builder().optim("adamw_8bit").weightDecay(0.1).adamBeta2(0.95).build();
+
+  private static NDArray parameter(NDManager manager, int size) {
+    NDArray parameter = manager.create(floats(1, size));
+    parameter.setRequiresGradient(true);
+    return parameter;
+  }
+
+  private static float[] floats(long seed, int size) {
+    Random random = new Random(seed);
+    float[] values = new float[size];
+    for (int i = 0; i < size; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    return values;
+  }
+
+  private static void step(NDManager manager, NDArray parameter, AdamW optimizer, int seed) {
+    try (NDManager scope = manager.newSubManager();
+        Autograd.Mode recording = Autograd.record()) {
+      NDArray product = parameter.mul(scope.create(floats(seed, (int) parameter.size())));
+      product.attach(scope);
+      NDArray sum = product.sum();
+      sum.attach(scope);
+      Autograd.backward(sum, sum.onesLike());
+    }
+    optimizer.step(0.01, 1);
+    optimizer.clearGradients();
+  }
+
+  @Test
+  void followsTheFormulaWithRoundedMoments() {
+    float[] x = floats(1, SIZE);
+    float[] m = new float[SIZE];
+    float[] v = new float[SIZE];
+    try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+      NDArray parameter = parameter(manager, SIZE);
+      try (AdamW optimizer = new AdamW(Map.of("a.weight", parameter), manager, ARGUMENTS)) {
+        for (int t = 1; t <= 4; t++) {
+          step(manager, parameter, optimizer, 10 + t);
+          float[] g = floats(10 + t, SIZE);
+          for (int i = 0; i < SIZE; i++) {
+            m[i] = 0.9f * m[i] + 0.1f * g[i];
+            v[i] = 0.95f * v[i] + 0.05f * g[i] * g[i];
+            double step = m[i] / (1 - Math.pow(0.9, t));
+            double length = Math.sqrt(v[i] / (1 - Math.pow(0.95, t))) + 1e-8;
+            x[i] = (float) (x[i] * (1 - 0.01 * 0.1) - 0.01 * step / length);
+          }
+          round(DynamicQuantizer.signed(), m);
+          round(DynamicQuantizer.unsigned(), v);
+        }
+      }
+      // A rounding that falls the other way for a last bit moves single elements; none by much.
+      float[] found = parameter.toFloatArray();
+      int apart = 0;
+      for (int i = 0; i < SIZE; i++) {
+        apart += Math.abs(x[i] - found[i]) > 1e-5 ? 1 : 0;
+        assertEquals(x[i], found[i], 0.02f);
+      }
+      assertTrue(apart < SIZE / 1000, apart + " elements differ");
+    }
+  }
+
+  private static void round(DynamicQuantizer quantizer, float[] values) {
+    byte[] codes = new byte[values.length];
+    float[] absmax = new float[(values.length + 255) / 256];
+    quantizer.quantize(values, 256, codes, absmax);
+    quantizer.dequantize(codes, absmax, 256, values);
+  }
+
+  @Test
+  void resumesWithTheSameBytes() {
+    try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+      NDArray through = parameter(manager, SIZE);
+      NDArray resumed = parameter(manager, SIZE);
+      try (AdamW whole = new AdamW(Map.of("a.weight", through), manager, ARGUMENTS);
+          AdamW second = new AdamW(Map.of("a.weight", resumed), manager, ARGUMENTS)) {
+        for (int seed = 0; seed < 3; seed++) {
+          step(manager, through, whole, seed);
+        }
+        Map<String, byte[]> saved = new TreeMap<>();
+        whole.state().forEach((name, tensor) -> saved.put(name, copy(tensor.memory())));
+        assertEquals(
+            Set.of("a.weight.state1", "a.weight.state2", "a.weight.absmax1", "a.weight.absmax2"),
+            saved.keySet());
+        resumed.set(through.toFloatArray());
+        second.state().forEach((name, tensor) -> tensor.memory().put(saved.get(name)));
+        second.resume(3);
+        for (int seed = 3; seed < 5; seed++) {
+          step(manager, through, whole, seed);
+          step(manager, resumed, second, seed);
+        }
+        assertArrayEquals(through.toFloatArray(), resumed.toFloatArray());
+        second
+            .state()
+            .forEach(
+                (name, tensor) ->
+                    assertArrayEquals(
+                        copy(whole.state().get(name).memory()), copy(tensor.memory()), name));
+      }
+    }
+  }
+
+  private static byte[] copy(ByteBuffer memory) {
+    byte[] bytes = new byte[memory.remaining()];
+    memory.duplicate().get(bytes);
+    return bytes;
+  }
+
+  @Test
+  void takesAQuarterAndLeavesSmallTensorsAlone() {
+    try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+      Map<String, NDArray> parameters =
+          Map.of("a.weight", parameter(manager, SIZE), "b.weight", parameter(manager, 4095));
+      try (AdamW optimizer = new AdamW(parameters, manager, ARGUMENTS)) {
+        long state =
+            optimizer.state().values().stream().mapToLong(t -> t.memory().remaining()).sum();
+        assertEquals(state, optimizer.stateBytes());
+        assertEquals(2 * (SIZE + 4 * 274) + 8 * 4095, state);
+        assertTrue(optimizer.state().containsKey("b.weight.exp_avg"));
+      }
+    }
+  }
+
+  @Test
+  void unknownOptimizersAreRefused() {
+    TrainingArguments wrong = TrainingArguments.builder().optim("adamw_4bit").build();
+    try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+      IllegalArgumentException e =
+          assertThrows(IllegalArgumentException.class, () -> new AdamW(Map.of(), manager, wrong));
+      assertTrue(e.getMessage().contains("[adamw_torch, adamw_8bit]"), e.getMessage());
+    }
+  }
+}
