@@ -1,5 +1,6 @@
 package io.peft4j.torch;
 
+import ai.djl.engine.Engine;
 import ai.djl.pytorch.jni.JniUtils;
 
 /**
@@ -11,6 +12,7 @@ public final class IntraOp {
   private IntraOp() {}
 
   public static int threads() {
+    Engine.getEngine("PyTorch"); // loads libtorch, if nobody has yet
     return JniUtils.getNumThreads();
   }
 
