@@ -184,7 +184,7 @@ class PeftTest {
     refused(
         train(temp.resolve("x"), "--method", "lorra"),
         temp.resolve("x"),
-        "expected lora, ia3",
+        "expected lora, qlora",
         "found lorra");
   }
 
