@@ -134,7 +134,7 @@ public final class Trainer {
 
   /**
    * Two, unless the arguments say otherwise, for what has been seen to gain by it and gives the
-   * same bytes each time: LoRA on a dense classifier on the CPU.
+   * same bytes each time: LoRA on a dense base on the CPU.
    */
   private int workers() {
     boolean dense =
@@ -152,12 +152,16 @@ public final class Trainer {
     boolean suits =
         arguments.gradientAccumulationSteps() == 1
             && arguments.gradientCheckpointing() != GradientCheckpointing.AUTO
-            && model.model().labels() != null
             && !model.model().manager().getDevice().isGpu()
             && dense
             && trained.adapters().values().stream()
-                .allMatch(adapter -> adapter.config() instanceof LoraConfig);
+                .allMatch(adapter -> adapter.config() instanceof LoraConfig lora && once(lora));
     return suits ? Workers.COUNT : 1;
+  }
+
+  /** {@return whether each tensor acts in one place; a saved embedding may also be the head} */
+  private boolean once(LoraConfig config) {
+    return model.model().labels() != null || config.modulesToSave() == null;
   }
 
   /** Optimizer steps in a pass over the data. */

@@ -61,6 +61,9 @@ final class BenchCausalCommand implements Callable<Integer> {
   @Option(names = "--warmup", defaultValue = "3", description = "Steps before. Default: 3.")
   private int warmup;
 
+  @Option(names = "--workers", defaultValue = "0", description = "1, 2, or 0 to choose.")
+  private int workers;
+
   @Option(
       names = "--gradient-checkpointing",
       defaultValue = "OFF",
@@ -182,7 +185,8 @@ final class BenchCausalCommand implements Callable<Integer> {
       tokens += i >= warmup * batch ? rows.get(visited[i]).ids.length : 0;
     }
     Stopwatch stopwatch = new Stopwatch(warmup);
-    try (CausalLm lm = CausalLm.load(model.locate(), model.loadOptions());
+    try (ScratchFolder scratch = ScratchFolder.create();
+        CausalLm lm = CausalLm.load(model.locate(), model.loadOptions());
         AdaptedModel adapted = new AdaptedModel(lm.model())) {
       adapted.add(
           "default",
@@ -200,9 +204,9 @@ final class BenchCausalCommand implements Callable<Integer> {
               .learningRate(1e-4)
               .gradientCheckpointing(recompute)
               .memoryBudget(memoryBudget)
+              .workers(workers)
               .seed(0)
               .build();
-      Path target = Files.createTempDirectory("peft-bench");
       new Trainer(
               adapted,
               "default",
@@ -210,7 +214,7 @@ final class BenchCausalCommand implements Callable<Integer> {
               new Examples(List.of(placed)),
               null,
               stopwatch,
-              target,
+              scratch.path(),
               Map.of())
           .train(false);
     }

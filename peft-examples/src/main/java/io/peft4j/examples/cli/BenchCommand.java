@@ -105,8 +105,8 @@ final class BenchCommand implements Callable<Integer> {
       placed[permutation[i]] = wanted[i];
     }
     Path folder = model.locate();
-    Path target = save != null ? save : Files.createTempDirectory("peft-bench");
-    try (Model base =
+    try (ScratchFolder scratch = ScratchFolder.create();
+        Model base =
             Model.load(
                 folder,
                 model.loadOptions().withHead(Task.SINGLE_LABEL, all.labelNames()).withSeed(seed));
@@ -142,7 +142,7 @@ final class BenchCommand implements Callable<Integer> {
                   set,
                   null,
                   new TrainingListener() {},
-                  target,
+                  save != null ? save : scratch.path(),
                   Map.of())
               .train(false);
       report(summary, heldOut.evaluate(base, 64));
