@@ -18,7 +18,7 @@ import java.util.Objects;
  * A frozen transformer with a head, loaded from a Hugging Face checkpoint folder. Adapters attach
  * to its {@link #modules}; the weights themselves are never written to.
  *
- * <p>Not thread-safe: use it from one thread at a time.
+ * <p>Not thread-safe: use it from one thread at a time, but see {@link #passesMayOverlap}.
  */
 public final class Model implements AutoCloseable {
 
@@ -29,6 +29,7 @@ public final class Model implements AutoCloseable {
   private final Precision precision;
   private final NDManager manager;
   private final Checkpoint checkpoint;
+  private final boolean streaming;
   private final SegmentChain chain;
   private final LanguageModelHead head;
   private final ModuleTree modules;
@@ -74,6 +75,7 @@ public final class Model implements AutoCloseable {
       head = null;
     }
     this.mappedBytes = weights.mappedBytes();
+    this.streaming = options.streaming();
     this.chain = new SegmentChain(segments, precision, options.streaming(), architecture.hidden());
     List<Module> leaves = new ArrayList<>();
     segments.forEach(segment -> leaves.addAll(segment.modules()));
@@ -281,6 +283,18 @@ public final class Model implements AutoCloseable {
    */
   public TokenBatch batch(List<TokenSequence> sequences, int[] groups) {
     return TokenBatch.of(manager, virtualTokens.before(sequences), groups, precision);
+  }
+
+  /**
+   * {@return whether two threads may run a training pass each at the same time} They may not where
+   * layers take turns at a place for their weights, quantized or streamed; nor is there anything to
+   * gain on a GPU.
+   */
+  public boolean passesMayOverlap() {
+    return !streaming
+        && !manager.getDevice().isGpu()
+        && modules.leaves().stream()
+            .allMatch(module -> !(module instanceof Linear linear) || linear.weight() != null);
   }
 
   /**

@@ -5,7 +5,6 @@ import io.peft4j.adapter.AdapterMix;
 import io.peft4j.adapter.LoraConfig;
 import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
-import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
 import io.peft4j.model.Module;
 import io.peft4j.model.TokenBatch;
@@ -137,13 +136,10 @@ public final class Trainer {
    * same bytes each time: LoRA on a dense base on the CPU.
    */
   private int workers() {
-    boolean dense =
-        model.model().modules().leaves().stream()
-            .allMatch(module -> !(module instanceof Linear linear) || linear.weight() != null);
-    if (arguments.workers() > 1 && !dense) {
+    boolean mayOverlap = model.model().passesMayOverlap();
+    if (arguments.workers() > 1 && !mayOverlap) {
       throw new IllegalArgumentException(
-          "workers: expected 1 for a quantized base, whose layers share their dense weights' place,"
-              + " found "
+          "workers: expected 1 for a base that is quantized, streamed or on a GPU, found "
               + arguments.workers());
     }
     if (arguments.workers() > 0) {
@@ -152,8 +148,7 @@ public final class Trainer {
     boolean suits =
         arguments.gradientAccumulationSteps() == 1
             && arguments.gradientCheckpointing() != GradientCheckpointing.AUTO
-            && !model.model().manager().getDevice().isGpu()
-            && dense
+            && mayOverlap
             && trained.adapters().values().stream()
                 .allMatch(adapter -> adapter.config() instanceof LoraConfig lora && once(lora));
     return suits ? Workers.COUNT : 1;

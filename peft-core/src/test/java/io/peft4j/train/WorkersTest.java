@@ -119,6 +119,46 @@ class WorkersTest {
     assertNotEquals(one.get(0), one.get(one.size() - 1), 1e-3);
   }
 
+  private Path base(String name) throws Exception {
+    Path base = RandomBert.write(folder.resolve(name), 2, 64);
+    Path config = base.resolve("config.json");
+    Files.writeString(config, Files.readString(config).replace("0.1", "0.0"));
+    return base;
+  }
+
+  private static LoadOptions options() {
+    return LoadOptions.DEFAULT
+        .withHead(Task.SINGLE_LABEL, LabelNames.of(List.of("a", "b", "c")))
+        .withSeed(1);
+  }
+
+  @Test
+  void aStreamedBaseIsRunByOne() throws Exception {
+    try (Model model = Model.load(base("streamed"), options().withStreaming(true));
+        AdaptedModel adapted = new AdaptedModel(model)) {
+      adapted.add("a", LoraConfig.builder().r(4).targetModules("query").build(), 3);
+      for (int workers : new int[] {0, 2}) {
+        TrainingArguments arguments =
+            TrainingArguments.builder().maxSteps(2).workers(workers).build();
+        Trainer trainer =
+            new Trainer(
+                adapted,
+                "a",
+                arguments,
+                TinyTraining.examples(model, 8, 8),
+                null,
+                TinyTraining.SILENT,
+                folder.resolve("streamed-out"),
+                Map.of());
+        if (workers == 0) {
+          assertEquals(2, trainer.train(false).step());
+        } else {
+          assertThrows(IllegalArgumentException.class, () -> trainer.train(false));
+        }
+      }
+    }
+  }
+
   private List<Double> losses(int workers) throws Exception {
     List<Double> losses = new ArrayList<>();
     TrainingListener listener =
@@ -136,14 +176,8 @@ class WorkersTest {
             .maxSteps(15)
             .loadBestModelAtEnd(false)
             .build();
-    Path base = RandomBert.write(folder.resolve("base" + workers), 2, 64);
-    Path config = base.resolve("config.json");
-    Files.writeString(config, Files.readString(config).replace("0.1", "0.0"));
-    LoadOptions options =
-        LoadOptions.DEFAULT
-            .withHead(Task.SINGLE_LABEL, LabelNames.of(List.of("a", "b", "c")))
-            .withSeed(1);
-    try (Model model = Model.load(base, options);
+    Path base = base("base" + workers);
+    try (Model model = Model.load(base, options());
         AdaptedModel adapted = new AdaptedModel(model)) {
       adapted.add("a", LoraConfig.builder().r(4).targetModules("query", "value").build(), 3);
       new Trainer(
