@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Module;
 import io.peft4j.model.Pass;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AdapterOps;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -148,12 +148,12 @@ final class AdaLoraMethod extends DocumentMethod {
     @Override
     public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
       NDArray dropped = pass.dropout(x, dropout);
-      return Ops.tripletLora(y, dropped, triplets.a, triplets.e, triplets.b, triplets.scale);
+      return AdapterOps.tripletLora(y, dropped, triplets.a, triplets.e, triplets.b, triplets.scale);
     }
 
     @Override
     NDArray delta(NDArray like) {
-      return Ops.tripletDelta(like, triplets.a, triplets.e, triplets.b, triplets.scale);
+      return AdapterOps.tripletDelta(like, triplets.a, triplets.e, triplets.b, triplets.scale);
     }
 
     @Override

@@ -5,7 +5,7 @@ import ai.djl.ndarray.NDManager;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Pass;
 import io.peft4j.model.ProjectionAdapter;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AdapterOps;
 
 /** An adapter that adds a matrix to a weight: y + x Dᵀ. */
 abstract class AdditiveProjection implements ProjectionAdapter {
@@ -19,7 +19,7 @@ abstract class AdditiveProjection implements ProjectionAdapter {
   /** As written; a method that has a cheaper way overrides it. */
   @Override
   public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
-    return Ops.addLinear(y, x, delta(x));
+    return AdapterOps.addLinear(y, x, delta(x));
   }
 
   @Override

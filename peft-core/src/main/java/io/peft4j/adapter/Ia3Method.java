@@ -6,7 +6,7 @@ import io.peft4j.model.Linear;
 import io.peft4j.model.Module;
 import io.peft4j.model.Pass;
 import io.peft4j.model.ProjectionAdapter;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AdapterOps;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -104,12 +104,12 @@ final class Ia3Method extends DocumentMethod {
 
     @Override
     public NDArray input(NDArray x, Pass pass) {
-      return ofInput ? Ops.scaled(x, vector) : x;
+      return ofInput ? AdapterOps.scaled(x, vector) : x;
     }
 
     @Override
     public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
-      return ofInput ? y : Ops.scaled(y, vector);
+      return ofInput ? y : AdapterOps.scaled(y, vector);
     }
 
     @Override
@@ -129,7 +129,7 @@ final class Ia3Method extends DocumentMethod {
       if (ofInput || bias == null) {
         return null;
       }
-      NDArray merged = Ops.scaled(bias, vector);
+      NDArray merged = AdapterOps.scaled(bias, vector);
       merged.attach(manager);
       return merged;
     }

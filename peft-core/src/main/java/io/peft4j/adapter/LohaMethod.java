@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Module;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AdapterOps;
 import java.util.Set;
 
 /**
@@ -49,7 +49,7 @@ final class LohaMethod extends DocumentMethod {
               : builder.kaiming(key + "2_b", rank, in);
       NDManager manager = builder.manager();
       NDArray scale = manager.create(LycorisProjection.scaling(config, linear.name()));
-      LycorisProjection.Delta delta = like -> Ops.hadamard(like, a1, b1, a2, b2, scale);
+      LycorisProjection.Delta delta = like -> AdapterOps.hadamard(like, a1, b1, a2, b2, scale);
       builder.adapt(linear, new LycorisProjection(delta, a1, config, true));
     }
   }

@@ -5,7 +5,7 @@ import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Module;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AdapterOps;
 import java.util.Set;
 
 /**
@@ -85,7 +85,7 @@ final class LokrMethod extends DocumentMethod {
               init == Init.SECOND ? "_b" : null);
       NDManager manager = builder.manager();
       NDArray scale = manager.create(LycorisProjection.scaling(config, linear.name()));
-      LycorisProjection.Delta delta = like -> Ops.kron(like, first, second, scale);
+      LycorisProjection.Delta delta = like -> AdapterOps.kron(like, first, second, scale);
       builder.adapt(
           linear,
           new LycorisProjection(delta, first[0], config, config.flag("rank_dropout_scale")));

@@ -5,7 +5,7 @@ import ai.djl.ndarray.NDManager;
 import io.peft4j.model.Embedding;
 import io.peft4j.model.EmbeddingAdapter;
 import io.peft4j.model.Pass;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AdapterOps;
 
 /** LoRA, or DoRA, on one embedding: {@code y + scaling · (Aᵀ)[ids] Bᵀ}. */
 final class LoraEmbedding implements EmbeddingAdapter {
@@ -24,9 +24,9 @@ final class LoraEmbedding implements EmbeddingAdapter {
   @Override
   public NDArray output(NDArray ids, NDArray y, Embedding embedding, Pass pass) {
     if (magnitude == null) {
-      return Ops.loraEmbedding(ids, y, factors.a(), factors.b(), factors.scale());
+      return AdapterOps.loraEmbedding(ids, y, factors.a(), factors.b(), factors.scale());
     }
-    return Ops.doraEmbedding(
+    return AdapterOps.doraEmbedding(
         ids,
         y,
         factors.a(),

@@ -6,6 +6,7 @@ import io.peft4j.model.Linear;
 import io.peft4j.model.Parameter;
 import io.peft4j.model.Pass;
 import io.peft4j.model.ProjectionAdapter;
+import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Ops;
 import java.util.function.Function;
 
@@ -37,11 +38,11 @@ final class LoraProjection implements ProjectionAdapter {
   public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
     NDArray dropped = pass.dropout(x, dropout);
     if (magnitude == null) {
-      return Ops.lora(y, dropped, factors.a(), factors.b(), factors.bias(), factors.scale());
+      return AdapterOps.lora(y, dropped, factors.a(), factors.b(), factors.bias(), factors.scale());
     }
     // As in peft: what the magnitude scales is the output so far, unless x was dropped out.
     NDArray base = dropped == x ? y : linear.projection().forward(dropped);
-    return Ops.dora(
+    return AdapterOps.dora(
         y,
         withoutBias(base, linear),
         dropped,

@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Pass;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AdapterOps;
 
 /** What LoHa and LoKr share: an update made as a matrix, and two kinds of dropout. */
 final class LycorisProjection extends AdditiveProjection {
@@ -78,7 +78,7 @@ final class LycorisProjection extends AdditiveProjection {
     if (pass.training() && moduleDropout > 0) {
       matrix = matrix.mul(pass.dropout(ones(x, 1), moduleDropout).mul(1 - moduleDropout));
     }
-    return Ops.addLinear(y, x, matrix);
+    return AdapterOps.addLinear(y, x, matrix);
   }
 
   private static NDArray ones(NDArray x, long n) {

@@ -3,6 +3,7 @@ package io.peft4j.adapter;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.Model;
 import io.peft4j.model.Pass;
+import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Ops;
 import java.util.ArrayList;
 import java.util.List;
@@ -96,7 +97,7 @@ final class PTuningMethod extends DocumentMethod {
     return (like, pass) -> {
       NDArray x = Ops.borrowed(like, start);
       for (int i = 0; i < layers.size(); i++) {
-        x = Ops.lstm(i == 0 ? x : dropped(x, dropout, pass), layers.get(i));
+        x = AdapterOps.lstm(i == 0 ? x : dropped(x, dropout, pass), layers.get(i));
       }
       return second.forward(Ops.relu(first.forward(x)));
     };

@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
 import java.util.Arrays;
@@ -88,7 +89,7 @@ final class RankBudget implements StepHook, Export {
   private static double orthogonality(NDArray matrix, boolean columns, double weight) {
     try (NDManager scope = matrix.getManager().newSubManager();
         Autograd.Mode mode = Autograd.record()) {
-      NDArray distance = Ops.orthogonality(matrix, columns);
+      NDArray distance = AdapterOps.orthogonality(matrix, columns);
       distance.attach(scope);
       Autograd.backward(distance, scope.create((float) weight));
       return distance.getFloat();
@@ -128,7 +129,7 @@ final class RankBudget implements StepHook, Export {
   private void observe(Tracked tracked, double gradientScale) {
     try (NDArray gradient = Autograd.gradient(tracked.value)) {
       if (gradient != null) {
-        Ops.observeImportance(
+        AdapterOps.observeImportance(
             tracked.value,
             gradient,
             tracked.sensitivity,

@@ -5,7 +5,7 @@ import ai.djl.ndarray.NDManager;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Pass;
 import io.peft4j.model.ProjectionAdapter;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AdapterOps;
 
 /**
  * LoRA where each row of the batch has factors of its own.
@@ -17,7 +17,7 @@ record RoutedLora(NDArray a, NDArray b) implements ProjectionAdapter {
 
   @Override
   public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
-    return Ops.routedLora(y, x, a, b, pass.groups(x));
+    return AdapterOps.routedLora(y, x, a, b, pass.groups(x));
   }
 
   @Override

@@ -5,7 +5,7 @@ import ai.djl.ndarray.NDManager;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Pass;
 import io.peft4j.model.ProjectionAdapter;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AdapterOps;
 
 /**
  * A head where each row of the batch has a weight of its own.
@@ -17,7 +17,7 @@ record RoutedWhole(NDArray weight, NDArray bias) implements ProjectionAdapter {
 
   @Override
   public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
-    return Ops.routedLinear(x, weight, bias, pass.groups(x));
+    return AdapterOps.routedLinear(x, weight, bias, pass.groups(x));
   }
 
   @Override

@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDArray;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Module;
 import io.peft4j.model.Pass;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AdapterOps;
 import java.util.List;
 import java.util.Set;
 
@@ -91,13 +91,13 @@ final class VeraMethod extends DocumentMethod {
 
     @Override
     public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
-      return Ops.vera(
+      return AdapterOps.vera(
           y, pass.dropout(x, dropout), vectors.a, vectors.b, vectors.lambdaD, vectors.lambdaB);
     }
 
     @Override
     NDArray delta(NDArray like) {
-      return Ops.veraDelta(like, vectors.a, vectors.b, vectors.lambdaD, vectors.lambdaB);
+      return AdapterOps.veraDelta(like, vectors.a, vectors.b, vectors.lambdaD, vectors.lambdaB);
     }
 
     @Override

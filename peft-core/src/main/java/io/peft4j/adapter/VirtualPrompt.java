@@ -6,6 +6,7 @@ import io.peft4j.model.Embedding;
 import io.peft4j.model.EmbeddingAdapter;
 import io.peft4j.model.Model;
 import io.peft4j.model.Pass;
+import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Ops;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -130,7 +131,7 @@ final class VirtualPrompt implements EmbeddingAdapter {
 
   @Override
   public NDArray output(NDArray ids, NDArray y, Embedding embedding, Pass pass) {
-    return Ops.virtualRows(ids, y, rows.of(y, pass), model.virtualTokens().offset(this));
+    return AdapterOps.virtualRows(ids, y, rows.of(y, pass), model.virtualTokens().offset(this));
   }
 
   @Override

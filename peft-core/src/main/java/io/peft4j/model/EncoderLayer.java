@@ -1,6 +1,7 @@
 package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
+import io.peft4j.torch.AttentionOps;
 import io.peft4j.torch.Ops;
 import java.util.List;
 
@@ -86,10 +87,10 @@ final class EncoderLayer implements Segment {
   private NDArray attend(NDArray q, NDArray k, NDArray v, NDArray mask, Pass pass) {
     double p = pass.training() ? spec.attentionDropout() : 0;
     if (p == 0 && k.getShape().get(1) > SHORT) {
-      return Ops.attention(q, k, v, mask, heads);
+      return AttentionOps.attention(q, k, v, mask, heads);
     }
-    NDArray probabilities = Ops.attentionScores(q, k, mask, heads);
-    return Ops.attentionWeigh(pass.dropout(probabilities, p), v, heads);
+    NDArray probabilities = AttentionOps.attentionScores(q, k, mask, heads);
+    return AttentionOps.attentionWeigh(pass.dropout(probabilities, p), v, heads);
   }
 
   @Override

@@ -3,6 +3,7 @@ package io.peft4j.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
+import io.peft4j.torch.AttentionOps;
 import io.peft4j.torch.Ops;
 
 /**
@@ -49,7 +50,7 @@ final class KeyValueCache implements AutoCloseable {
   }
 
   private NDArray put(NDArray buffer, NDArray part) {
-    Ops.put(buffer, part, offset).close();
+    AttentionOps.put(buffer, part, offset).close();
     int columns = columns(filled + (int) part.getShape().get(2));
     NDArray all = buffer.get(new NDIndex(":,:,0:{}", columns));
     all.attach(part.getManager());
@@ -62,12 +63,12 @@ final class KeyValueCache implements AutoCloseable {
       return buffer;
     }
     try (NDArray capacity = manager.create(2 * needed)) {
-      NDArray larger = Ops.buffer(part, capacity);
+      NDArray larger = AttentionOps.buffer(part, capacity);
       larger.attach(manager);
       if (buffer != null) {
         try (NDArray start = manager.create(0L);
             NDArray old = buffer) {
-          Ops.put(larger, old, start).close();
+          AttentionOps.put(larger, old, start).close();
         }
       }
       return larger;

@@ -8,6 +8,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
+import io.peft4j.torch.TrainingOps;
 import java.util.Arrays;
 import java.util.List;
 
@@ -58,7 +59,7 @@ final class LanguageModelHead implements SegmentChain.Top {
       int to = Math.min(n, from + rows);
       try (NDManager scope = states.getManager().newSubManager()) {
         NDArray logits = logits(slice(states, from, to, scope), pass);
-        NDArray chunk = Ops.tokenLogProbs(logits, slice(targets, from, to, scope));
+        NDArray chunk = TrainingOps.tokenLogProbs(logits, slice(targets, from, to, scope));
         System.arraycopy(chunk.toFloatArray(), 0, all, from, to - from);
       }
     }
@@ -100,7 +101,7 @@ final class LanguageModelHead implements SegmentChain.Top {
 
   private static NDList gradientOfLoss(NDArray logits, NDArray labels, NDArray scale) {
     try (Autograd.Mode paused = Autograd.pause()) {
-      return Ops.crossEntropyGradient(Ops.detach(logits), labels, scale);
+      return TrainingOps.crossEntropyGradient(Ops.detach(logits), labels, scale);
     }
   }
 

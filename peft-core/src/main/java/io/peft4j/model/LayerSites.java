@@ -1,7 +1,7 @@
 package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AttentionOps;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -47,7 +47,7 @@ public final class LayerSites {
   NDArray keys(NDArray keys) {
     NDArray all = keys;
     for (int i = prefixes.size() - 1; i >= 0; i--) {
-      all = Ops.prepend(all, prefixes.get(i).keys(layer, keys));
+      all = AttentionOps.prepend(all, prefixes.get(i).keys(layer, keys));
     }
     return all;
   }
@@ -56,7 +56,7 @@ public final class LayerSites {
   NDArray values(NDArray values) {
     NDArray all = values;
     for (int i = prefixes.size() - 1; i >= 0; i--) {
-      all = Ops.prepend(all, prefixes.get(i).values(layer, values));
+      all = AttentionOps.prepend(all, prefixes.get(i).values(layer, values));
     }
     return all;
   }

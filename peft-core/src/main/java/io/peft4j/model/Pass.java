@@ -2,6 +2,7 @@ package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.DropoutMask;
 import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
@@ -100,7 +101,7 @@ public final class Pass {
   public NDArray meanOfExample(NDArray x) {
     return cache != null
         ? x.mean(new int[] {1}, true)
-        : Ops.meanByOwner(x, batch.owners(), batch.examples());
+        : AdapterOps.meanByOwner(x, batch.owners(), batch.examples());
   }
 
   /**

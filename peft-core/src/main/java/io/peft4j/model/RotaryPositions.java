@@ -1,7 +1,7 @@
 package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AttentionOps;
 
 /** Turns queries and keys by where their tokens stand; angles are made once for a batch. */
 final class RotaryPositions {
@@ -25,11 +25,11 @@ final class RotaryPositions {
   NDArray turn(NDArray x, NDArray heads, TokenBatch batch) {
     NDArray cos = batch.derive("cos", () -> table(batch, true));
     NDArray sin = batch.derive("sin", () -> table(batch, false));
-    return Ops.rotate(x, cos, sin, heads, whole);
+    return AttentionOps.rotate(x, cos, sin, heads, whole);
   }
 
   private NDArray table(TokenBatch batch, boolean cosine) {
-    try (NDArray angles = Ops.angles(batch.positions(), frequencies)) {
+    try (NDArray angles = AttentionOps.angles(batch.positions(), frequencies)) {
       NDArray table = cosine ? angles.cos() : angles.sin();
       table.attach(batch.manager());
       return batch.typed(table);

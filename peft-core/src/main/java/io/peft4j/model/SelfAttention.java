@@ -3,7 +3,7 @@ package io.peft4j.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AttentionOps;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -57,7 +57,7 @@ final class SelfAttention {
     NDList projected = project(x, pass);
     NDArray q = place(normalize(parts.queryNorm, projected.get(0)), constants.heads, batch);
     NDArray k = place(normalize(parts.keyNorm, projected.get(1)), constants.keyHeads, batch);
-    NDArray v = Ops.heads(projected.get(2), constants.keyHeads);
+    NDArray v = AttentionOps.heads(projected.get(2), constants.keyHeads);
     if (pass.cache() != null) {
       k = pass.cache().addKeys(layer, k);
       v = pass.cache().addValues(layer, v);
@@ -73,8 +73,8 @@ final class SelfAttention {
     }
     NDArray joined = parts.projections.get(0).forward(x, pass);
     return spec.attention().joining() == DecoderSpec.Joining.WHOLE
-        ? Ops.split(joined, constants.sizes)
-        : Ops.splitInHeads(joined, constants.heads);
+        ? AttentionOps.split(joined, constants.sizes)
+        : AttentionOps.splitInHeads(joined, constants.heads);
   }
 
   private NDArray normalize(Norm norm, NDArray x) {
@@ -88,7 +88,9 @@ final class SelfAttention {
   }
 
   private NDArray place(NDArray x, NDArray heads, TokenBatch batch) {
-    return constants.rotary == null ? Ops.heads(x, heads) : constants.rotary.turn(x, heads, batch);
+    return constants.rotary == null
+        ? AttentionOps.heads(x, heads)
+        : constants.rotary.turn(x, heads, batch);
   }
 
   private NDArray attend(NDArray q, NDArray k, NDArray v, LayerSites sites, Pass pass) {
@@ -96,10 +98,10 @@ final class SelfAttention {
     NDArray mask = sites.mask(pass.batch().causalMask(window), window, pass.batch());
     double p = pass.training() ? spec.attention().dropout() : 0;
     if (p == 0 && constants.cap == null && q.getShape().get(2) > SHORT) {
-      return Ops.groupedAttention(q, k, v, mask, constants.scale);
+      return AttentionOps.groupedAttention(q, k, v, mask, constants.scale);
     }
-    NDArray probabilities = Ops.groupedScores(q, k, mask, constants.scale, constants.cap);
-    return Ops.groupedWeigh(pass.dropout(probabilities, p), v);
+    NDArray probabilities = AttentionOps.groupedScores(q, k, mask, constants.scale, constants.cap);
+    return AttentionOps.groupedWeigh(pass.dropout(probabilities, p), v);
   }
 
   /** {@return how many elements a token's graph keeps} */

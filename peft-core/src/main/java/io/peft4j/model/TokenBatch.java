@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.data.RowPacking;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.AttentionOps;
 import io.peft4j.torch.Precision;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -268,7 +268,7 @@ public final class TokenBatch implements AutoCloseable {
 
   /** {@return [rows, 1, rowLength, rowLength], added to an encoder's attention scores} */
   NDArray mask() {
-    return derive("mask", () -> typed(Ops.encoderMask(owners, keys)));
+    return derive("mask", () -> typed(AttentionOps.encoderMask(owners, keys)));
   }
 
   /**
@@ -281,7 +281,7 @@ public final class TokenBatch implements AutoCloseable {
         window,
         () -> {
           try (NDArray size = manager.create((long) window)) {
-            return typed(Ops.causalMask(owners, keys, positions, keyPositions, size));
+            return typed(AttentionOps.causalMask(owners, keys, positions, keyPositions, size));
           }
         });
   }
@@ -299,8 +299,8 @@ public final class TokenBatch implements AutoCloseable {
           try (NDArray n = manager.create((long) length);
               NDArray size = manager.create((long) window)) {
             return window == Integer.MAX_VALUE
-                ? Ops.padFront(mask, n)
-                : Ops.prefixMask(mask, positions, n, size);
+                ? AttentionOps.padFront(mask, n)
+                : AttentionOps.prefixMask(mask, positions, n, size);
           }
         });
   }
@@ -321,7 +321,7 @@ public final class TokenBatch implements AutoCloseable {
         "firstMask",
         () -> {
           try (NDArray owner = firstTokens.owners(manager)) {
-            return typed(Ops.encoderMask(owner, keys));
+            return typed(AttentionOps.encoderMask(owner, keys));
           }
         });
   }

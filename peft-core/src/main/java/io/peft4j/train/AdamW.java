@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.safetensors.DType;
 import io.peft4j.torch.Autograd;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.TrainingOps;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -75,7 +75,7 @@ final class AdamW implements AutoCloseable {
           gradients.add(gradient);
         }
       }
-      return gradients.isEmpty() ? 0 : Ops.globalNorm(gradients).getDouble();
+      return gradients.isEmpty() ? 0 : TrainingOps.globalNorm(gradients).getDouble();
     }
   }
 
@@ -131,7 +131,7 @@ final class AdamW implements AutoCloseable {
         }
       }
       if (!p.isEmpty()) {
-        Ops.adamw(p, g, m, v, settings);
+        TrainingOps.adamw(p, g, m, v, settings);
       }
     }
   }
@@ -142,7 +142,8 @@ final class AdamW implements AutoCloseable {
       NDArray first = scope.zeros(parameter.getShape());
       NDArray second = scope.zeros(parameter.getShape());
       store.read(first, second);
-      Ops.adamw(List.of(parameter), List.of(gradient), List.of(first), List.of(second), settings);
+      TrainingOps.adamw(
+          List.of(parameter), List.of(gradient), List.of(first), List.of(second), settings);
       store.write(first, second);
     }
   }

@@ -14,7 +14,7 @@ import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
 import io.peft4j.text.TextTokenizer;
 import io.peft4j.text.Tokens;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.TrainingOps;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -133,9 +133,9 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
     return logits -> {
       NDArray labels = labels(logits.getManager(), examples);
       return switch (task) {
-        case SINGLE_LABEL -> Ops.crossEntropy(logits, labels);
-        case MULTI_LABEL -> Ops.binaryCrossEntropy(logits, labels);
-        case REGRESSION -> Ops.squaredError(logits, labels);
+        case SINGLE_LABEL -> TrainingOps.crossEntropy(logits, labels);
+        case MULTI_LABEL -> TrainingOps.binaryCrossEntropy(logits, labels);
+        case REGRESSION -> TrainingOps.squaredError(logits, labels);
       };
     };
   }

@@ -1,5 +1,6 @@
 # What DJL's NDArray API lacks, in TorchScript. libtorch compiles this file when the class
-# io.peft4j.torch.Ops loads; the Java methods there have the same names and say what they do.
+# io.peft4j.torch.Script loads; Java methods of the same names in Ops, AttentionOps, AdapterOps and
+# TrainingOps say what they do.
 # Arguments are tensors or lists of tensors; a scalar comes as a 0-d tensor on the CPU.
 class Ops(Module):
   __parameters__ = []

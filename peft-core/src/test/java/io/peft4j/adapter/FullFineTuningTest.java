@@ -16,6 +16,7 @@ import io.peft4j.model.TokenSequence;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
+import io.peft4j.torch.TrainingOps;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -119,7 +120,7 @@ class FullFineTuningTest {
       for (boolean recompute : new boolean[] {false, true}) {
         try (TokenBatch batch = batch(model, golden, decoder)) {
           Model.Loss loss =
-              logits -> Ops.crossEntropy(logits, logits.getManager().create(longs(labels)));
+              logits -> TrainingOps.crossEntropy(logits, logits.getManager().create(longs(labels)));
           int terms = golden.get("terms").asInt();
           double sum =
               model.forwardBackward(batch, decoder ? null : loss, 1.0 / terms, 5, recompute);

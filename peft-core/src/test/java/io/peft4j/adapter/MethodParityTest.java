@@ -19,7 +19,7 @@ import io.peft4j.model.TokenSequence;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.TensorInfo;
 import io.peft4j.torch.Autograd;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.TrainingOps;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -131,7 +131,7 @@ class MethodParityTest {
                 : logits -> {
                   long[] labels =
                       Arrays.stream(Golden.ints(golden.get("labels"))).asLongStream().toArray();
-                  return Ops.crossEntropy(logits, logits.getManager().create(labels));
+                  return TrainingOps.crossEntropy(logits, logits.getManager().create(labels));
                 };
         return model.forwardBackward(batch, loss, 1, 5, recompute);
       }

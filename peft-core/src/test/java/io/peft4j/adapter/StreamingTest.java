@@ -14,7 +14,7 @@ import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.torch.Autograd;
-import io.peft4j.torch.Ops;
+import io.peft4j.torch.TrainingOps;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -110,7 +110,7 @@ class StreamingTest {
           AdaptedModel adapted = new AdaptedModel(model)) {
         Adapter adapter = adapted.add("a", config, 3);
         Model.Loss loss =
-            logits -> Ops.crossEntropy(logits, logits.getManager().create(new long[] {1}));
+            logits -> TrainingOps.crossEntropy(logits, logits.getManager().create(new long[] {1}));
         try (TokenBatch batch = model.batch(List.of(model.sequence(IDS, null)))) {
           losses[i] = model.forwardBackward(batch, loss, 1, 7, true);
         }
