@@ -140,28 +140,23 @@ public record GenerationConfig(
   /** {@return this config, sampling, with these limits on what is drawn from} */
   public GenerationConfig sampling(
       double newTemperature, int newTopK, double newTopP, double newMinP) {
-    return new GenerationConfig(
-        maxNewTokens,
-        true,
-        newTemperature,
-        newTopK,
-        newTopP,
-        newMinP,
-        repetitionPenalty,
-        stopStrings,
-        eosTokenIds,
-        seed);
+    return choosing(true, newTemperature, newTopK, newTopP, newMinP);
   }
 
   /** {@return this config, taking the likeliest token} */
   public GenerationConfig withoutSampling() {
+    return choosing(false, temperature, topK, topP, minP);
+  }
+
+  private GenerationConfig choosing(
+      boolean sample, double newTemperature, int newTopK, double newTopP, double newMinP) {
     return new GenerationConfig(
         maxNewTokens,
-        false,
-        temperature,
-        topK,
-        topP,
-        minP,
+        sample,
+        newTemperature,
+        newTopK,
+        newTopP,
+        newMinP,
         repetitionPenalty,
         stopStrings,
         eosTokenIds,

@@ -1,6 +1,5 @@
 package io.peft4j.train;
 
-import io.peft4j.data.BatchPlan;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.data.Truncation;
@@ -9,7 +8,6 @@ import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
 import io.peft4j.text.CausalEncoder;
 import io.peft4j.text.CausalTokenizer;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,7 +21,7 @@ import java.util.stream.IntStream;
  */
 public final class CausalSet implements TrainingSet, EvaluationSet {
 
-  private final List<TokenSequence> sequences;
+  private final Sequences sequences;
   private final Truncation truncation;
 
   /**
@@ -43,7 +41,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
         throw new IllegalArgumentException("example " + i + ": expected labels, found none");
       }
     }
-    this.sequences = List.copyOf(sequences);
+    this.sequences = new Sequences(sequences);
     this.truncation = truncation;
   }
 
@@ -74,12 +72,12 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
 
   /** {@return tokens of all examples} */
   public long tokens() {
-    return sequences.stream().mapToLong(TokenSequence::length).sum();
+    return sequences.all().stream().mapToLong(TokenSequence::length).sum();
   }
 
   /** {@return how many tokens are to be predicted} */
   public long labels() {
-    return sequences.stream().mapToLong(TokenSequence::labelCount).sum();
+    return sequences.all().stream().mapToLong(TokenSequence::labelCount).sum();
   }
 
   /**
@@ -117,7 +115,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
 
   @Override
   public int length(int index) {
-    return sequences.get(index).length();
+    return sequences.length(index);
   }
 
   @Override
@@ -128,7 +126,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
   @Override
   public String fingerprint() {
     IntChecksum checksum = new IntChecksum();
-    for (TokenSequence sequence : sequences) {
+    for (TokenSequence sequence : sequences.all()) {
       checksum.add(sequence.ids()).add(sequence.positions()).add(sequence.labels());
     }
     return checksum.hex();
@@ -136,11 +134,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
 
   @Override
   public TokenBatch batch(Model model, int[] examples) {
-    List<TokenSequence> chosen = new ArrayList<>(examples.length);
-    for (int example : examples) {
-      chosen.add(sequences.get(example));
-    }
-    return model.batch(chosen);
+    return sequences.batch(model, examples);
   }
 
   /** A language model has its own loss. */
@@ -154,10 +148,8 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
    */
   @Override
   public Map<String, Double> evaluate(Model model, int batchSize) {
-    int[] lengths = IntStream.range(0, size()).map(this::length).toArray();
-    int[] order = EpochOrder.sequential(size());
     double sum = 0;
-    for (int[] examples : BatchPlan.groupedByLength(lengths, order, batchSize).batches()) {
+    for (int[] examples : sequences.batches(batchSize)) {
       try (TokenBatch batch = batch(model, examples)) {
         for (float logProb : model.logProbs(batch)) {
           sum -= logProb;

@@ -3,8 +3,6 @@ package io.peft4j.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import io.peft4j.data.BatchPlan;
-import io.peft4j.data.EpochOrder;
 import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;
 import io.peft4j.data.Truncation;
@@ -27,7 +25,7 @@ import java.util.Map;
 public final class ClassificationSet implements TrainingSet, EvaluationSet {
 
   private final Task task;
-  private final List<TokenSequence> sequences;
+  private final Sequences sequences;
   private final float[][] targets;
   private final Truncation truncation;
 
@@ -51,7 +49,7 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
               + sequences.size());
     }
     this.task = task;
-    this.sequences = List.copyOf(sequences);
+    this.sequences = new Sequences(sequences);
     this.targets = targets.clone();
     this.truncation = truncation;
   }
@@ -89,7 +87,7 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
 
   @Override
   public int length(int index) {
-    return sequences.get(index).length();
+    return sequences.length(index);
   }
 
   @Override
@@ -121,11 +119,7 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
 
   @Override
   public TokenBatch batch(Model model, int[] examples) {
-    List<TokenSequence> chosen = new ArrayList<>(examples.length);
-    for (int example : examples) {
-      chosen.add(sequences.get(example));
-    }
-    return model.batch(chosen);
+    return sequences.batch(model, examples);
   }
 
   @Override
@@ -159,9 +153,7 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
   /** {@return the logits of all examples, in their order} */
   public float[][] logits(Model model, int batchSize) {
     float[][] logits = new float[size()][];
-    int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
-    int[] order = EpochOrder.sequential(size());
-    for (int[] examples : BatchPlan.groupedByLength(lengths, order, batchSize).batches()) {
+    for (int[] examples : sequences.batches(batchSize)) {
       try (TokenBatch batch = batch(model, examples)) {
         float[][] rows = model.logits(batch);
         for (int i = 0; i < rows.length; i++) {

@@ -2,14 +2,12 @@ package io.peft4j.train;
 
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterMix;
-import io.peft4j.adapter.LoraConfig;
 import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.model.Model;
 import io.peft4j.model.Module;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.torch.DropoutMask;
-import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.TrainingArguments.NonFinite;
 import io.peft4j.train.TrainingArguments.When;
 import io.peft4j.train.report.EpochReport;
@@ -122,41 +120,12 @@ public final class Trainer {
     trained.activate();
     trained.setTrainable(true);
     trained.clearGradients();
-    int count = workers();
     try (AdamW optimizer = new AdamW(trained.tensors(), model.model().manager(), arguments);
-        Workers workers = count == 1 ? null : new Workers()) {
+        Workers workers = Workers.of(model.model(), trained, arguments)) {
       return new Run(optimizer, workers).train(resume);
     } finally {
       trained.setTrainable(false);
     }
-  }
-
-  /**
-   * Two, unless the arguments say otherwise, for what has been seen to gain by it and gives the
-   * same bytes each time: LoRA on a dense base on the CPU.
-   */
-  private int workers() {
-    boolean mayOverlap = model.model().passesMayOverlap();
-    if (arguments.workers() > 1 && !mayOverlap) {
-      throw new IllegalArgumentException(
-          "workers: expected 1 for a base that is quantized, streamed or on a GPU, found "
-              + arguments.workers());
-    }
-    if (arguments.workers() > 0) {
-      return arguments.workers();
-    }
-    boolean suits =
-        arguments.gradientAccumulationSteps() == 1
-            && arguments.gradientCheckpointing() != GradientCheckpointing.AUTO
-            && mayOverlap
-            && trained.adapters().values().stream()
-                .allMatch(adapter -> adapter.config() instanceof LoraConfig lora && once(lora));
-    return suits ? Workers.COUNT : 1;
-  }
-
-  /** {@return whether each tensor acts in one place; a saved embedding may also be the head} */
-  private boolean once(LoraConfig config) {
-    return model.model().labels() != null || config.modulesToSave() == null;
   }
 
   /** Optimizer steps in a pass over the data. */
@@ -185,9 +154,6 @@ public final class Trainer {
     private double lossSum;
     private double epochStarted;
 
-    /**
-     * @param workers null for this thread alone
-     */
     Run(AdamW optimizer, Workers workers) {
       this.optimizer = optimizer;
       this.recomputation =
@@ -198,13 +164,7 @@ public final class Trainer {
       this.workers = workers;
       this.state =
           TrainerState.start(
-              RunPlan.of(
-                  model.model(),
-                  trained,
-                  arguments,
-                  workers == null ? 1 : Workers.COUNT,
-                  data,
-                  totalSteps));
+              RunPlan.of(model.model(), trained, arguments, workers.count(), data, totalSteps));
     }
 
     RunSummary train(boolean resume) throws IOException {
@@ -338,11 +298,8 @@ public final class Trainer {
     }
 
     private double forwardBackward(int[] examples, int weight, long dropoutKey) {
-      Workers.Part part = (some, key) -> run(some, weight, key);
       double loss =
-          workers == null
-              ? part.run(examples, dropoutKey)
-              : workers.sum(examples, data::length, dropoutKey, part);
+          workers.sum(examples, data::length, dropoutKey, (part, key) -> run(part, weight, key));
       speed.add(examples.length, IntStream.of(examples).map(data::length).sum());
       return loss / weight;
     }

@@ -26,7 +26,7 @@ package io.peft4j.train;
  * @param seed of data order and dropout
  * @param groupByLength whether batches hold examples of like length
  * @param workers how many threads run parts of a batch at the same time: 1, 2, or 0 to leave the
- *     choice to the trainer
+ *     choice to the trainer, which takes 2 only where runs are then the same to the last bit
  * @param gradientCheckpointing whether layers are run again in the backward pass to save memory
  * @param memoryBudget bytes that the process is to stay within, for {@link
  *     GradientCheckpointing#AUTO}; 0 for four fifths of the machine's

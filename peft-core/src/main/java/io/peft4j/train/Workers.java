@@ -1,7 +1,12 @@
 package io.peft4j.train;
 
+import io.peft4j.adapter.Adapter;
+import io.peft4j.adapter.AdapterMix;
+import io.peft4j.adapter.LoraConfig;
+import io.peft4j.model.Model;
 import io.peft4j.torch.DropoutMask;
 import io.peft4j.torch.IntraOp;
+import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -14,12 +19,12 @@ import java.util.function.IntUnaryOperator;
 import java.util.stream.IntStream;
 
 /**
- * Two threads that run one half of a batch each, at the same time. The operations of a small model
- * are too short to share one among processors: two halves side by side take less time than one
- * whole on two processors.
+ * One thread, or two that run one half of a batch each at the same time. The operations of a small
+ * model are too short to share one among processors: two halves side by side take less time than
+ * one whole on two processors.
  *
- * <p>Both add to the same gradients. A sum of two does not depend on their order, so results are
- * reproducible as long as gradients start at zero and each tensor gets one from each half.
+ * <p>Two both add to the same gradients. A sum of two does not depend on their order, so results
+ * are reproducible as long as gradients start at zero and each tensor gets one from each half.
  */
 final class Workers implements AutoCloseable {
 
@@ -34,7 +39,39 @@ final class Workers implements AutoCloseable {
   private final ExecutorService threads;
   private final int threadsBefore = IntraOp.threads();
 
-  Workers() {
+  /** As many as the arguments ask for; where they leave it open, two if that suits the run. */
+  static Workers of(Model model, AdapterMix trained, TrainingArguments arguments) {
+    boolean mayOverlap = model.passesMayOverlap();
+    if (arguments.workers() > 1 && !mayOverlap) {
+      throw new IllegalArgumentException(
+          "workers: expected 1 for a base that is quantized, streamed or on a GPU, found "
+              + arguments.workers());
+    }
+    if (arguments.workers() > 0) {
+      return new Workers(arguments.workers());
+    }
+    boolean suits =
+        mayOverlap
+            && arguments.gradientAccumulationSteps() == 1
+            && arguments.gradientCheckpointing() != GradientCheckpointing.AUTO
+            && trained.adapters().values().stream().allMatch(adapter -> once(adapter, model));
+    return new Workers(suits ? COUNT : 1);
+  }
+
+  /** {@return whether each tensor acts in one place; a saved embedding may also be the head} */
+  private static boolean once(Adapter adapter, Model model) {
+    return adapter.config() instanceof LoraConfig lora
+        && (model.labels() != null || lora.modulesToSave() == null);
+  }
+
+  /**
+   * @param count 1, which is the thread that calls, or {@value #COUNT}
+   */
+  Workers(int count) {
+    if (count == 1) {
+      threads = null;
+      return;
+    }
     int each = Math.max(1, threadsBefore / COUNT);
     threads =
         Executors.newFixedThreadPool(
@@ -48,14 +85,21 @@ final class Workers implements AutoCloseable {
                     "peft-worker"));
   }
 
+  int count() {
+    return threads == null ? 1 : COUNT;
+  }
+
   /**
-   * Divides {@code examples} into halves of like length and runs them.
+   * Runs {@code examples}: two workers divide them into halves of like length.
    *
    * @param length of an example in tokens
    * @return the sum of what the parts return
    * @throws RuntimeException what a part throws, when both have ended
    */
   double sum(int[] examples, IntUnaryOperator length, long dropoutKey, Part part) {
+    if (threads == null) {
+      return part.run(examples, dropoutKey);
+    }
     List<int[]> halves = halves(examples, length);
     List<Callable<Double>> calls = new ArrayList<>();
     for (int i = 0; i < halves.size(); i++) {
@@ -123,7 +167,9 @@ final class Workers implements AutoCloseable {
 
   @Override
   public void close() {
-    threads.shutdown();
-    IntraOp.setThreads(threadsBefore); // what threads to come take over
+    if (threads != null) {
+      threads.shutdown();
+      IntraOp.setThreads(threadsBefore); // what threads to come take over
+    }
   }
 }
