@@ -85,6 +85,11 @@ public final class ModelConfig {
     return text("model_type");
   }
 
+  /** {@return how many token numbers the model knows} */
+  public int vocabularySize() {
+    return json.path("vocab_size").asInt();
+  }
+
   /**
    * {@return the names of a classifier's outputs}: those of {@code id2label}, else LABEL_0 and so
    * on

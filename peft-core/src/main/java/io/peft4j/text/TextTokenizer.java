@@ -69,7 +69,7 @@ public final class TextTokenizer implements AutoCloseable {
    * @throws IllegalArgumentException if the file is no tokenizer
    */
   public static TextTokenizer of(Path folder, Model model) throws IOException {
-    return load(folder, model.maxLength(), model.config().json().path("vocab_size").asInt());
+    return load(folder, model.maxLength(), model.config().vocabularySize());
   }
 
   /**

@@ -7,15 +7,10 @@ import io.peft4j.adapter.LoraConfig;
 import io.peft4j.adapter.ModuleSelector;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.CausalExample;
-import io.peft4j.examples.cli.ProgressBarListener;
 import io.peft4j.examples.code.ByteLevelBpe;
 import io.peft4j.examples.code.JavaSources;
 import io.peft4j.examples.code.NewLlama;
-import io.peft4j.generate.Generated;
 import io.peft4j.generate.GenerationConfig;
-import io.peft4j.generate.Generator;
-import io.peft4j.hub.HubConfig;
-import io.peft4j.hub.ModelHub;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.Fingerprint;
 import io.peft4j.model.LoadOptions;
@@ -24,24 +19,15 @@ import io.peft4j.text.CausalTokenizer;
 import io.peft4j.torch.Precision;
 import io.peft4j.train.CausalSet;
 import io.peft4j.train.Schedule;
-import io.peft4j.train.Trainer;
 import io.peft4j.train.TrainingArguments;
-import io.peft4j.train.report.MetricsJsonLines;
-import io.peft4j.train.report.TrainingListener;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /**
  * Practice project 2, {@code code}: makes a small language model of Java from nothing but a
@@ -56,15 +42,13 @@ import picocli.CommandLine.Spec;
         "Practice project: pretrain a small model of Java, tune it to a library, complete code.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true)
-public final class CodeLm implements Callable<Integer> {
+public final class CodeLm extends LanguageModelProject {
 
   private static final List<String> PROMPTS =
       List.of(
           "    public static boolean isEmpty(final CharSequence cs) {\n        return",
           "    public Element appendElement(String tagName) {\n",
           "        for (int i = 0; i <");
-
-  @Spec private CommandSpec spec;
 
   @Option(
       names = "--model",
@@ -122,14 +106,8 @@ public final class CodeLm implements Callable<Integer> {
     System.exit(commandLine().execute(arguments));
   }
 
-  /** {@return this command as a program of its own: what goes wrong is one line} */
   static CommandLine commandLine() {
-    return new CommandLine(new CodeLm())
-        .setExecutionExceptionHandler(
-            (exception, line, parsed) -> {
-              line.getErr().println("code: " + exception.getMessage());
-              return line.getCommandSpec().exitCodeOnExecutionException();
-            });
+    return commandLine(new CodeLm());
   }
 
   @Override
@@ -140,7 +118,7 @@ public final class CodeLm implements Callable<Integer> {
         tune == null
             ? JavaSources.onClassPath("jsoup", "org/jsoup/Jsoup.java")
             : JavaSources.read(tune);
-    Path base = model == null ? output.resolve("base") : locate();
+    Path base = model == null ? output.resolve("base") : locate(model);
     if (model == null) {
       pretrain(first, base);
     }
@@ -180,20 +158,14 @@ public final class CodeLm implements Callable<Integer> {
       complete(lm, tokenizer);
 
       adapted.activate();
-      boolean same =
-          perplexity(secondHeldOut, lm) == before && fingerprint(base).equals(fingerprint);
+      double bare = perplexity(secondHeldOut, lm);
+      boolean same = bare == before && fingerprint(base).equals(fingerprint);
       say(
           "%nwithout the adapter the base is %s: perplexity %.2f, SHA-256 %s…",
-          same ? "what it was" : "CHANGED",
-          perplexity(secondHeldOut, lm),
-          fingerprint.substring(0, 16));
+          same ? "what it was" : "CHANGED", bare, fingerprint.substring(0, 16));
       say("base: %s, adapter: %s", base, output.resolve("adapter"));
       return same && after < before ? 0 : 1;
     }
-  }
-
-  private Path locate() throws IOException {
-    return new ModelHub(HubConfig.fromEnvironment(System.getenv())).locate(model);
   }
 
   /** A new tokenizer and a new model, of which every weight is trained. */
@@ -255,17 +227,7 @@ public final class CodeLm implements Callable<Integer> {
             .seed(seed)
             .build();
     adapted.add("new", config, seed);
-    Files.createDirectories(folder);
-    Map<String, String> metadata = Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
-    MetricsJsonLines metrics = new MetricsJsonLines(folder.resolve("metrics.jsonl"));
-    try (TrainingListener listener =
-        TrainingListener.all(List.of(ProgressBarListener.forConsole(20), metrics))) {
-      new Trainer(adapted, "new", arguments, train, null, listener, folder, metadata).train(false);
-    }
-  }
-
-  private static double perplexity(CausalSet set, CausalLm lm) {
-    return set.evaluate(lm.model(), 16).get("perplexity");
+    train(adapted, "new", arguments, train, folder);
   }
 
   private static String fingerprint(Path folder) throws IOException {
@@ -277,16 +239,6 @@ public final class CodeLm implements Callable<Integer> {
   private void complete(CausalLm lm, CausalTokenizer tokenizer) {
     GenerationConfig config =
         GenerationConfig.greedy().withMaxNewTokens(32).withRepetitionPenalty(1.1);
-    List<Generated> found = new Generator(lm, tokenizer).generateTexts(PROMPTS, config);
-    for (int i = 0; i < PROMPTS.size(); i++) {
-      String text = PROMPTS.get(i) + "»" + found.get(i).text();
-      say("  | %s", text.strip().replace("\n", "\n  | "));
-    }
-  }
-
-  private void say(String format, Object... values) {
-    PrintWriter out = spec.commandLine().getOut();
-    out.println(String.format(Locale.ROOT, format, values));
-    out.flush();
+    sayContinuations(lm, tokenizer, PROMPTS, config);
   }
 }

@@ -6,12 +6,7 @@ import io.peft4j.adapter.LoraConfig;
 import io.peft4j.adapter.ModuleSelector;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.CausalExample;
-import io.peft4j.examples.cli.ProgressBarListener;
-import io.peft4j.generate.Generated;
 import io.peft4j.generate.GenerationConfig;
-import io.peft4j.generate.Generator;
-import io.peft4j.hub.HubConfig;
-import io.peft4j.hub.ModelHub;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.quant.QuantType;
@@ -20,27 +15,18 @@ import io.peft4j.quant.projection.QuantizedFormat;
 import io.peft4j.text.CausalTokenizer;
 import io.peft4j.torch.Precision;
 import io.peft4j.train.CausalSet;
-import io.peft4j.train.Trainer;
 import io.peft4j.train.TrainingArguments;
 import io.peft4j.train.TrainingArguments.GradientCheckpointing;
-import io.peft4j.train.report.MetricsJsonLines;
 import io.peft4j.train.report.ProcessMemory;
-import io.peft4j.train.report.TrainingListener;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /**
  * Practice project 2, {@code chat}: teaches a language model whose weights are kept in 4 bits to
@@ -53,11 +39,9 @@ import picocli.CommandLine.Spec;
     description = "Practice project: instruction tuning on a base in 4 bits, with its memory.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true)
-public final class QloraChat implements Callable<Integer> {
+public final class QloraChat extends LanguageModelProject {
 
   private static final String TASKS = "java_tasks.jsonl";
-
-  @Spec private CommandSpec spec;
 
   @Option(
       names = "--model",
@@ -159,7 +143,7 @@ public final class QloraChat implements Callable<Integer> {
       throw new IOException(
           "there is no code-lm/base yet: run 'peft code' first, which makes it, or name a --model");
     }
-    return new ModelHub(HubConfig.fromEnvironment(System.getenv())).locate(model);
+    return locate(model);
   }
 
   private Path bundled() throws IOException {
@@ -180,12 +164,7 @@ public final class QloraChat implements Callable<Integer> {
             .gradientCheckpointing(recompute ? GradientCheckpointing.ON : GradientCheckpointing.OFF)
             .seed(seed)
             .build();
-    MetricsJsonLines metrics = new MetricsJsonLines(output.resolve("metrics.jsonl"));
-    Map<String, String> metadata = Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
-    try (TrainingListener listener =
-        TrainingListener.all(List.of(ProgressBarListener.forConsole(20), metrics))) {
-      new Trainer(adapted, "chat", arguments, train, null, listener, output, metadata).train(false);
-    }
+    train(adapted, "chat", arguments, train, output);
   }
 
   /** Beside the process itself, which was measured before loading. */
@@ -201,10 +180,6 @@ public final class QloraChat implements Callable<Integer> {
             json.path("intermediate_size").asLong(),
             json.path("vocab_size").asLong());
     return MemoryPlan.of(shape, config, rank, (long) batchSize * maxLength, recompute);
-  }
-
-  private static double perplexity(CausalSet set, CausalLm lm) {
-    return set.evaluate(lm.model(), 16).get("perplexity");
   }
 
   /** The first few tasks, without their answers. */
@@ -224,21 +199,11 @@ public final class QloraChat implements Callable<Integer> {
 
   private void answer(CausalLm lm, CausalTokenizer tokenizer, List<String> prompts) {
     GenerationConfig config = GenerationConfig.greedy().withMaxNewTokens(48);
-    List<Generated> found = new Generator(lm, tokenizer).generateTexts(prompts, config);
-    for (int i = 0; i < prompts.size(); i++) {
-      String text = prompts.get(i) + "»" + found.get(i).text();
-      say("  | %s", text.strip().replace("\n", "\n  | "));
-    }
+    sayContinuations(lm, tokenizer, prompts, config);
   }
 
   private void measure(String when) {
     ProcessMemory memory = ProcessMemory.now();
     memory.peakRssBytes().ifPresent(peak -> say("%s: peak memory %d MB", when, peak / 1_000_000));
-  }
-
-  private void say(String format, Object... values) {
-    PrintWriter out = spec.commandLine().getOut();
-    out.println(String.format(Locale.ROOT, format, values));
-    out.flush();
   }
 }

@@ -14,8 +14,6 @@ import io.peft4j.data.TextReader;
 import io.peft4j.examples.chart.CurveChart;
 import io.peft4j.examples.cli.ProgressBarListener;
 import io.peft4j.examples.importer.EmbeddedModel;
-import io.peft4j.hub.HubConfig;
-import io.peft4j.hub.ModelHub;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelConfig;
@@ -32,21 +30,16 @@ import io.peft4j.train.report.MetricsJsonLines;
 import io.peft4j.train.report.TrainingListener;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /**
  * Practice project 1, {@code sentiment}: teaches a pretrained encoder to tell good reviews of
@@ -60,7 +53,7 @@ import picocli.CommandLine.Spec;
     description = "Practice project: LoRA on a small encoder and bundled medical device reviews.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true)
-public final class SentimentLora implements Callable<Integer> {
+public final class SentimentLora extends PracticeProject {
 
   private static final String REVIEWS = "medical_device_reviews.tsv";
 
@@ -75,8 +68,6 @@ public final class SentimentLora implements Callable<Integer> {
   private static final String ATTENTION = ".*\\.(query|key|value|[qkv]_lin)";
 
   private static final String ADAPTER = "sentiment";
-
-  @Spec private CommandSpec spec;
 
   @Option(
       names = "--data",
@@ -130,14 +121,8 @@ public final class SentimentLora implements Callable<Integer> {
     System.exit(commandLine().execute(arguments));
   }
 
-  /** {@return this command as a program of its own: what goes wrong is one line} */
   static CommandLine commandLine() {
-    return new CommandLine(new SentimentLora())
-        .setExecutionExceptionHandler(
-            (exception, line, parsed) -> {
-              line.getErr().println("sentiment: " + exception.getMessage());
-              return line.getCommandSpec().exitCodeOnExecutionException();
-            });
+    return commandLine(new SentimentLora());
   }
 
   @Override
@@ -145,10 +130,7 @@ public final class SentimentLora implements Callable<Integer> {
     TextDataset all =
         data == null ? bundled() : TextDataset.read(data, TextFormat.DEFAULT, Task.SINGLE_LABEL);
     Splits.Split split = Splits.stratified(all, heldOutShare, seed);
-    Path folder =
-        model == null
-            ? EmbeddedModel.MINILM_L6.materialize(cache)
-            : new ModelHub(HubConfig.fromEnvironment(System.getenv())).locate(model);
+    Path folder = model == null ? EmbeddedModel.MINILM_L6.materialize(cache) : locate(model);
     LoadOptions options =
         LoadOptions.DEFAULT
             .withPrecision(bf16 ? Precision.BFLOAT16 : Precision.FLOAT32)
@@ -305,11 +287,5 @@ public final class SentimentLora implements Callable<Integer> {
       best = values[i] > values[best] ? i : best;
     }
     return best;
-  }
-
-  private void say(String format, Object... values) {
-    PrintWriter out = spec.commandLine().getOut();
-    out.println(String.format(Locale.ROOT, format, values));
-    out.flush();
   }
 }

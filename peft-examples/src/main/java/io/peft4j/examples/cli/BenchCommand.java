@@ -112,8 +112,7 @@ final class BenchCommand implements Callable<Integer> {
                 model.loadOptions().withHead(Task.SINGLE_LABEL, all.labelNames()).withSeed(seed));
         AdaptedModel adapted = new AdaptedModel(base);
         TextTokenizer tokenizer =
-            TextTokenizer.load(
-                folder, maxLength, base.config().json().path("vocab_size").asInt())) {
+            TextTokenizer.load(folder, maxLength, base.config().vocabularySize())) {
       adapted.add(
           "default",
           LoraConfig.builder()

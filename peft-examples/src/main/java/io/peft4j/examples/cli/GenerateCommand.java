@@ -13,6 +13,7 @@ import io.peft4j.generate.GenerationListener;
 import io.peft4j.generate.Generator;
 import io.peft4j.io.AtomicFiles;
 import io.peft4j.model.CausalLm;
+import io.peft4j.text.CausalTokenizer;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
@@ -44,11 +45,7 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Mixin private ModelOptions model;
 
-  @Option(
-      names = "--adapter",
-      paramLabel = "DIR",
-      description = "Adapter folder; none for the base.")
-  private Path adapter;
+  @Mixin private AdapterOption adapter;
 
   @Option(
       names = "--prompt",
@@ -102,10 +99,10 @@ final class GenerateCommand implements Callable<Integer> {
     Path folder = model.locate();
     GenerationConfig settings = generation.config(folder);
     try (CausalLm lm = CausalLm.load(folder, model.loadOptions());
-        AdaptedModel adapted = ModelOptions.adapt(lm.model(), adapter);
-        LazyTokenizer tokenizer = new LazyTokenizer(folder, lm)) {
+        AdaptedModel adapted = adapter.adapt(lm.model());
+        CausalTokenizer tokenizer = CausalTokenizer.of(folder, lm.model())) {
       List<int[]> tokens = tokens(tokenizer, lm);
-      Generator generator = new Generator(lm, tokenizer.get());
+      Generator generator = new Generator(lm, tokenizer);
       if (output != null) {
         write(tokens, generator, settings);
       } else {
@@ -115,9 +112,9 @@ final class GenerateCommand implements Callable<Integer> {
     return 0;
   }
 
-  private List<int[]> tokens(LazyTokenizer tokenizer, CausalLm lm) throws IOException {
+  private List<int[]> tokens(CausalTokenizer tokenizer, CausalLm lm) throws IOException {
     if (input != null) {
-      return JsonLines.read(input, line -> checked(read(line, tokenizer), lm));
+      return JsonLines.read(input, line -> checked(read(line, tokenizer, lm), lm));
     }
     List<int[]> all = new ArrayList<>();
     for (String prompt : prompts) {
@@ -126,25 +123,25 @@ final class GenerateCommand implements Callable<Integer> {
     return all;
   }
 
-  private int[] encode(String prompt, LazyTokenizer tokenizer) throws IOException {
+  private int[] encode(String prompt, CausalTokenizer tokenizer) {
     if (!chat) {
-      return tokenizer.get().encode(prompt);
+      return tokenizer.encode(prompt);
     }
     List<Map<String, Object>> messages = new ArrayList<>();
     if (system != null) {
       messages.add(Map.of("role", "system", "content", system));
     }
     messages.add(Map.of("role", "user", "content", prompt));
-    return tokenizer.get().encodeChat(messages);
+    return tokenizer.encodeChat(messages);
   }
 
-  private int[] read(JsonNode line, LazyTokenizer tokenizer) throws IOException {
+  private int[] read(JsonNode line, CausalTokenizer tokenizer, CausalLm lm) {
     if (line.has("input_ids")) {
-      return JsonLines.tokens(line, "input_ids", tokenizer.vocabulary());
+      return JsonLines.tokens(line, "input_ids", lm.model().config().vocabularySize());
     }
     if (line.has("messages")) {
       try {
-        return tokenizer.get().encodeChat(JSON.convertValue(line.get("messages"), MESSAGES));
+        return tokenizer.encodeChat(JSON.convertValue(line.get("messages"), MESSAGES));
       } catch (IllegalArgumentException e) {
         if (e.getCause() instanceof JsonProcessingException) {
           throw new IllegalArgumentException(

@@ -32,17 +32,9 @@ final class PredictCommand implements Callable<Integer> {
 
   @Mixin private ModelOptions model;
 
-  @Option(
-      names = "--adapter",
-      paramLabel = "DIR",
-      description = "Adapter folder; none for the base.")
-  private Path adapter;
+  @Mixin private AdapterOption adapter;
 
-  @Option(names = "--input", required = true, paramLabel = "FILE", description = "JSON lines.")
-  private Path input;
-
-  @Option(names = "--output", required = true, paramLabel = "FILE", description = "JSON lines.")
-  private Path output;
+  @Mixin private AnswerOptions lines;
 
   @Option(
       names = {"--batch-size", "--batch_size"},
@@ -56,10 +48,10 @@ final class PredictCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     Path folder = model.locate();
-    try (Model base = model.load(adapter, model.loadOptions());
-        AdaptedModel adapted = ModelOptions.adapt(base, adapter);
-        Lines lines = new Lines(folder, base)) {
-      JsonLines.answer(input, output, batchSize, lines::read, rows -> answers(rows, base));
+    try (Model base = model.load(adapter.folder(), model.loadOptions());
+        AdaptedModel adapted = adapter.adapt(base);
+        Lazy<TextTokenizer> tokenizer = new Lazy<>(() -> TextTokenizer.of(folder, base))) {
+      lines.answer(batchSize, json -> read(json, tokenizer, base), rows -> answers(rows, base));
     }
     return 0;
   }
@@ -99,47 +91,21 @@ final class PredictCommand implements Callable<Integer> {
     return answer;
   }
 
-  /** Reads lines as sequences; the tokenizer is opened when the first text comes. */
-  private static final class Lines implements AutoCloseable {
-    private final Path folder;
-    private final Model base;
-    private TextTokenizer tokenizer;
-
-    Lines(Path folder, Model base) {
-      this.folder = folder;
-      this.base = base;
+  private static TokenSequence read(JsonNode json, Lazy<TextTokenizer> tokenizer, Model base)
+      throws IOException {
+    if (json.has("input_ids")) {
+      int vocabulary = base.config().vocabularySize();
+      int[] ids = JsonLines.tokens(json, "input_ids", vocabulary);
+      int[] types = json.has("token_type_ids") ? JsonLines.integers(json, "token_type_ids") : null;
+      return json.has("attention_mask")
+          ? base.unpad(ids, types, JsonLines.integers(json, "attention_mask"))
+          : base.sequence(ids, types);
     }
-
-    TokenSequence read(JsonNode json) throws IOException {
-      if (json.has("input_ids")) {
-        int vocabulary = base.config().json().path("vocab_size").asInt();
-        int[] ids = JsonLines.tokens(json, "input_ids", vocabulary);
-        int[] types =
-            json.has("token_type_ids") ? JsonLines.integers(json, "token_type_ids") : null;
-        return json.has("attention_mask")
-            ? base.unpad(ids, types, JsonLines.integers(json, "attention_mask"))
-            : base.sequence(ids, types);
-      }
-      if (!json.path("text").isTextual()) {
-        throw new IllegalArgumentException("expected 'text' or 'input_ids'");
-      }
-      Tokens tokens =
-          tokenizer().encode(json.get("text").asText(), json.path("text_pair").asText(null));
-      return base.sequence(tokens.ids(), tokens.types());
+    if (!json.path("text").isTextual()) {
+      throw new IllegalArgumentException("expected 'text' or 'input_ids'");
     }
-
-    private TextTokenizer tokenizer() throws IOException {
-      if (tokenizer == null) {
-        tokenizer = TextTokenizer.of(folder, base);
-      }
-      return tokenizer;
-    }
-
-    @Override
-    public void close() {
-      if (tokenizer != null) {
-        tokenizer.close();
-      }
-    }
+    Tokens tokens =
+        tokenizer.get().encode(json.get("text").asText(), json.path("text_pair").asText(null));
+    return base.sequence(tokens.ids(), tokens.types());
   }
 }

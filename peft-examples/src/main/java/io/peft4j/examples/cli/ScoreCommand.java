@@ -33,17 +33,9 @@ final class ScoreCommand implements Callable<Integer> {
 
   @Mixin private ModelOptions model;
 
-  @Option(
-      names = "--adapter",
-      paramLabel = "DIR",
-      description = "Adapter folder; none for the base.")
-  private Path adapter;
+  @Mixin private AdapterOption adapter;
 
-  @Option(names = "--input", required = true, paramLabel = "FILE", description = "JSON lines.")
-  private Path input;
-
-  @Option(names = "--output", required = true, paramLabel = "FILE", description = "JSON lines.")
-  private Path output;
+  @Mixin private AnswerOptions lines;
 
   @Option(
       names = {"--batch-size", "--batch_size"},
@@ -58,18 +50,18 @@ final class ScoreCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     Path folder = model.locate();
     try (CausalLm lm = CausalLm.load(folder, model.loadOptions());
-        AdaptedModel adapted = ModelOptions.adapt(lm.model(), adapter);
-        LazyTokenizer tokenizer = new LazyTokenizer(folder, lm)) {
-      JsonLines.answer(
-          input, output, batchSize, json -> read(json, tokenizer, lm), rows -> answers(rows, lm));
+        AdaptedModel adapted = adapter.adapt(lm.model());
+        Lazy<CausalTokenizer> tokenizer =
+            new Lazy<>(() -> CausalTokenizer.of(folder, lm.model()))) {
+      lines.answer(batchSize, json -> read(json, tokenizer, lm), rows -> answers(rows, lm));
     }
     return 0;
   }
 
-  private static TokenSequence read(JsonNode json, LazyTokenizer tokenizer, CausalLm lm)
+  private static TokenSequence read(JsonNode json, Lazy<CausalTokenizer> tokenizer, CausalLm lm)
       throws IOException {
     if (json.has("input_ids")) {
-      return lm.sequence(JsonLines.tokens(json, "input_ids", tokenizer.vocabulary()));
+      return lm.sequence(JsonLines.tokens(json, "input_ids", lm.model().config().vocabularySize()));
     }
     if (json.has("prompt")) {
       CausalTokenizer opened = tokenizer.get();

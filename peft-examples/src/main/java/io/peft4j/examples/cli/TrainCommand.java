@@ -21,6 +21,7 @@ import io.peft4j.train.report.TensorBoardWriter;
 import io.peft4j.train.report.TrainingListener;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -126,12 +127,20 @@ final class TrainCommand implements Callable<Integer> {
             .withSeed(training.seed());
     try (Model base = Model.load(folder, options);
         AdaptedModel adapted = new AdaptedModel(base);
-        TextTokenizer words = TextTokenizer.of(folder, base)) {
-      AdapterMix mix = add(adapted, text -> words.encode(text).ids());
+        Lazy<TextTokenizer> words = new Lazy<>(() -> TextTokenizer.of(folder, base))) {
+      AdapterMix mix = add(adapted, text -> ids(words, text));
       // Only now: what stands before the text leaves it less room.
       try (TextTokenizer tokenizer = tokenizer(folder, base)) {
         trainClassifier(split, tokenizer, adapted, mix, folder);
       }
+    }
+  }
+
+  private static int[] ids(Lazy<TextTokenizer> words, String text) {
+    try {
+      return words.get().encode(text).ids();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e.getMessage(), e);
     }
   }
 
@@ -211,9 +220,7 @@ final class TrainCommand implements Callable<Integer> {
       return TextTokenizer.of(folder, base);
     }
     return TextTokenizer.load(
-        folder,
-        Math.min(data.maxLength(), base.maxLength()),
-        base.config().json().path("vocab_size").asInt());
+        folder, Math.min(data.maxLength(), base.maxLength()), base.config().vocabularySize());
   }
 
   private RunSummary train(

@@ -1,0 +1,27 @@
+package io.peft4j.examples.cli;
+
+import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.model.Model;
+import java.io.IOException;
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** Which adapter to run a model with. */
+final class AdapterOption {
+
+  @Option(
+      names = "--adapter",
+      paramLabel = "DIR",
+      description = "Adapter folder; none for the base.")
+  private Path adapter;
+
+  /** {@return the adapter's folder, or null for the bare model} */
+  Path folder() {
+    return adapter;
+  }
+
+  /** Puts the adapter, if any, on {@code model} and makes it active. */
+  AdaptedModel adapt(Model model) throws IOException {
+    return ModelOptions.adapt(model, adapter);
+  }
+}
