@@ -202,7 +202,7 @@ final class Parser {
         return Flow.NEXT;
       };
     }
-    List<ExpressionParser.Filter> filters = expressions.filters();
+    List<FilterCall> filters = expressions.filters();
     end();
     Node body = body(Set.of("endset"));
     end("endset");
@@ -233,9 +233,9 @@ final class Parser {
     return inner.text.toString();
   }
 
-  private static Object filtered(Object value, List<ExpressionParser.Filter> filters, Scope scope) {
+  private static Object filtered(Object value, List<FilterCall> filters, Scope scope) {
     Object result = value;
-    for (ExpressionParser.Filter filter : filters) {
+    for (FilterCall filter : filters) {
       result = filter.apply(result, scope);
     }
     return result;
@@ -294,7 +294,7 @@ final class Parser {
   }
 
   private Node filter() {
-    List<ExpressionParser.Filter> filters = new ArrayList<>();
+    List<FilterCall> filters = new ArrayList<>();
     filters.add(expressions.filter());
     filters.addAll(expressions.filters());
     end();

@@ -66,6 +66,16 @@ final class TokenReader {
     return next();
   }
 
+  /** Reads items with commas between, and perhaps one behind, up to and with {@code end}. */
+  void separated(String end, Runnable item) {
+    while (!take(end)) {
+      item.run();
+      if (!hasOperator(end)) {
+        expect(",");
+      }
+    }
+  }
+
   TemplateException expected(String what) {
     return new TemplateException("expected " + what + ", found " + peek().shown(), peek().line());
   }
