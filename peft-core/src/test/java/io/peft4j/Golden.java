@@ -12,6 +12,7 @@ import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -108,5 +109,18 @@ public final class Golden {
       }
     }
     return largest;
+  }
+
+  /** {@return the rows of {@code golden}'s inputs, with its labels} */
+  public static List<TokenSequence> labelled(Model model, JsonNode golden) {
+    List<TokenSequence> sequences = new ArrayList<>();
+    JsonNode inputs = golden.get("inputs");
+    for (int i = 0; i < golden.get("labels").size(); i++) {
+      int[] mask = ints(inputs.get("attention_mask").get(i));
+      TokenSequence sequence = model.unpad(ints(inputs.get("input_ids").get(i)), null, mask);
+      int[] labels = ints(golden.get("labels").get(i));
+      sequences.add(sequence.withLabels(Arrays.copyOf(labels, sequence.length())));
+    }
+    return sequences;
   }
 }

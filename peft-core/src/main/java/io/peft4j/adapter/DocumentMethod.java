@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.Model;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -102,7 +103,7 @@ abstract class DocumentMethod implements AdapterMethod {
 
   /** {@return {@code names} by family, as {@link TargetMatcher#defaults} takes them} */
   static Map<String, List<String>> families(Map<List<String>, List<String>> families) {
-    Map<String, List<String>> byName = new java.util.LinkedHashMap<>();
+    Map<String, List<String>> byName = new LinkedHashMap<>();
     families.forEach((names, targets) -> names.forEach(name -> byName.put(name, targets)));
     return byName;
   }

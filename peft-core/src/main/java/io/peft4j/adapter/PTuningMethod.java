@@ -14,28 +14,21 @@ import java.util.List;
  *
  * <p>On disk {@code prompt_embeddings} [tokens, hidden], what the network gives.
  */
-final class PTuningMethod extends DocumentMethod {
+final class PTuningMethod extends PromptMethod {
 
   private static final String AT = "prompt_encoder.";
 
   PTuningMethod() {
     super(
         "P_TUNING",
-        VirtualPrompt.COMMON
-            + """
-              , "encoder_reparameterization_type": "MLP", "encoder_hidden_size": null,
-               "encoder_num_layers": 2, "encoder_dropout": 0.0}
-              """);
-  }
-
-  @Override
-  public String onDisk(String key) {
-    return VirtualPrompt.onDisk(key);
+        """
+        "encoder_reparameterization_type": "MLP", "encoder_hidden_size": null,
+         "encoder_num_layers": 2, "encoder_dropout": 0.0""");
   }
 
   @Override
   void check(MethodConfig config) {
-    config.atLeast("num_virtual_tokens", 1);
+    super.check(config);
     config.atLeast("encoder_num_layers", 1);
     config.probability("encoder_dropout");
     String type = config.text("encoder_reparameterization_type");
@@ -47,8 +40,7 @@ final class PTuningMethod extends DocumentMethod {
 
   @Override
   MethodConfig complete(MethodConfig config, Model model) {
-    MethodConfig settled =
-        VirtualPrompt.complete(config, model, model.sizes().hidden(), model.sizes().heads());
+    MethodConfig settled = sized(config, model, model.sizes().hidden(), model.sizes().heads());
     return settled.get("encoder_hidden_size") != null
         ? settled
         : settled.with("encoder_hidden_size", model.sizes().hidden());

@@ -15,27 +15,20 @@ import io.peft4j.torch.Ops;
  * <p>On disk {@code prompt_embeddings} [tokens, layers · 2 · width]: of each layer the keys, then
  * the values.
  */
-final class PrefixTuningMethod extends DocumentMethod {
+final class PrefixTuningMethod extends PromptMethod {
 
   private static final String AT = "prompt_encoder.";
 
   PrefixTuningMethod() {
     super(
         "PREFIX_TUNING",
-        VirtualPrompt.COMMON
-            + """
-              , "encoder_hidden_size": null, "prefix_projection": false, "init_weights": null}
-              """);
-  }
-
-  @Override
-  public String onDisk(String key) {
-    return VirtualPrompt.onDisk(key);
+        """
+        "encoder_hidden_size": null, "prefix_projection": false, "init_weights": null""");
   }
 
   @Override
   void check(MethodConfig config) {
-    config.atLeast("num_virtual_tokens", 1);
+    super.check(config);
     String init = config.text("init_weights");
     if (init != null && !init.equals("zero")) {
       throw new IllegalArgumentException("'init_weights': expected null or zero, found " + init);
@@ -46,7 +39,7 @@ final class PrefixTuningMethod extends DocumentMethod {
   MethodConfig complete(MethodConfig config, Model model) {
     Model.Sizes sizes = model.sizes();
     MethodConfig settled =
-        VirtualPrompt.complete(config, model, sizes.keyHeads() * sizes.headDim(), sizes.keyHeads());
+        sized(config, model, sizes.keyHeads() * sizes.headDim(), sizes.keyHeads());
     return settled.get("encoder_hidden_size") != null || !settled.flag("prefix_projection")
         ? settled
         : settled.with("encoder_hidden_size", sizes.hidden());

@@ -10,26 +10,19 @@ import io.peft4j.torch.Ops;
  *
  * <p>On disk {@code prompt_embeddings} [tokens, hidden].
  */
-final class PromptTuningMethod extends DocumentMethod {
+final class PromptTuningMethod extends PromptMethod {
 
   PromptTuningMethod() {
     super(
         "PROMPT_TUNING",
-        VirtualPrompt.COMMON
-            + """
-              , "prompt_tuning_init": "RANDOM", "prompt_tuning_init_text": null,
-               "tokenizer_name_or_path": null, "tokenizer_kwargs": null}
-              """);
-  }
-
-  @Override
-  public String onDisk(String key) {
-    return VirtualPrompt.onDisk(key);
+        """
+        "prompt_tuning_init": "RANDOM", "prompt_tuning_init_text": null,
+         "tokenizer_name_or_path": null, "tokenizer_kwargs": null""");
   }
 
   @Override
   void check(MethodConfig config) {
-    config.atLeast("num_virtual_tokens", 1);
+    super.check(config);
     String init = config.text("prompt_tuning_init");
     if (init == null || !init.matches("RANDOM|SAMPLE_VOCAB|TEXT")) {
       throw new IllegalArgumentException(
@@ -43,7 +36,7 @@ final class PromptTuningMethod extends DocumentMethod {
 
   @Override
   MethodConfig complete(MethodConfig config, Model model) {
-    return VirtualPrompt.complete(config, model, model.sizes().hidden(), model.sizes().heads());
+    return sized(config, model, model.sizes().hidden(), model.sizes().heads());
   }
 
   @Override

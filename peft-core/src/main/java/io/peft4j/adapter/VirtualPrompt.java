@@ -24,12 +24,6 @@ final class VirtualPrompt implements EmbeddingAdapter {
   /** The only tensor of peft's prompt methods. */
   static final String KEY = "prompt_embeddings";
 
-  /** The keys and defaults that those methods have in common. */
-  static final String COMMON =
-      """
-      {"num_virtual_tokens": null, "token_dim": null, "num_transformer_submodules": null,
-       "num_attention_heads": null, "num_layers": null, "modules_to_save": null""";
-
   /** Makes the vectors. */
   interface Rows {
     /** {@return [tokens, hidden], float32 on {@code like}'s manager} */
@@ -46,31 +40,6 @@ final class VirtualPrompt implements EmbeddingAdapter {
     this.trained = trained;
     this.length = length;
     this.model = model;
-  }
-
-  /** peft's names: the prompt has no prefix, a saved module a shorter one. */
-  static String onDisk(String key) {
-    return key.equals(KEY) ? key : "base_model." + key;
-  }
-
-  /** {@return {@code config} with the sizes of {@code model}, where it leaves them open} */
-  static MethodConfig complete(MethodConfig config, Model model, int width, int heads) {
-    MethodConfig settled = config;
-    Map<String, Object> sizes = new LinkedHashMap<>();
-    sizes.put("token_dim", width);
-    sizes.put("num_attention_heads", heads);
-    sizes.put("num_layers", model.sites().size());
-    sizes.put("num_transformer_submodules", 1);
-    for (Map.Entry<String, Object> size : sizes.entrySet()) {
-      if (config.get(size.getKey()) == null) {
-        settled = settled.with(size.getKey(), size.getValue());
-      } else if (config.integer(size.getKey()) != (Integer) size.getValue()) {
-        throw new IllegalArgumentException(
-            "'%s': expected %s, for this model, found %s"
-                .formatted(size.getKey(), size.getValue(), config.get(size.getKey())));
-      }
-    }
-    return settled;
   }
 
   /**

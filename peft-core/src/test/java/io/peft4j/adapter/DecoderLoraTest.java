@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.Golden;
 import io.peft4j.model.CausalLm;
@@ -12,11 +11,9 @@ import io.peft4j.model.LoadOptions;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
 import io.peft4j.safetensors.SafetensorsFile;
-import io.peft4j.torch.Autograd;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,35 +33,11 @@ class DecoderLoraTest {
     return CausalLm.load(Golden.path(name), LoadOptions.DEFAULT);
   }
 
-  private static List<TokenSequence> sequences(CausalLm lm, JsonNode golden) {
-    List<TokenSequence> sequences = new ArrayList<>();
-    JsonNode inputs = golden.get("inputs");
-    for (int i = 0; i < golden.get("labels").size(); i++) {
-      int[] mask = Golden.ints(inputs.get("attention_mask").get(i));
-      TokenSequence sequence =
-          lm.model().unpad(Golden.ints(inputs.get("input_ids").get(i)), null, mask);
-      int[] labels = Golden.ints(golden.get("labels").get(i));
-      sequences.add(sequence.withLabels(Arrays.copyOf(labels, sequence.length())));
-    }
-    return sequences;
-  }
-
   private static double backward(
       CausalLm lm, List<TokenSequence> sequences, double scale, boolean recompute) {
     try (TokenBatch batch = lm.model().batch(sequences)) {
       return lm.model().forwardBackward(batch, null, scale, 5, recompute);
     }
-  }
-
-  private static Map<String, float[]> takeGradients(Adapter adapter) {
-    Map<String, float[]> gradients = new HashMap<>();
-    for (Map.Entry<String, NDArray> entry : adapter.tensors().entrySet()) {
-      try (NDArray gradient = Autograd.gradient(entry.getValue())) {
-        gradients.put(entry.getKey(), gradient.toFloatArray());
-      }
-    }
-    adapter.clearGradients();
-    return gradients;
   }
 
   /** {@return the largest of |a - b| / |b| over tensors, by L2 norms} */
@@ -99,11 +72,11 @@ class DecoderLoraTest {
       Adapter adapter = adapted.load("a", folder);
       adapter.setTrainable(true);
       int tokens = golden.get("tokens").asInt();
-      List<TokenSequence> sequences = sequences(lm, golden);
+      List<TokenSequence> sequences = Golden.labelled(lm.model(), golden);
       for (boolean recompute : new boolean[] {false, true}) {
         double loss = backward(lm, sequences, 1.0 / tokens, recompute) / tokens;
         assertEquals(golden.get("loss").asDouble(), loss, 1e-5, "loss");
-        double worst = distance(takeGradients(adapter), expected);
+        double worst = distance(Gradients.take(adapter), expected);
         System.out.printf("%s: gradients differ by %.1e, relatively%n", name, worst);
         assertTrue(worst < 2e-5, name + ": " + worst);
       }
@@ -124,11 +97,11 @@ class DecoderLoraTest {
     try (CausalLm lm = load(golden.get("base").asText());
         AdaptedModel adapted = new AdaptedModel(lm.model())) {
       Adapter adapter = adapted.add("a", config, 3);
-      List<TokenSequence> sequences = sequences(lm, golden);
+      List<TokenSequence> sequences = Golden.labelled(lm.model(), golden);
       double kept = backward(lm, sequences, 1, false);
-      Map<String, float[]> first = takeGradients(adapter);
+      Map<String, float[]> first = Gradients.take(adapter);
       assertEquals(kept, backward(lm, sequences, 1, true), 0);
-      double worst = distance(takeGradients(adapter), first);
+      double worst = distance(Gradients.take(adapter), first);
       assertTrue(worst < 1e-6, name + ": " + worst);
     }
   }
@@ -150,13 +123,13 @@ class DecoderLoraTest {
       }
       // Some 600 labels are several chunks; a few sequences at a time are one.
       double together = backward(lm, sequences, 1, false);
-      Map<String, float[]> chunked = takeGradients(adapter);
+      Map<String, float[]> chunked = Gradients.take(adapter);
       double apart = 0;
       for (int i = 0; i < 16; i += 4) {
         apart += backward(lm, sequences.subList(i, i + 4), 1, false);
       }
       assertEquals(apart, together, 1e-2);
-      double worst = distance(chunked, takeGradients(adapter));
+      double worst = distance(chunked, Gradients.take(adapter));
       assertTrue(worst < 1e-5, "gradients: " + worst);
       float[][] logProbs = lm.logProbs(sequences);
       double sum = 0;
@@ -176,7 +149,7 @@ class DecoderLoraTest {
         AdaptedModel adapted = new AdaptedModel(lm.model())) {
       Adapter adapter = adapted.add("a", config, 3);
       backward(lm, List.of(lm.sequence(new int[] {5, 9, 13, 4})), 1, false);
-      assertTrue(takeGradients(adapter).get("lm_head.lora_B.weight")[0] != 0);
+      assertTrue(Gradients.take(adapter).get("lm_head.lora_B.weight")[0] != 0);
     }
   }
 

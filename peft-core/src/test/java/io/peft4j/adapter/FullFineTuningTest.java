@@ -12,7 +12,6 @@ import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.Parameter;
 import io.peft4j.model.TokenBatch;
-import io.peft4j.model.TokenSequence;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
@@ -20,7 +19,6 @@ import io.peft4j.torch.TrainingOps;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -37,18 +35,9 @@ class FullFineTuningTest {
   private static final LoadOptions OPTIONS = LoadOptions.DEFAULT;
 
   private static TokenBatch batch(Model model, JsonNode golden, boolean labelled) {
-    if (!labelled) {
-      return Golden.batch(model, golden.get("inputs"));
-    }
-    List<TokenSequence> sequences = new ArrayList<>();
-    JsonNode inputs = golden.get("inputs");
-    for (int i = 0; i < golden.get("labels").size(); i++) {
-      int[] mask = Golden.ints(inputs.get("attention_mask").get(i));
-      TokenSequence sequence = model.unpad(Golden.ints(inputs.get("input_ids").get(i)), null, mask);
-      int[] labels = Golden.ints(golden.get("labels").get(i));
-      sequences.add(sequence.withLabels(Arrays.copyOf(labels, sequence.length())));
-    }
-    return model.batch(sequences);
+    return labelled
+        ? model.batch(Golden.labelled(model, golden))
+        : Golden.batch(model, golden.get("inputs"));
   }
 
   /** {@return the largest of |found - expected| / |expected| over tensors, by L2 norms} */

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import ai.djl.ndarray.NDArray;
 import io.peft4j.Golden;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.Decoding;
@@ -13,7 +12,6 @@ import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
 import io.peft4j.model.TokenBatch;
-import io.peft4j.torch.Autograd;
 import io.peft4j.torch.TrainingOps;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -22,7 +20,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -50,16 +47,6 @@ class StreamingTest {
     }
   }
 
-  private static Map<String, float[]> gradients(Adapter adapter) {
-    Map<String, float[]> gradients = new TreeMap<>();
-    for (Map.Entry<String, NDArray> entry : adapter.tensors().entrySet()) {
-      try (NDArray gradient = Autograd.gradient(entry.getValue())) {
-        gradients.put(entry.getKey(), gradient.toFloatArray());
-      }
-    }
-    return gradients;
-  }
-
   private static Found run(String name, LoadOptions options, LoraConfig config) throws IOException {
     try (CausalLm lm = CausalLm.load(Golden.path("decoders/" + name), options);
         AdaptedModel adapted = new AdaptedModel(lm.model())) {
@@ -69,7 +56,7 @@ class StreamingTest {
         lm.model().forwardBackward(batch, null, 1, 5, true);
         loss = lm.model().forwardBackward(batch, null, 1, 6, true);
       }
-      return new Found(loss, gradients(adapter), lm.logProbs(List.of(lm.sequence(IDS))));
+      return new Found(loss, Gradients.of(adapter), lm.logProbs(List.of(lm.sequence(IDS))));
     }
   }
 
@@ -114,7 +101,7 @@ class StreamingTest {
         try (TokenBatch batch = model.batch(List.of(model.sequence(IDS, null)))) {
           losses[i] = model.forwardBackward(batch, loss, 1, 7, true);
         }
-        found[i] = gradients(adapter);
+        found[i] = Gradients.of(adapter);
       }
     }
     assertEquals(losses[0], losses[1]);

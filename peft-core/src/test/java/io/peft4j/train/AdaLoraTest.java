@@ -13,14 +13,10 @@ import io.peft4j.adapter.MethodConfig;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.TokenBatch;
-import io.peft4j.model.TokenSequence;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.TensorInfo;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -61,7 +57,7 @@ class AdaLoraTest {
       try (AdamW optimizer = new AdamW(adapter.tensors(), lm.model().manager(), arguments)) {
         for (int step = 1; step <= steps; step++) {
           double loss;
-          try (TokenBatch batch = lm.model().batch(sequences(lm, golden))) {
+          try (TokenBatch batch = lm.model().batch(Golden.labelled(lm.model(), golden))) {
             loss = lm.model().forwardBackward(batch, null, 1.0 / tokens, 0, false) / tokens;
           }
           loss += adapter.beforeUpdate();
@@ -86,18 +82,5 @@ class AdaLoraTest {
     return new ObjectMapper()
         .readTree(folder.resolve(AdapterFiles.CONFIG).toFile())
         .get("rank_pattern");
-  }
-
-  private static List<TokenSequence> sequences(CausalLm lm, JsonNode golden) {
-    List<TokenSequence> sequences = new ArrayList<>();
-    JsonNode inputs = golden.get("inputs");
-    for (int i = 0; i < golden.get("labels").size(); i++) {
-      int[] mask = Golden.ints(inputs.get("attention_mask").get(i));
-      TokenSequence sequence =
-          lm.model().unpad(Golden.ints(inputs.get("input_ids").get(i)), null, mask);
-      int[] labels = Golden.ints(golden.get("labels").get(i));
-      sequences.add(sequence.withLabels(Arrays.copyOf(labels, sequence.length())));
-    }
-    return sequences;
   }
 }

@@ -6,12 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.io.PrintWriter;
-import java.io.StringWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,7 +14,6 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import picocli.CommandLine;
 
 /** Training, scoring and generating with the tiny golden language model, as a user does. */
 class CausalCommandsTest {
@@ -31,25 +25,8 @@ class CausalCommandsTest {
 
   @TempDir private Path temp;
 
-  private record Result(int code, String out, String err) {}
-
-  private static Result peft(String... arguments) {
-    StringWriter err = new StringWriter();
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    PrintStream before = System.out;
-    System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
-    try {
-      CommandLine commandLine = Peft.commandLine();
-      commandLine.setErr(new PrintWriter(err, true));
-      int code = commandLine.execute(arguments);
-      return new Result(code, out.toString(StandardCharsets.UTF_8), err.toString());
-    } finally {
-      System.setOut(before);
-    }
-  }
-
-  private static Result good(String... arguments) {
-    Result result = peft(arguments);
+  private static PeftRun good(String... arguments) {
+    PeftRun result = PeftRun.of(arguments);
     assertEquals(0, result.code(), result.err());
     return result;
   }
@@ -143,7 +120,7 @@ class CausalCommandsTest {
             "--json");
     List<String> all = new ArrayList<>(arguments);
     all.addAll(more);
-    Result trained = good(all.toArray(String[]::new));
+    PeftRun trained = good(all.toArray(String[]::new));
     String[] events = trained.out().split("\n");
     JsonNode about = JSON.readTree(events[0]);
     assertEquals("data", about.get("event").asText());
@@ -160,7 +137,7 @@ class CausalCommandsTest {
         JSON.readTree(adapter.resolve("adapter_config.json").toFile()).get("task_type").asText());
     assertFalse(Files.exists(adapter.resolve("config.json")));
 
-    Result answered =
+    PeftRun answered =
         good(
             "generate",
             "--model",
@@ -181,7 +158,7 @@ class CausalCommandsTest {
   void fullFineTuningGivesAModelThatGenerates() throws IOException {
     Path data = file("texts.jsonl", "{\"text\": \"Rinse the probe before every run.\"}");
     Path output = temp.resolve("full");
-    Result trained =
+    PeftRun trained =
         good(
             "train",
             "--task",
@@ -201,7 +178,7 @@ class CausalCommandsTest {
             "--learning-rate",
             "1e-2");
     assertTrue(trained.out().contains("saved in"), trained.out());
-    Result said =
+    PeftRun said =
         good(
             "generate",
             "--model",
@@ -258,7 +235,7 @@ class CausalCommandsTest {
 
   @Test
   void streamsAsJson() throws IOException {
-    Result result =
+    PeftRun result =
         good(
             "generate",
             "--model",
@@ -356,7 +333,7 @@ class CausalCommandsTest {
       }
     };
     for (String[] wrong : cases) {
-      Result result = peft(List.of(wrong).subList(1, wrong.length).toArray(String[]::new));
+      PeftRun result = PeftRun.of(List.of(wrong).subList(1, wrong.length).toArray(String[]::new));
       assertEquals(2, result.code(), result.err());
       assertTrue(result.err().contains(wrong[0]), result.err());
       assertEquals(1, result.err().strip().lines().count(), result.err());
@@ -374,19 +351,20 @@ class CausalCommandsTest {
     }
     byte[] weights = Files.readAllBytes(Path.of(MODEL, "model.safetensors"));
     Files.write(folder.resolve("model.safetensors"), Arrays.copyOf(weights, weights.length - 1000));
-    Result cut = peft("generate", "--model", folder.toString(), "--prompt", "a");
+    PeftRun cut = PeftRun.of("generate", "--model", folder.toString(), "--prompt", "a");
     assertEquals(2, cut.code(), cut.err());
     assertTrue(cut.err().contains("model.safetensors"), cut.err());
 
     Files.write(folder.resolve("model.safetensors"), weights);
     Files.delete(folder.resolve("tokenizer_config.json"));
-    Result unknown = peft("generate", "--model", folder.toString(), "--chat", "--prompt", "a");
+    PeftRun unknown =
+        PeftRun.of("generate", "--model", folder.toString(), "--chat", "--prompt", "a");
     assertEquals(2, unknown.code(), unknown.err());
     assertTrue(unknown.err().contains("expected a chat_template"), unknown.err());
 
     String config = Files.readString(folder.resolve("config.json"));
     Files.writeString(folder.resolve("config.json"), config.replace("\"default\"", "\"spiral\""));
-    Result rope = peft("generate", "--model", folder.toString(), "--prompt", "a");
+    PeftRun rope = PeftRun.of("generate", "--model", folder.toString(), "--prompt", "a");
     assertEquals(2, rope.code(), rope.err());
     assertTrue(rope.err().contains("config.json") && rope.err().contains("spiral"), rope.err());
   }

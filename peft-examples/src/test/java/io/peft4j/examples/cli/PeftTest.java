@@ -7,12 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.io.PrintWriter;
-import java.io.StringWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,7 +18,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import picocli.CommandLine;
 
 /** The commands, run as a user runs them, on the tiny golden BERT. */
 class PeftTest {
@@ -35,23 +29,6 @@ class PeftTest {
   @TempDir Path temp;
   private Path data;
   private Path input;
-
-  private record Result(int code, String out, String err) {}
-
-  private static Result peft(String... arguments) {
-    StringWriter err = new StringWriter();
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    PrintStream before = System.out;
-    System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
-    try {
-      CommandLine commandLine = Peft.commandLine();
-      commandLine.setErr(new PrintWriter(err, true));
-      int code = commandLine.execute(arguments);
-      return new Result(code, out.toString(StandardCharsets.UTF_8), err.toString());
-    } finally {
-      System.setOut(before);
-    }
-  }
 
   @BeforeEach
   void writeData() throws IOException {
@@ -70,7 +47,7 @@ class PeftTest {
             "{\"text\": \"a bad movie\", \"text_pair\": \"the film\"}"));
   }
 
-  private Result train(Path output, String... more) {
+  private PeftRun train(Path output, String... more) {
     List<String> arguments =
         new ArrayList<>(
             List.of(
@@ -86,7 +63,7 @@ class PeftTest {
                 "--learning-rate",
                 "1e-2"));
     arguments.addAll(List.of(more));
-    return peft(arguments.toArray(String[]::new));
+    return PeftRun.of(arguments.toArray(String[]::new));
   }
 
   private static float[][] logits(Path file) throws IOException {
@@ -122,17 +99,18 @@ class PeftTest {
   })
   void everyMethodIsTrainedUsedAndInspected(String method, boolean mergeable) throws IOException {
     Path adapter = temp.resolve("adapter");
-    Result trained = train(adapter, "--method", method, "--num-virtual-tokens", "3");
+    PeftRun trained = train(adapter, "--method", method, "--num-virtual-tokens", "3");
     assertEquals(0, trained.code(), trained.err());
     Path adapted = temp.resolve("adapted.jsonl");
     Path plain = temp.resolve("plain.jsonl");
     String[] predict = {"predict", "--model", MODEL.toString(), "--input", input.toString()};
-    Result result = peft(with(predict, "--adapter", adapter.toString(), "--output", adapted));
+    PeftRun result =
+        PeftRun.of(with(predict, "--adapter", adapter.toString(), "--output", adapted));
     assertEquals(0, result.code(), result.err());
     assertEquals(3, logits(adapted).length);
     Path merged = temp.resolve("merged");
     result =
-        peft(
+        PeftRun.of(
             with(
                 new String[] {"merge", "--model", MODEL.toString()},
                 "--adapter",
@@ -142,7 +120,7 @@ class PeftTest {
     assertEquals(mergeable, result.code() == 0, result.err());
     if (mergeable) {
       predict[2] = merged.toString();
-      assertEquals(0, peft(with(predict, "--output", plain)).code());
+      assertEquals(0, PeftRun.of(with(predict, "--output", plain)).code());
       float[][] expected = logits(adapted);
       float[][] found = logits(plain);
       for (int i = 0; i < found.length; i++) {
@@ -151,9 +129,9 @@ class PeftTest {
     } else {
       assertTrue(result.err().contains("cannot be merged"), result.err());
     }
-    result = peft("inspect", "--adapter", adapter.toString());
+    result = PeftRun.of("inspect", "--adapter", adapter.toString());
     assertEquals(0, result.code(), result.err());
-    result = peft("inspect", "--model", MODEL.toString(), "--targets", "--method", method);
+    result = PeftRun.of("inspect", "--model", MODEL.toString(), "--targets", "--method", method);
     assertEquals(0, result.code(), result.err());
     assertTrue(result.out().contains("trainable_parameters"), result.out());
   }
@@ -171,7 +149,7 @@ class PeftTest {
     Path settings = temp.resolve("method.json");
     Files.writeString(settings, "{\"r\": 3, \"target_modules\": [\"key\"]}");
     Path output = temp.resolve("adapter");
-    Result result = train(output, "--method", "loha", "--method-config", settings.toString());
+    PeftRun result = train(output, "--method", "loha", "--method-config", settings.toString());
     assertEquals(0, result.code(), result.err());
     JsonNode config = JSON.readTree(output.resolve("adapter_config.json").toFile());
     assertEquals(3, config.get("r").asInt());
@@ -195,7 +173,7 @@ class PeftTest {
         settings,
         "{\"prompt_tuning_init\": \"TEXT\", \"prompt_tuning_init_text\": \"the good film\"}");
     Path output = temp.resolve("adapter");
-    Result result =
+    PeftRun result =
         train(output, "--method", "prompt-tuning", "--method-config", settings.toString());
     assertEquals(0, result.code(), result.err());
   }
@@ -203,7 +181,7 @@ class PeftTest {
   @Test
   void trainPredictMergeAndPredictAgain() throws IOException {
     Path adapter = temp.resolve("adapter");
-    Result trained = train(adapter, "--use-dora", "--target-modules", "all-linear");
+    PeftRun trained = train(adapter, "--use-dora", "--target-modules", "all-linear");
     assertEquals(0, trained.code(), trained.err());
     assertTrue(trained.out().contains("held out: {loss="), trained.out());
     for (String file :
@@ -215,8 +193,8 @@ class PeftTest {
         "neg", JSON.readTree(adapter.resolve("config.json").toFile()).at("/id2label/0").asText());
 
     Path predicted = temp.resolve("predicted.jsonl");
-    Result result =
-        peft(
+    PeftRun result =
+        PeftRun.of(
             "predict",
             "--model",
             MODEL.toString(),
@@ -234,7 +212,7 @@ class PeftTest {
 
     Path merged = temp.resolve("merged");
     result =
-        peft(
+        PeftRun.of(
             "merge",
             "--model",
             MODEL.toString(),
@@ -244,7 +222,7 @@ class PeftTest {
             merged.toString());
     assertEquals(0, result.code(), result.err());
     result =
-        peft(
+        PeftRun.of(
             "predict",
             "--model",
             merged.toString(),
@@ -268,7 +246,8 @@ class PeftTest {
         config,
         "model: %s\ndata: %s\noutput: %s\nmax_steps: 9\nrank: 3\ntarget_modules: [query, key]\n"
             .formatted(MODEL, data, temp.resolve("out")));
-    Result result = peft("train", "--config", config.toString(), "--max_steps", "2", "--json");
+    PeftRun result =
+        PeftRun.of("train", "--config", config.toString(), "--max_steps", "2", "--json");
     assertEquals(0, result.code(), result.err());
     List<JsonNode> events = new ArrayList<>();
     for (String line : result.out().lines().toList()) {
@@ -283,7 +262,7 @@ class PeftTest {
     assertEquals("[\"query\",\"key\"]", written.get("target_modules").toString());
 
     Files.writeString(config, "lerning_rate: 1\n");
-    result = peft("train", "--config", config.toString());
+    result = PeftRun.of("train", "--config", config.toString());
     assertEquals(2, result.code());
     assertTrue(result.err().contains("'lerning_rate' is no option"), result.err());
   }
@@ -292,8 +271,8 @@ class PeftTest {
   void inspectSaysWhatIsThereAndWhatWouldBeAdapted() throws IOException {
     Path adapter = temp.resolve("adapter");
     assertEquals(0, train(adapter).code());
-    Result result =
-        peft(
+    PeftRun result =
+        PeftRun.of(
             "inspect",
             "--model",
             MODEL.toString(),
@@ -310,12 +289,13 @@ class PeftTest {
     assertEquals("LORA", found.at("/adapter/config/peft_type").asText());
 
     result =
-        peft("inspect", "--model", MODEL.toString(), "--targets", "--target-modules", "querry");
+        PeftRun.of(
+            "inspect", "--model", MODEL.toString(), "--targets", "--target-modules", "querry");
     assertEquals(2, result.code());
     assertTrue(result.err().contains("near: attention.self.query"), result.err());
   }
 
-  private void refused(Result result, Path output, String... parts) throws IOException {
+  private void refused(PeftRun result, Path output, String... parts) throws IOException {
     assertEquals(2, result.code(), result.err());
     for (String part : parts) {
       assertTrue(result.err().contains(part), result.err());
@@ -344,8 +324,8 @@ class PeftTest {
     Path other = temp.resolve("other");
     Files.createDirectories(other);
     Files.writeString(other.resolve("config.json"), "{\"model_type\": \"mamba\"}");
-    Result result =
-        peft(
+    PeftRun result =
+        PeftRun.of(
             "train",
             "--model",
             other.toString(),
@@ -361,8 +341,8 @@ class PeftTest {
     Path output = temp.resolve("predicted.jsonl");
     for (String line : List.of("{\"text\": 1}", "not json", "{\"input_ids\": [99999]}")) {
       Files.write(input, List.of("{\"text\": \"the film\"}", line));
-      Result result =
-          peft(
+      PeftRun result =
+          PeftRun.of(
               "predict",
               "--model",
               MODEL.toString(),
@@ -383,8 +363,8 @@ class PeftTest {
   void anAdapterForAnotherModelIsRefused() throws IOException {
     Path adapter = temp.resolve("adapter");
     assertEquals(0, train(adapter).code());
-    Result result =
-        peft(
+    PeftRun result =
+        PeftRun.of(
             "predict",
             "--model",
             MODEL.resolveSibling("distilbert").toString(),
