@@ -118,11 +118,7 @@ public final class AdapterAlgebra {
   }
 
   private static LoraConfig plainLora(Adapter adapter) {
-    if (adapter.config() instanceof LoraConfig config
-        && !config.useDora()
-        && !config.loraBias()
-        && !config.init().takesFromBase()
-        && config.bias() == LoraConfig.Bias.NONE) {
+    if (adapter.config() instanceof LoraConfig config && config.isPlain()) {
       return config;
     }
     throw new IllegalArgumentException(

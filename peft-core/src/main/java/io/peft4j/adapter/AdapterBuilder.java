@@ -140,11 +140,8 @@ final class AdapterBuilder {
     if (overlays.containsKey(parameter)) {
       return;
     }
-    try (Autograd.Mode paused = Autograd.pause();
-        NDArray wide = Ops.toFloat32(parameter.value())) {
-      NDArray copy = wide.duplicate();
-      copy.attach(manager);
-      overlays.put(parameter, trained(key, copy));
+    try (Autograd.Mode paused = Autograd.pause()) {
+      overlays.put(parameter, trained(key, Ops.wideCopy(parameter.value(), manager)));
     }
   }
 

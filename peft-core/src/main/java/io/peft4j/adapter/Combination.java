@@ -1,5 +1,6 @@
 package io.peft4j.adapter;
 
+import java.util.Arrays;
 import java.util.Locale;
 
 /**
@@ -50,7 +51,7 @@ public record Combination(
       }
       throw new IllegalArgumentException(
           "expected a combination of "
-              + java.util.Arrays.toString(values()).toLowerCase(Locale.ROOT)
+              + Arrays.toString(values()).toLowerCase(Locale.ROOT)
               + ", found "
               + name);
     }

@@ -103,6 +103,11 @@ public record LoraConfig(
   }
 
   /** LoftQ leaves the base as it was, so there is nothing that loading would have to repeat. */
+  /** {@return whether it adds {@code s · B A x} to linear layers' outputs and does nothing else} */
+  boolean isPlain() {
+    return !useDora && !loraBias && bias == Bias.NONE && !init.takesFromBase();
+  }
+
   @Override
   public LoraConfig built() {
     return init == LoraInit.LOFTQ ? toBuilder().init(LoraInit.DEFAULT).build() : this;

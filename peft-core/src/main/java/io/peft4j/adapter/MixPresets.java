@@ -1,6 +1,7 @@
 package io.peft4j.adapter;
 
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -17,7 +18,7 @@ public final class MixPresets {
    * @throws IllegalArgumentException if there is none of that name
    */
   public static Map<String, AdapterConfig> named(String name, String taskType) {
-    return switch (name.toLowerCase(java.util.Locale.ROOT)) {
+    return switch (name.toLowerCase(Locale.ROOT)) {
       case "mam" -> mam(taskType);
       case "unipelt" -> unipelt(taskType);
       default ->

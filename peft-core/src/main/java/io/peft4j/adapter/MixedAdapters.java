@@ -1,6 +1,7 @@
 package io.peft4j.adapter;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -65,12 +66,7 @@ public final class MixedAdapters implements AutoCloseable {
 
   /** {@return whether the adapter is nothing but plain LoRA on linear layers, and whole heads} */
   private boolean routable(Adapter adapter) {
-    boolean plain =
-        adapter.config() instanceof LoraConfig config
-            && !config.useDora()
-            && !config.loraBias()
-            && config.bias() == LoraConfig.Bias.NONE
-            && !config.init().takesFromBase();
+    boolean plain = adapter.config() instanceof LoraConfig config && config.isPlain();
     Set<Parameter> heads = new LinkedHashSet<>();
     for (Linear linear : heads(adapter)) {
       heads.addAll(linear.parameters());
@@ -167,7 +163,7 @@ public final class MixedAdapters implements AutoCloseable {
   }
 
   private NDArray stacked(NDList arrays) {
-    NDArray stacked = ai.djl.ndarray.NDArrays.stack(arrays);
+    NDArray stacked = NDArrays.stack(arrays);
     stacked.attach(manager);
     arrays.close();
     return stacked;

@@ -37,20 +37,12 @@ final class DenseProjection implements Projection {
 
   @Override
   public NDArray weight(NDManager manager) {
-    return wideCopy(weight.value(), manager);
+    return Ops.wideCopy(weight.value(), manager);
   }
 
   @Override
   public NDArray storedWeight(NDManager manager) {
-    return wideCopy(weight.base(), manager);
-  }
-
-  private static NDArray wideCopy(NDArray array, NDManager manager) {
-    try (NDArray wide = Ops.toFloat32(array)) {
-      NDArray copy = wide.duplicate();
-      copy.attach(manager);
-      return copy;
-    }
+    return Ops.wideCopy(weight.base(), manager);
   }
 
   /** {@return the weight itself, for who trains or reads it} */

@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.DropoutMask;
-import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
 
 /**
@@ -74,8 +73,7 @@ public final class Pass {
 
   /** {@return {@code x} in the precision of this pass} */
   NDArray cast(NDArray x) {
-    boolean right = Ops.isBfloat16(x) == (precision == Precision.BFLOAT16);
-    return right ? x : precision.cast(x);
+    return precision.typed(x);
   }
 
   /**

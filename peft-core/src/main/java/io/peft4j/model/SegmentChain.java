@@ -153,7 +153,7 @@ final class SegmentChain {
 
   /** {@return what a step on {@code batch} is expected to hold} */
   MemoryEstimate estimate(TokenBatch batch, Top top, long process, long weights, long optimizer) {
-    int width = precision == Precision.BFLOAT16 ? Short.BYTES : Float.BYTES;
+    int width = precision.bytes();
     List<Long> graphs = new ArrayList<>();
     for (Segment segment :
         segments.subList(
@@ -182,7 +182,7 @@ final class SegmentChain {
   }
 
   private long bytes(List<Module> modules) {
-    int width = precision == Precision.BFLOAT16 ? Short.BYTES : Float.BYTES;
+    int width = precision.bytes();
     return modules.stream()
         .flatMap(module -> module.parameters().stream())
         .mapToLong(parameter -> width * parameter.shape().size())

@@ -32,6 +32,15 @@ public final class Ops {
     return Script.call("to_float32", x);
   }
 
+  /** {@return a copy of {@code x} in float32, on {@code owner}} */
+  public static NDArray wideCopy(NDArray x, NDManager owner) {
+    try (NDArray wide = toFloat32(x)) {
+      NDArray copy = wide.duplicate();
+      copy.attach(owner);
+      return copy;
+    }
+  }
+
   /**
    * {@return {@code x} in the element type of {@code like}}: {@code x} itself where it has that
    * already, else a new array on {@code like}'s manager

@@ -16,4 +16,14 @@ public enum Precision {
   public NDArray cast(NDArray x) {
     return this == BFLOAT16 ? Ops.toBfloat16(x) : Ops.toFloat32(x);
   }
+
+  /** {@return {@code x} itself where it has this type already, else {@link #cast}} */
+  public NDArray typed(NDArray x) {
+    return Ops.isBfloat16(x) == (this == BFLOAT16) ? x : cast(x);
+  }
+
+  /** {@return bytes an element} */
+  public int bytes() {
+    return this == BFLOAT16 ? Short.BYTES : Float.BYTES;
+  }
 }

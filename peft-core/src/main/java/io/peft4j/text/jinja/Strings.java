@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.IntPredicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -77,11 +78,11 @@ final class Strings {
     return arguments.size() > 2 ? Operations.index(arguments.get(2)) : -1;
   }
 
-  private static String separator(List<Object> arguments, java.util.Map<String, Object> named) {
+  private static String separator(List<Object> arguments, Map<String, Object> named) {
     return string(arguments, 0, (String) named.get("sep"));
   }
 
-  private static int limit(List<Object> arguments, java.util.Map<String, Object> named) {
+  private static int limit(List<Object> arguments, Map<String, Object> named) {
     Object limit = arguments.size() > 1 ? arguments.get(1) : named.get("maxsplit");
     return limit == null ? -1 : Operations.index(limit);
   }

@@ -76,23 +76,15 @@ public final class QuantizedProjection implements Projection {
 
   @Override
   public NDArray forward(NDArray x) {
-    NDArray typed = typed(x);
+    NDArray typed = precision().typed(x);
     NDArray weight = dense != null ? dense : decoded();
     NDArray y = Ops.linear(typed, weight, bias == null ? null : Ops.typedLike(typed, bias.value()));
     return Ops.typedLike(x, y);
   }
 
-  /** {@return {@code x} in the type that matmuls run in, on {@code x}'s manager} */
-  private NDArray typed(NDArray x) {
-    return isBfloat16() == Ops.isBfloat16(x) ? x : precision().cast(x);
-  }
-
-  private boolean isBfloat16() {
-    return workspace.type() == FloatType.BF16;
-  }
-
+  /** {@return the type that matmuls run in} */
   private Precision precision() {
-    return isBfloat16() ? Precision.BFLOAT16 : Precision.FLOAT32;
+    return workspace.type() == FloatType.BF16 ? Precision.BFLOAT16 : Precision.FLOAT32;
   }
 
   private NDArray decoded() {
@@ -129,20 +121,12 @@ public final class QuantizedProjection implements Projection {
 
   @Override
   public NDArray weight(NDManager manager) {
-    return dense != null ? wideCopy(dense, manager) : decode(tensor, manager);
+    return dense != null ? Ops.wideCopy(dense, manager) : decode(tensor, manager);
   }
 
   @Override
   public NDArray storedWeight(NDManager manager) {
     return decode(base, manager);
-  }
-
-  private static NDArray wideCopy(NDArray array, NDManager manager) {
-    try (NDArray wide = Ops.toFloat32(array)) {
-      NDArray copy = wide.duplicate();
-      copy.attach(manager);
-      return copy;
-    }
   }
 
   private static NDArray decode(QuantizedTensor tensor, NDManager manager) {
