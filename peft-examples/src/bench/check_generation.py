@@ -2,7 +2,7 @@
 
     java -jar peft-examples/target/peft.jar generate --model MODEL --adapter ADAPTER --greedy \\
         --input prompts.jsonl --output ours.jsonl
-    python peft-examples/src/bench/check_generation.py MODEL ADAPTER prompts.jsonl ours.jsonl
+    python peft-examples/src/bench/check_generation.py MODEL ADAPTER prompts.jsonl ours.jsonl      (ADAPTER - for none)
 
 needs torch, transformers and peft. Each line of prompts.jsonl is {"prompt": text}. Continues each greedily by as
 many tokens as ours.jsonl has, and exits with 1 if a text differs.
@@ -24,11 +24,16 @@ def lines(path):
     return [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
+def load(folder, adapter):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    if adapter != "-":
+        model = PeftModel.from_pretrained(model, adapter)
+    return AutoTokenizer.from_pretrained(folder), model.eval()
+
+
 def main():
     folder, adapter, prompts, ours = sys.argv[1:]
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    model = PeftModel.from_pretrained(model, adapter).eval()
+    tokenizer, model = load(folder, adapter)
     different = 0
     for row, answer in zip(lines(prompts), lines(ours), strict=True):
         ids = torch.tensor([tokenizer(row["prompt"]).input_ids])
@@ -46,4 +51,5 @@ def main():
     sys.exit(1 if different else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -48,7 +48,8 @@ def collate(rows):
             "attention_mask": torch.tensor([m["mask"] + [0] * (width - len(m["mask"])) for m in mask])}
 
 
-def train(model, examples, seed, *, epochs, batch, accumulation, rate, decay=0.0, schedule="linear", loraplus=None):
+def train(model, examples, seed, *, epochs, batch, accumulation, rate, decay=0.0, schedule="linear", loraplus=None,
+          bf16=False):
     """Trains as io.peft4j.train.Trainer would. Returns the loss, gradient norm and rate of each step."""
     ordered = [examples[i] for epoch in range(epochs) for i in permutation(len(examples), seed, epoch)]
     rows = [{"input_ids": ids, "labels": labels} for ids, labels in ordered]
@@ -59,7 +60,7 @@ def train(model, examples, seed, *, epochs, batch, accumulation, rate, decay=0.0
             folder, per_device_train_batch_size=batch, gradient_accumulation_steps=accumulation, learning_rate=rate,
             weight_decay=decay, lr_scheduler_type=schedule, max_steps=epochs * steps_per_epoch, logging_steps=1,
             report_to=[], save_strategy="no", remove_unused_columns=False, use_cpu=True, seed=1,
-            dataloader_pin_memory=False, disable_tqdm=True)
+            dataloader_pin_memory=False, disable_tqdm=True, bf16=bf16)
         optimizers = (None, None)
         if loraplus:
             optimizer = create_loraplus_optimizer(

@@ -176,7 +176,7 @@ def one(name, base, config, seed):
                 parameter.copy_(1 + 0.2 * noise if "scaling" in key or "norm_after.weight" in key else 0.2 * noise)
                 trained[key] = parameter
     # A gate is a mean over all of a row, padding included; ours leaves padding out.
-    golden, loss, _ = encoder_golden(model, base, False) if encoder else decoder_golden(model, seed)
+    golden, loss, _ = encoder_golden(model, base) if encoder else decoder_golden(model, seed)
     if config["use_gating"]:
         golden, loss, _ = only_unpadded(model, base)
     loss.backward()
@@ -202,7 +202,7 @@ def one(name, base, config, seed):
 
 def only_unpadded(model, base):
     model.zero_grad()
-    golden, loss, logits = encoder_golden(model, base, True, ["unpadded"])
+    golden, loss, logits = encoder_golden(model, base, ["unpadded"])
     return golden, loss, logits
 
 

@@ -61,13 +61,19 @@ MODELS = {
     "gpt-neox-serial": ("gpt_neox", NEOX | dict(use_parallel_residual=False, num_hidden_layers=1,
                                                 rope_parameters=dict(rope_type="default", rope_theta=10000.0,
                                                                      partial_rotary_factor=1.0)), {}, None),
+    # rows of more than 256 tokens, for which the fused kernel is taken
+    "llama-long": ("llama", COMMON | dict(max_position_embeddings=512, num_hidden_layers=1), {}, None),
+    "mistral-long": ("mistral", COMMON | dict(max_position_embeddings=512, num_hidden_layers=1, sliding_window=100), {},
+                     None),
 }
+LONG = {"unpadded": (270, 270), "padded": (290, 40, 301, 12)}
 CLASSIFIERS = {
     "cls-llama": ("llama", COMMON | dict(num_labels=3, num_hidden_layers=1)),
     "cls-gpt2": ("gpt2", GPT2 | dict(num_labels=2, n_layer=1)),
     "cls-mistral": ("mistral", COMMON | dict(num_labels=1, num_hidden_layers=1, problem_type="regression")),
 }
-ADAPTED = {"lora-llama": "llama", "lora-gpt2": "gpt2", "lora-phi3": "phi3", "lora-gemma2": "gemma2"}
+ADAPTED = {"lora-llama": "llama", "lora-gpt2": "gpt2", "lora-phi3": "phi3", "lora-gemma2": "gemma2",
+           "lora-llama-long": "llama-long"}
 
 
 def config(kind, settings):
@@ -103,9 +109,10 @@ def padded(sequences, left=False):
             "attention_mask": [fill([1] * len(row), 0) for row in sequences]}
 
 
-def batches(seed):
-    sequences = rows(seed + 1, (9, 5, 14, 3))
-    return {"unpadded": padded(rows(seed, (11, 11))), "right-padded": padded(sequences),
+def batches(seed, name=""):
+    lengths = LONG if name.endswith("-long") else {"unpadded": (11, 11), "padded": (9, 5, 14, 3)}
+    sequences = rows(seed + 1, lengths["padded"])
+    return {"unpadded": padded(rows(seed, lengths["unpadded"])), "right-padded": padded(sequences),
             "left-padded": padded(sequences, left=True)}
 
 
@@ -132,7 +139,7 @@ def language_model(name, seed):
     (ROOT / name / "generation_config.json").unlink()
     model = reload(name, torch.float32)
     cases, exact = [], []
-    for case, batch in batches(seed).items():
+    for case, batch in batches(seed, name).items():
         values = log_probs(model, batch)
         exact += values
         cases.append({"name": case, "inputs": batch, "log_probs": [numbers(v) for v in values]})
@@ -141,7 +148,7 @@ def language_model(name, seed):
     grown = model.generate(**tensors(batch), max_new_tokens=16, do_sample=False, eos_token_id=None)
     tokens = grown[:, len(batch["input_ids"][0]):].tolist()
     half = reload(name, torch.bfloat16)
-    rounded = [v for batch in batches(seed).values() for v in log_probs(half, batch)]
+    rounded = [v for batch in batches(seed, name).values() for v in log_probs(half, batch)]
     worst = max((a - b).abs().max().item() for a, b in zip(exact, rounded))
     write_json(ROOT / name / "golden.json", {
         "cases": cases, "bfloat16": worst, "greedy": {"prompts": prompts, "tokens": tokens}})
@@ -173,7 +180,7 @@ def adapted(name, seed):
                 parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
     model.save_pretrained(ROOT / name)
     (ROOT / name / "README.md").unlink()
-    batch = padded(rows(seed, (12, 7, 4, 9)))
+    batch = padded(rows(seed, LONG["padded"] if base.endswith("-long") else (12, 7, 4, 9)))
     labels = [[t if m and i >= 3 else -100 for i, (t, m) in enumerate(zip(ids, mask))]
               for ids, mask in zip(batch["input_ids"], batch["attention_mask"])]
     loss = model(**tensors(batch), labels=torch.tensor(labels)).loss

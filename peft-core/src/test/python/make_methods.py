@@ -117,12 +117,8 @@ def run_encoder(model, base, chosen):
     return logits
 
 
-def encoder_golden(model, base, prompted, chosen=None):
-    # Hugging Face gives positions to padding; ours has none. With a prompt they differ where it stands on the left,
-    # and RoBERTa's where it stands anywhere.
-    chosen = chosen or [
-        c["name"] for c in cases(base)
-        if not prompted or (c["name"] == "unpadded" if base.startswith("roberta") else c["name"] != "left-padded")]
+def encoder_golden(model, base, chosen=None):
+    chosen = chosen or [c["name"] for c in cases(base)]
     logits = run_encoder(model, base, chosen)
     golden = {"cases": chosen, "logits": {k: numbers(v) for k, v in logits.items()}, "case": chosen[-1]}
     batch = next(c["inputs"] for c in cases(base) if c["name"] == chosen[-1])
@@ -133,19 +129,29 @@ def encoder_golden(model, base, prompted, chosen=None):
     return golden, loss, logits
 
 
+def labelled(seed, left=False):
+    """A padded batch, labels from each row's fourth token on, and how many there are."""
+    sequences = rows(seed, (12, 7, 4, 9))
+    batch = padded(sequences, left)
+    labels = padded([[-100] * 3 + row[3:] for row in sequences], left)
+    labels = [[t if m else -100 for t, m in zip(*row)] for row in zip(labels["input_ids"], labels["attention_mask"])]
+    return batch, labels, sum(t != -100 for row in labels for t in row)
+
+
 def decoder_golden(model, seed):
-    batch = padded(rows(seed, (12, 7, 4, 9)))
-    labels = [[t if m and i >= 3 else -100 for i, (t, m) in enumerate(zip(ids, mask))]
-              for ids, mask in zip(batch["input_ids"], batch["attention_mask"])]
-    count = sum(t != -100 for row in labels for t in row)
+    batch, labels, count = labelled(seed)
     loss = model(**tensors(batch), labels=torch.tensor(labels)).loss
     if hasattr(model.base_model, "trainable_adapter_name") and model.training:
         raise AssertionError
+    left, left_labels, _ = labelled(seed, left=True)
+    with torch.no_grad():
+        left_loss = model(**tensors(left), labels=torch.tensor(left_labels)).loss * count
     prompt = rows(seed + 1, (6,))
     out = model.generate(input_ids=torch.tensor(prompt), attention_mask=torch.ones(1, 6, dtype=torch.long),
                          max_new_tokens=8, do_sample=False)
     greedy = out[0, 6:].tolist() if out.shape[1] > 8 else out[0].tolist()
-    golden = {"inputs": batch, "labels": labels, "greedy": {"prompt": prompt[0], "tokens": greedy[-8:]}}
+    golden = {"inputs": batch, "labels": labels, "greedy": {"prompt": prompt[0], "tokens": greedy[-8:]},
+              "left": {"inputs": left, "labels": left_labels, "loss": numbers(left_loss)}}
     return golden, loss * count, None
 
 
@@ -159,7 +165,7 @@ def one(name, base, kind, settings, seed):
     prompted = kind in PROMPTS
     if kind is AdaLoraConfig:
         model.peft_config["default"].orth_reg_weight = 0.0  # its own loss is added by the trainer
-    golden, loss, logits = encoder_golden(model, base, prompted) if encoder else decoder_golden(model, seed)
+    golden, loss, logits = encoder_golden(model, base) if encoder else decoder_golden(model, seed)
     loss.backward()
     grads = {n: p.grad for n, p in model.named_parameters() if p.requires_grad and p.grad is not None}
     if prompted:

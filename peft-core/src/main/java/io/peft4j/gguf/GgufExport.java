@@ -32,6 +32,10 @@ public final class GgufExport {
           "gpt2", "gpt2");
 
   private static final Set<String> PERMUTED = Set.of("llama", "mistral");
+
+  /** Whose head is the embedding unless their config says otherwise. */
+  private static final Set<String> TIED = Set.of("gemma2", "gpt2");
+
   private static final String A = ".lora_A.weight";
   private static final String B = ".lora_B.weight";
   private static final String EMBEDDING_A = ".lora_embedding_A";
@@ -43,7 +47,8 @@ public final class GgufExport {
    * @param base config of the model that the adapter is for
    * @throws IOException if the file cannot be written; it is written whole or not at all
    * @throws IllegalArgumentException if llama.cpp has no way to say what the adapter holds: another
-   *     method than LoRA, DoRA, trained biases or modules, an architecture not known here
+   *     method than LoRA, DoRA, trained biases or modules, an adapted embedding that is also the
+   *     head, an architecture not known here
    */
   public static void write(Adapter adapter, ModelConfig base, Path file) throws IOException {
     String architecture = ARCHITECTURES.get(base.modelType());
@@ -81,6 +86,12 @@ public final class GgufExport {
     if (key.endsWith(A)) {
       gguf.add(GgufNames.weight(strip(key, A)) + ".lora_a", rows, columns, values);
     } else if (key.endsWith(EMBEDDING_A)) {
+      if (tied(base)) {
+        throw new IllegalArgumentException(
+            "GGUF: "
+                + strip(key, EMBEDDING_A)
+                + " is also the head (tie_word_embeddings), where llama.cpp cannot adapt it");
+      }
       // llama.cpp looks rows up in it, one a token
       String name = GgufNames.weight(strip(key, EMBEDDING_A)) + ".lora_a";
       gguf.add(name, columns, rows, transpose(values, rows, columns));
@@ -98,6 +109,12 @@ public final class GgufExport {
     } else {
       throw new IllegalArgumentException("GGUF: llama.cpp's adapters cannot hold " + key);
     }
+  }
+
+  /** llama.cpp would look the head's adapter up under the embedding's name. */
+  private static boolean tied(ModelConfig base) {
+    boolean unsaid = TIED.contains(base.modelType());
+    return base.json().path("tie_word_embeddings").asBoolean(unsaid);
   }
 
   private static String strip(String key, String end) {

@@ -79,6 +79,11 @@ public final class VirtualTokens {
     return length() == 0 ? sequences : sequences.stream().map(this::before).toList();
   }
 
+  /** RoBERTa's padding has a position of its own, before all others, and keeps it. */
+  private int moved(int position, int by) {
+    return position < firstPosition ? position : position + by;
+  }
+
   private TokenSequence before(TokenSequence sequence) {
     int n = sum(tokens);
     int shift = shift();
@@ -89,7 +94,7 @@ public final class VirtualTokens {
     for (int t = 0; t < length; t++) {
       boolean real = t >= n;
       types[t] = real ? sequence.types()[t - n] : 0;
-      places[t] = real ? sequence.positions()[t - n] + n + shift : firstPosition + shift + t;
+      places[t] = real ? moved(sequence.positions()[t - n], n + shift) : firstPosition + shift + t;
       visible[t] = !real || sequence.visible()[t - n];
     }
     int[] labels = null;

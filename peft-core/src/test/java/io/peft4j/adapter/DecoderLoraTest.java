@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.Golden;
+import io.peft4j.ParityTable;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.TokenBatch;
@@ -18,12 +19,26 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** LoRA on decoders: first gradients as peft's, recomputation, heads and tied weights. */
 class DecoderLoraTest {
+
+  private static final ParityTable TABLE =
+      new ParityTable(
+          "decoder-gradients",
+          "Gradients of LoRA on all linear layers beside peft's, float32: largest relative difference",
+          "model",
+          "kept",
+          "recomputed");
+
+  @AfterAll
+  static void write() throws IOException {
+    TABLE.write();
+  }
 
   static Stream<String> adapters() {
     return Golden.folders("decoders", "lora-").stream();
@@ -77,6 +92,7 @@ class DecoderLoraTest {
         double loss = backward(lm, sequences, 1.0 / tokens, recompute) / tokens;
         assertEquals(golden.get("loss").asDouble(), loss, 1e-5, "loss");
         double worst = distance(Gradients.take(adapter), expected);
+        TABLE.put(name.substring(5), recompute ? "recomputed" : "kept", worst);
         System.out.printf("%s: gradients differ by %.1e, relatively%n", name, worst);
         assertTrue(worst < 2e-5, name + ": " + worst);
       }

@@ -50,6 +50,10 @@ class MethodParityTest {
     return adapters().filter(name -> Files.exists(folder(name).resolve("state.safetensors")));
   }
 
+  static Stream<String> leftPadded() {
+    return adapters().filter(name -> golden(name).has("left"));
+  }
+
   static Stream<String> decoders() {
     return adapters().filter(name -> golden(name).has("greedy"));
   }
@@ -192,6 +196,32 @@ class MethodParityTest {
     Map<String, float[]> trained = new TreeMap<>(gradients);
     trained.keySet().removeIf(key -> key.startsWith("vera_A") || key.startsWith("vera_B"));
     return trained;
+  }
+
+  /** Padding before a text moves it away from the prompt, in Hugging Face's models and so here. */
+  @ParameterizedTest
+  @MethodSource("leftPadded")
+  void paddingOnTheLeftIsCountedAsInPeft(String name) throws IOException {
+    try (Subject subject = new Subject(name)) {
+      subject.adapted.load("a", folder(name));
+      JsonNode golden = subject.golden.get("left");
+      List<TokenSequence> sequences = new ArrayList<>();
+      for (int i = 0; i < golden.get("labels").size(); i++) {
+        int[] ids = Golden.ints(golden.get("inputs").get("input_ids").get(i));
+        int[] mask = Golden.ints(golden.get("inputs").get("attention_mask").get(i));
+        TokenSequence sequence = subject.model.unpad(ids, null, mask);
+        int[] labels = Golden.ints(golden.get("labels").get(i));
+        int padding = ids.length - sequence.length();
+        sequences.add(sequence.withLabels(Arrays.copyOfRange(labels, padding, ids.length)));
+      }
+      double loss = 0;
+      for (float[] row : subject.lm.logProbs(sequences)) {
+        for (float logProb : row) {
+          loss -= logProb;
+        }
+      }
+      assertEquals(golden.get("loss").asDouble(), loss, 1e-3, name);
+    }
   }
 
   @ParameterizedTest

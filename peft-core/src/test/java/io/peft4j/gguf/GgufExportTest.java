@@ -128,6 +128,27 @@ class GgufExportTest {
     }
   }
 
+  /** llama.cpp would multiply with the embedding's factors where the head is: it aborts. */
+  @Test
+  void anAdaptedEmbeddingThatIsAlsoTheHeadIsRefused() throws IOException {
+    for (String name : List.of("llama3", "qwen2", "gpt2")) {
+      LoraConfig config =
+          LoraConfig.builder()
+              .targetModules(name.equals("gpt2") ? "wte" : "embed_tokens")
+              .taskType("CAUSAL_LM")
+              .build();
+      try (CausalLm lm = CausalLm.load(Golden.path("decoders/" + name), LoadOptions.DEFAULT);
+          AdaptedModel adapted = new AdaptedModel(lm.model())) {
+        Adapter adapter = adapted.add("a", config, 1);
+        IllegalArgumentException e =
+            assertThrows(
+                IllegalArgumentException.class,
+                () -> GgufExport.write(adapter, lm.model().config(), folder.resolve("a.gguf")));
+        assertTrue(e.getMessage().contains("also the head"), e.getMessage());
+      }
+    }
+  }
+
   @Test
   void whatCannotBeSaidIsRefused() throws IOException {
     try (CausalLm lm = CausalLm.load(Golden.path("decoders/llama"), LoadOptions.DEFAULT);

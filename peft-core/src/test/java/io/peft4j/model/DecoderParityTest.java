@@ -6,16 +6,60 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.Golden;
+import io.peft4j.ParityTable;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every decoder family against transformers, unpadded and padded on either side. */
 class DecoderParityTest {
+
+  private static final ParityTable TABLE =
+      new ParityTable(
+          "decoders",
+          "Token log-probabilities beside transformers' in float32: largest differences",
+          "model and type here",
+          "unpadded",
+          "right-padded",
+          "left-padded",
+          "one example a row",
+          "transformers in that type",
+          "greedy tokens");
+
+  private static final ParityTable CLASSIFIERS =
+      new ParityTable(
+          "decoder-classifiers",
+          "Logits of classifiers beside transformers': largest differences",
+          "model and type here",
+          "unpadded",
+          "right-padded",
+          "left-padded");
+
+  @AfterAll
+  static void write() throws IOException {
+    TABLE.write();
+    CLASSIFIERS.write();
+  }
+
+  /** Examples packed into rows, against padded ones there; and each in a row of its own. */
+  private static void note(
+      String row, String test, float[][] expected, float[][] packed, float[][] alone) {
+    TABLE.put(row, test, Golden.distance(expected, packed));
+    TABLE.put(row, "one example a row", Golden.distance(expected, alone));
+  }
+
+  private static float[][] alone(CausalLm lm, List<TokenSequence> sequences) {
+    float[][] alone = new float[sequences.size()][];
+    for (int i = 0; i < alone.length; i++) {
+      alone[i] = lm.logProbs(List.of(sequences.get(i)))[0];
+    }
+    return alone;
+  }
 
   static Stream<String> languageModels() {
     return Golden.folders("decoders", "").stream()
@@ -50,10 +94,8 @@ class DecoderParityTest {
         double distance = Golden.distance(expected, packed);
         System.out.printf("%s %s: largest difference %.1e%n", name, test.get("name"), distance);
         assertTrue(distance < 1e-5, test.get("name") + ": " + distance);
-        float[][] alone = new float[sequences.size()][];
-        for (int i = 0; i < alone.length; i++) {
-          alone[i] = lm.logProbs(List.of(sequences.get(i)))[0];
-        }
+        float[][] alone = alone(lm, sequences);
+        note(name + " float32", test.get("name").asText(), expected, packed, alone);
         double packing = Golden.distance(alone, packed);
         assertTrue(packing < 1e-5, test.get("name") + ", alone and packed: " + packing);
         cases++;
@@ -71,10 +113,16 @@ class DecoderParityTest {
     double worst = 0;
     try (CausalLm lm = CausalLm.load(Golden.path("decoders/" + name), options)) {
       for (JsonNode test : golden.get("cases")) {
-        float[][] found = lm.logProbs(sequences(lm.model(), test.get("inputs")));
-        worst = Math.max(worst, Golden.distance(Golden.matrix(test.get("log_probs")), found));
+        List<TokenSequence> sequences = sequences(lm.model(), test.get("inputs"));
+        float[][] expected = Golden.matrix(test.get("log_probs"));
+        float[][] found = lm.logProbs(sequences);
+        float[][] alone = alone(lm, sequences);
+        note(name + " bfloat16", test.get("name").asText(), expected, found, alone);
+        worst = Math.max(worst, Golden.distance(expected, found));
+        worst = Math.max(worst, Golden.distance(expected, alone));
       }
     }
+    TABLE.put(name + " bfloat16", "transformers in that type", limit / 2);
     System.out.printf(
         "%s: bfloat16 differs by %.3f, transformers' by %.3f%n", name, worst, limit / 2);
     assertTrue(worst < limit, worst + " where transformers has " + limit / 2);
@@ -88,6 +136,7 @@ class DecoderParityTest {
       for (JsonNode test : golden.get("cases")) {
         try (TokenBatch batch = Golden.batch(model, test.get("inputs"))) {
           double distance = Golden.distance(Golden.matrix(test.get("logits")), model.logits(batch));
+          CLASSIFIERS.put(name.substring(4) + " float32", test.get("name").asText(), distance);
           System.out.printf("%s %s: largest difference %.1e%n", name, test.get("name"), distance);
           assertTrue(distance < 1e-5, test.get("name") + ": " + distance);
         }
@@ -122,5 +171,6 @@ class DecoderParityTest {
     for (int row = 0; row < found.length; row++) {
       assertArrayEquals(Golden.ints(golden.get("tokens").get(row)), found[row], "prompt " + row);
     }
+    TABLE.put(name + " float32", "greedy tokens", "equal");
   }
 }

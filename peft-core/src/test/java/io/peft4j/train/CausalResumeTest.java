@@ -9,19 +9,21 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** A language model's run that was killed ends with the bytes of one that was not. */
 class CausalResumeTest {
 
-  @Test
-  void killedProcessesResume(@TempDir Path folder) throws Exception {
-    CausalRun.run(folder.resolve("whole"), TinyTraining.SILENT);
+  @ParameterizedTest
+  @EnumSource(CausalRun.Method.class)
+  void killedProcessesResume(CausalRun.Method method, @TempDir Path folder) throws Exception {
+    CausalRun.run(folder.resolve("whole"), method, TinyTraining.SILENT);
     Path output = folder.resolve("killed");
     Random random = new Random();
     for (int steps : new int[] {4 + random.nextInt(3), 5}) {
-      Process process = Fork.start(CausalRun.class, List.of(), output);
+      Process process = Fork.start(CausalRun.class, List.of(), output, method);
       try (BufferedReader said = process.inputReader()) {
         for (int i = 0; i < steps; ) {
           String line = said.readLine();
@@ -33,14 +35,14 @@ class CausalResumeTest {
         assertEquals(128 + 9, process.waitFor(), "killed by SIGKILL");
       }
     }
-    Process last = Fork.start(CausalRun.class, List.of(), output);
+    Process last = Fork.start(CausalRun.class, List.of(), output, method);
     List<String> steps;
     try (BufferedReader said = last.inputReader()) {
       steps = said.lines().filter(line -> line.startsWith("step ")).toList();
     }
     assertEquals(0, last.waitFor());
-    System.out.println("the last process did " + steps);
+    System.out.println(method + ": the last process did " + steps);
     assertTrue(steps.size() < 24, "resumed from a checkpoint, not from the start: " + steps);
-    assertArrayEquals(TinyTraining.weights(folder.resolve("whole")), TinyTraining.weights(output));
+    assertArrayEquals(method.result(folder.resolve("whole")), method.result(output));
   }
 }

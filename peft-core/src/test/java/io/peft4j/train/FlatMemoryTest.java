@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.peft4j.Shared;
 import io.peft4j.torch.Precision;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -13,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -43,13 +45,29 @@ class FlatMemoryTest {
 
   @ParameterizedTest
   @EnumSource(Precision.class)
-  void thousandSteps(Precision precision, @TempDir Path folder) throws Exception {
+  void thousandStepsOfAnEncoder(Precision precision, @TempDir Path folder) throws Exception {
+    assumeReadable();
+    Path model = RandomBert.write(folder.resolve("model"), 2, 128);
+    staysFlat(model, "classifier", precision, folder.resolve("output"));
+  }
+
+  @Test
+  void thousandStepsOfALanguageModel(@TempDir Path folder) throws Exception {
+    assumeReadable();
+    staysFlat(Shared.path("models/stories260k"), "causal", Precision.BFLOAT16, folder);
+  }
+
+  private static void assumeReadable() {
     boolean linux = Files.isReadable(Path.of("/proc/self/status"));
     if (!linux) {
       System.out.println("FlatMemoryTest skipped: no /proc/self/status to read memory from");
     }
     assumeTrue(linux, "no /proc/self/status to read memory from");
-    List<Line> lines = run(precision, 1000, folder);
+  }
+
+  private static void staysFlat(Path model, String kind, Precision precision, Path output)
+      throws Exception {
+    List<Line> lines = run(model, kind, precision, output);
     assertEquals(20, lines.size());
     Line warm = lines.get(WARM / 50 - 1);
     assertEquals(WARM, warm.step());
@@ -57,8 +75,9 @@ class FlatMemoryTest {
     long before = lines.stream().limit(WARM / 50).mapToLong(Line::outsideHeap).max().orElseThrow();
     long after = lines.stream().skip(WARM / 50).mapToLong(Line::outsideHeap).max().orElseThrow();
     System.out.printf(
-        "%s, 1000 steps: outside the heap at most %d MiB to step %d and %d MiB after, last %d MiB;"
+        "%s in %s, 1000 steps: outside the heap at most %d MiB to step %d and %d MiB after, last %d MiB;"
             + " %d arrays at step %d, %d at the end%n",
+        kind,
         precision,
         before >> 10,
         WARM,
@@ -74,17 +93,17 @@ class FlatMemoryTest {
     assertTrue(after - before < TOLERANCE_KIB, "grew by " + (after - before) + " KiB: " + lines);
   }
 
-  private static List<Line> run(Precision precision, int steps, Path folder)
+  private static List<Line> run(Path model, String kind, Precision precision, Path output)
       throws IOException, InterruptedException {
-    Path model = RandomBert.write(folder.resolve("model"), 2, 128);
     Process process =
         Fork.start(
             MemoryRun.class,
             List.of("-Xms128m", "-Xmx128m", "-XX:+AlwaysPreTouch"),
             model,
-            folder.resolve("output"),
+            output,
             precision,
-            steps);
+            1000,
+            kind);
     List<Line> lines = new ArrayList<>();
     try (BufferedReader said = process.inputReader();
         Stream<String> text = said.lines()) {

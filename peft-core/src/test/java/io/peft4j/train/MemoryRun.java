@@ -3,8 +3,10 @@ package io.peft4j.train;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.ModuleSelector;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
+import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenSequence;
@@ -27,36 +29,53 @@ import java.util.Random;
  * resident memory without the Java heap, the JVM's own part of that (metaspace, compiled code) and
  * direct buffers, in KiB, and how many arrays are alive.
  *
- * <p>Arguments: model folder, output folder, precision, steps.
+ * <p>Arguments: model folder, output folder, precision, steps, {@code causal} or {@code
+ * classifier}.
  */
 final class MemoryRun {
 
   private MemoryRun() {}
 
   public static void main(String[] arguments) throws IOException {
-    LoadOptions options =
-        LoadOptions.DEFAULT
-            .withPrecision(Precision.valueOf(arguments[2]))
-            .withHead(Task.SINGLE_LABEL, LabelNames.of(List.of("no", "yes")));
-    try (Model model = Model.load(Path.of(arguments[0]), options);
-        AdaptedModel adapted = new AdaptedModel(model)) {
-      LoraConfig config =
-          LoraConfig.builder()
-              .targetModules("query", "value")
-              .loraDropout(0.05)
-              .taskType("SEQ_CLS")
-              .build();
+    Path folder = Path.of(arguments[0]);
+    LoadOptions options = LoadOptions.DEFAULT.withPrecision(Precision.valueOf(arguments[2]));
+    if (arguments[4].equals("causal")) {
+      try (CausalLm lm = CausalLm.load(folder, options)) {
+        train(lm.model(), ModuleSelector.allLinear(), texts(lm), arguments);
+      }
+      return;
+    }
+    LabelNames labels = LabelNames.of(List.of("no", "yes"));
+    try (Model model = Model.load(folder, options.withHead(Task.SINGLE_LABEL, labels))) {
+      train(model, ModuleSelector.names("query", "value"), examples(model, 2000), arguments);
+    }
+  }
+
+  private static void train(
+      Model model, ModuleSelector targets, TrainingSet data, String[] arguments)
+      throws IOException {
+    try (AdaptedModel adapted = new AdaptedModel(model)) {
+      LoraConfig config = LoraConfig.builder().targetModules(targets).loraDropout(0.05).build();
       adapted.add("a", config, 1);
       TrainingArguments training =
           TrainingArguments.builder()
               .maxSteps(Integer.parseInt(arguments[3]))
               .perDeviceTrainBatchSize(8)
               .build();
-      ClassificationSet data = examples(model, 2000);
       TrainingListener listener = new Watch(model.manager());
       new Trainer(adapted, "a", training, data, null, listener, Path.of(arguments[1]), Map.of())
           .train(false);
     }
+  }
+
+  private static CausalSet texts(CausalLm lm) {
+    Random random = new Random(3);
+    List<TokenSequence> sequences = new ArrayList<>();
+    for (int i = 0; i < 2000; i++) {
+      int[] ids = random.ints(4 + random.nextInt(random.nextInt(200) + 1), 3, 512).toArray();
+      sequences.add(lm.sequence(ids).withLabels(ids));
+    }
+    return new CausalSet(sequences);
   }
 
   private static ClassificationSet examples(Model model, int count) {

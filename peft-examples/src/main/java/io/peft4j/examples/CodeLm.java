@@ -47,7 +47,7 @@ public final class CodeLm extends LanguageModelProject {
   private static final List<String> PROMPTS =
       List.of(
           "    public static boolean isEmpty(final CharSequence cs) {\n        return",
-          "    public Element appendElement(String tagName) {\n",
+          "    public Element appendElement(String tagName) {",
           "        for (int i = 0; i <");
 
   @Option(
@@ -81,13 +81,13 @@ public final class CodeLm extends LanguageModelProject {
   @Option(names = "--block", defaultValue = "256", description = "Tokens of a training example.")
   private int block;
 
-  @Option(names = "--batch-size", defaultValue = "8", description = "Examples in a step.")
+  @Option(names = "--batch-size", defaultValue = "4", description = "Examples in a step.")
   private int batchSize;
 
-  @Option(names = "--pretrain-steps", defaultValue = "400", description = "For the new model.")
+  @Option(names = "--pretrain-steps", defaultValue = "1000", description = "For the new model.")
   private int pretrainSteps;
 
-  @Option(names = "--tune-steps", defaultValue = "100", description = "For the adapter.")
+  @Option(names = "--tune-steps", defaultValue = "250", description = "For the adapter.")
   private int tuneSteps;
 
   @Option(names = "--rank", defaultValue = "16", description = "Rank r of the update; alpha is 2r.")

@@ -1,12 +1,14 @@
 package io.peft4j.quant;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /** The inputs of the goldens, drawn exactly as {@code make_goldens.py} draws them. */
-final class DrawnTensor {
+public final class DrawnTensor {
   private static final long GOLDEN_GAMMA = 0x9E3779B97F4A7C15L;
 
   private DrawnTensor() {}
@@ -22,6 +24,26 @@ final class DrawnTensor {
   /** An almost normal draw: a sum of four 16-bit integers, centred; standard deviation 37,837. */
   static int centred(long z) {
     return (int) ((z & 0xffff) + (z >>> 16 & 0xffff) + (z >>> 32 & 0xffff) + (z >>> 48)) - 131070;
+  }
+
+  /**
+   * Draws as {@code draw} of {@code make_goldens.py}, in float32.
+   *
+   * @param pattern what some of them are, see there; in blocks of 256
+   */
+  public static float[] floats(long seed, int count, String pattern, double scale) {
+    ObjectNode row =
+        JsonNodeFactory.instance
+            .objectNode()
+            .put("seed", seed)
+            .put("block", 256)
+            .put("pattern", pattern)
+            .put("scale", scale);
+    float[] values = new float[count];
+    for (int i = 0; i < count; i++) {
+      values[i] = element(row, i);
+    }
+    return values;
   }
 
   /** Draws with a standard deviation of 1. */

@@ -7,9 +7,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.peft4j.quant.DrawnTensor;
 import io.peft4j.quant.DynamicQuantizer;
+import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.torch.Autograd;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
@@ -20,6 +26,7 @@ import org.junit.jupiter.api.Test;
 class EightBitAdamWTest {
 
   private static final int SIZE = 70_000; // more than a chunk, and no whole number of blocks
+  private static final double SPREAD = 0.02 / 37837;
   private static final TrainingArguments ARGUMENTS =
       TrainingArguments.builder().optim("adamw_8bit").weightDecay(0.1).adamBeta2(0.95).build();
 
@@ -39,16 +46,20 @@ class EightBitAdamWTest {
   }
 
   private static void step(NDManager manager, NDArray parameter, AdamW optimizer, int seed) {
+    addGradient(manager, parameter, floats(seed, (int) parameter.size()));
+    optimizer.step(0.01, 1);
+    optimizer.clearGradients();
+  }
+
+  private static void addGradient(NDManager manager, NDArray parameter, float[] gradient) {
     try (NDManager scope = manager.newSubManager();
         Autograd.Mode recording = Autograd.record()) {
-      NDArray product = parameter.mul(scope.create(floats(seed, (int) parameter.size())));
+      NDArray product = parameter.mul(scope.create(gradient));
       product.attach(scope);
       NDArray sum = product.sum();
       sum.attach(scope);
       Autograd.backward(sum, sum.onesLike());
     }
-    optimizer.step(0.01, 1);
-    optimizer.clearGradients();
   }
 
   @Test
@@ -89,6 +100,101 @@ class EightBitAdamWTest {
     float[] absmax = new float[(values.length + 255) / 256];
     quantizer.quantize(values, 256, codes, absmax);
     quantizer.dequantize(codes, absmax, 256, values);
+  }
+
+  /** A tensor of make_adamw.py: what its weights are drawn with, and its gradients step by step. */
+  private record Case(String name, int seed, int size, String pattern) {
+    float[] weights() {
+      return DrawnTensor.floats(seed, size, "normal", SPREAD);
+    }
+
+    float[] gradient(int step) {
+      return DrawnTensor.floats(seed + step, size, pattern, SPREAD);
+    }
+  }
+
+  /** bitsandbytes' own AdamW8bit, see make_adamw.py. */
+  @Test
+  void weightsAndStateAreThoseOfBitsandbytes() throws Exception {
+    List<Case> cases =
+        List.of(
+            new Case("normal", 100, 12345, "normal"),
+            new Case("heavy", 200, 4096, "heavy"),
+            new Case("zeros", 300, 8000, "zeros"),
+            new Case("mixed", 400, 9001, "mixed"),
+            new Case("small", 500, 4095, "normal"));
+    Path golden = Path.of(DrawnTensor.class.getResource("adamw8bit.safetensors").toURI());
+    try (SafetensorsFile expected = SafetensorsFile.open(golden);
+        NDManager manager = NDManager.newBaseManager("PyTorch")) {
+      Map<String, NDArray> parameters = new LinkedHashMap<>();
+      for (Case test : cases) {
+        NDArray parameter = manager.create(test.weights());
+        parameter.setRequiresGradient(true);
+        parameters.put(test.name + ".weight", parameter);
+      }
+      try (AdamW optimizer = new AdamW(parameters, manager, ARGUMENTS)) {
+        for (int t = 1; t <= 10; t++) {
+          for (Case test : cases) {
+            addGradient(manager, parameters.get(test.name + ".weight"), test.gradient(t));
+          }
+          optimizer.step(1e-3, 1);
+          optimizer.clearGradients();
+        }
+        for (Case test : cases) {
+          compare(test.name, expected, parameters, optimizer);
+        }
+      }
+    }
+  }
+
+  private static void compare(
+      String name, SafetensorsFile expected, Map<String, NDArray> parameters, AdamW optimizer) {
+    float[] weights = parameters.get(name + ".weight").toFloatArray();
+    double weight = distance(expected, name + ".weight", weights, false);
+    boolean small = name.equals("small");
+    int codes = 0;
+    double scales = 0;
+    for (int moment = 1; moment <= 2; moment++) {
+      String ours = name + ".weight." + (small ? moment == 1 ? "exp_avg" : "exp_avg_sq" : "");
+      if (small) {
+        float[] found = floats(optimizer.state().get(ours).memory());
+        scales = Math.max(scales, distance(expected, name + ".state" + moment, found, false));
+        continue;
+      }
+      ByteBuffer theirs = expected.bytes(name + ".state" + moment);
+      byte[] found = copy(optimizer.state().get(ours + "state" + moment).memory());
+      for (int i = 0; i < found.length; i++) {
+        codes += found[i] == theirs.get(i) ? 0 : 1;
+      }
+      float[] absmax = floats(optimizer.state().get(ours + "absmax" + moment).memory());
+      scales = Math.max(scales, distance(expected, name + ".absmax" + moment, absmax, true));
+    }
+    System.out.printf(
+        "adamw_8bit, %s: after 10 steps %d of %d codes are not bitsandbytes', scales differ by %.1e,"
+            + " weights by %.1e%n",
+        name, codes, small ? 0 : 2 * weights.length, scales, weight);
+    // The first moment's last bit may differ (lerp here, multiply and add there), and then a code.
+    assertTrue(codes <= 2, name + ": " + codes);
+    assertTrue(scales < 1e-6, name + ": " + scales);
+    assertTrue(weight < 1e-7, name + ": " + weight);
+  }
+
+  private static float[] floats(ByteBuffer memory) {
+    float[] values = new float[memory.remaining() / Float.BYTES];
+    memory.duplicate().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+    return values;
+  }
+
+  private static double distance(
+      SafetensorsFile expected, String name, float[] found, boolean relative) {
+    float[] theirs = floats(expected.bytes(name));
+    assertEquals(theirs.length, found.length, name);
+    double worst = 0;
+    for (int i = 0; i < found.length; i++) {
+      double scale = relative ? Math.max(Math.abs(theirs[i]), Float.MIN_NORMAL) : 1;
+      worst = Math.max(worst, Math.abs((double) theirs[i] - found[i]) / scale);
+    }
+    return worst;
   }
 
   @Test
