@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** What follows a bar. */
 final class Filters {
@@ -34,6 +36,7 @@ final class Filters {
     Object apply(Object value, Given given);
   }
 
+  private static final Pattern WORD = Pattern.compile("[^-\\s({\\[<]+");
   private static final Map<String, Filter> ALL = all();
 
   private Filters() {}
@@ -54,7 +57,7 @@ final class Filters {
         (v, g) -> Strings.strip(Values.text(v), (String) g.get(0, "chars", null), true, true));
     all.put("upper", (v, g) -> Values.text(v).toUpperCase(Locale.ROOT));
     all.put("lower", (v, g) -> Values.text(v).toLowerCase(Locale.ROOT));
-    all.put("title", (v, g) -> Strings.title(Values.text(v)));
+    all.put("title", (v, g) -> title(Values.text(v)));
     all.put("capitalize", (v, g) -> Strings.capitalize(Values.text(v)));
     all.put("string", (v, g) -> Values.text(v));
     all.put("safe", (v, g) -> v);
@@ -94,7 +97,6 @@ final class Filters {
                 ? g.get(0, "default_value", "")
                 : v);
     all.put("d", all.get("default"));
-    all.put("attr", (v, g) -> Operations.attribute(v, g.text(0, "name", "")));
     all.put("map", (v, g) -> mapped(Values.list(v), g));
     all.put("select", (v, g) -> selected(Values.list(v), g.positional(), null, true));
     all.put("reject", (v, g) -> selected(Values.list(v), g.positional(), null, false));
@@ -108,6 +110,12 @@ final class Filters {
       return List.of();
     }
     throw new TemplateException("expected a map, found " + Values.kind(value));
+  }
+
+  /** Unlike {@code str.title}, which begins a word after any sign. */
+  private static String title(String text) {
+    return WORD.matcher(text)
+        .replaceAll(word -> Matcher.quoteReplacement(Strings.capitalize(word.group())));
   }
 
   private static String escape(String text) {

@@ -29,7 +29,18 @@ class TemplateTest {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   static Stream<String> templates() {
-    return Stream.of("chatml", "headers", "inst", "turns", "thinking", "generation", "odds");
+    return Stream.of(
+        "chatml",
+        "headers",
+        "inst",
+        "turns",
+        "thinking",
+        "generation",
+        "odds",
+        "calls",
+        "replies",
+        "signatures",
+        "parts");
   }
 
   @ParameterizedTest
@@ -63,7 +74,16 @@ class TemplateTest {
       }
       compared++;
     }
-    assertTrue(compared >= 14, name + ": " + compared);
+    assertTrue(compared >= 8, name + ": " + compared);
+  }
+
+  @Test
+  void expressionsHaveTheValuesThatJinjaGivesThem() throws IOException {
+    for (JsonNode golden : Golden.json("templates/expressions.json")) {
+      String expression = golden.get(0).asText();
+      String text = Template.compile("{{ " + expression + " }}").render(Map.of()).text();
+      assertEquals(golden.get(1).asText(), text, expression);
+    }
   }
 
   @Test
