@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -68,7 +69,7 @@ final class Filters {
         (v, g) -> Strings.replace(Values.text(v), g.text(0, "old", ""), g.text(1, "new", ""), -1));
     all.put("indent", (v, g) -> indent(Values.text(v), g));
     all.put("format", (v, g) -> Strings.format(Values.text(v), g.positional()));
-    all.put("tojson", (v, g) -> Json.write(v, g.get(0, "indent", g.named().get("indent"))));
+    all.put("tojson", (v, g) -> json(v, g));
     all.put("length", (v, g) -> Values.length(v));
     all.put("count", all.get("length"));
     all.put("list", (v, g) -> Values.list(v));
@@ -110,6 +111,16 @@ final class Filters {
       return List.of();
     }
     throw new TemplateException("expected a map, found " + Values.kind(value));
+  }
+
+  /** The parameters of transformers' filter, whose first is {@code ensure_ascii}. */
+  private static String json(Object value, Given given) {
+    if (!Set.of("ensure_ascii", "indent").containsAll(given.named().keySet())
+        || given.positional().size() > 2
+        || given.flag(0, "ensure_ascii", false)) {
+      throw new TemplateException("'tojson' takes ensure_ascii=false and indent, found others");
+    }
+    return Json.write(value, given.get(1, "indent", null));
   }
 
   /** Unlike {@code str.title}, which begins a word after any sign. */

@@ -112,6 +112,11 @@ class TemplateTest {
         "{{ 'x' + u }} | line 1: 'u' is undefined",
         "{{ 1 // 0 }} | line 1: division by zero",
         "{{ {}.update({}) }} | line 1: 'update' would change a value",
+        "`{{ u | tojson }}` | line 1: 'tojson' of nothing ('u' is undefined)",
+        "`{{ [u] | tojson }}` | line 1: 'tojson' of nothing ('u' is undefined)",
+        "`{{ range | tojson }}` | line 1: 'tojson' of a function",
+        "`{{ 1 | tojson(sort_keys=true) }}` | line 1: 'tojson' takes ensure_ascii=false and indent",
+        "`{{ namespace(a=1) | tojson }}` | line 1: 'tojson' of",
         "{{ range(10000000) }} | line 1: a range of more than",
         "`{% if x %}\n{% endfor %}` | line 2: unknown statement 'endfor'",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }} | nested too deeply"
