@@ -4,10 +4,9 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.safetensors.DType;
 import io.peft4j.torch.Autograd;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.TrainingOps;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -117,7 +116,7 @@ final class AdamW implements AutoCloseable {
       gradientScale
     };
     try (NDManager scope = manager.newSubManager()) {
-      NDArray settings = scope.create(hyper);
+      NDArray settings = HostTensors.numbers(scope, hyper);
       for (String name : group.names()) {
         NDArray parameter = parameters.get(name);
         NDArray gradient = gradient(parameter, scope);
@@ -176,9 +175,7 @@ final class AdamW implements AutoCloseable {
   }
 
   private static MomentStore.StateTensor tensor(NDArray moment) {
-    List<Long> shape = Arrays.stream(moment.getShape().getShape()).boxed().toList();
-    return new MomentStore.StateTensor(
-        DType.F32, shape, moment.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN));
+    return new MomentStore.StateTensor(DType.F32, moment);
   }
 
   /** Goes on after {@code stepsDone} updates, the {@link #state} having been read. */

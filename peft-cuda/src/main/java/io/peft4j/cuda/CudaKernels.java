@@ -10,17 +10,25 @@ import io.peft4j.quant.kernel.QuantKernels;
 import java.util.Arrays;
 
 /**
- * peft-quant's kernels on the first GPU, for 4-bit weights. Where there is no usable GPU it is not
- * available, and {@link #status} says why.
+ * peft-quant's kernels on a GPU, the first unless another is asked for, for 4-bit weights. Where
+ * there is no usable GPU it is not available, and {@link #status} says why.
  */
 public final class CudaKernels implements QuantKernels {
   private static final int PRIORITY = 100;
 
-  private final GpuStatus status = GpuStatus.probe();
+  private final int gpu;
+  private final GpuStatus status;
   private CudaContext context;
 
   /** For {@link java.util.ServiceLoader}. */
-  public CudaKernels() {}
+  public CudaKernels() {
+    this(0);
+  }
+
+  private CudaKernels(int gpu) {
+    this.gpu = gpu;
+    this.status = GpuStatus.probe(gpu);
+  }
 
   /** What the GPU is, or why there is none. */
   public GpuStatus status() {
@@ -47,6 +55,15 @@ public final class CudaKernels implements QuantKernels {
     return true;
   }
 
+  @Override
+  public QuantKernels onGpu(int index) {
+    CudaKernels other = index == gpu ? this : new CudaKernels(index);
+    if (!other.isAvailable()) {
+      throw new IllegalArgumentException("cuda:" + index + ": " + other.status.reason());
+    }
+    return other;
+  }
+
   /**
    * {@inheritDoc}
    *
@@ -58,7 +75,9 @@ public final class CudaKernels implements QuantKernels {
   public PackedWeight place(QuantizedTensor weight) {
     if (!(weight instanceof FourBitTensor fourBit)) {
       throw new QuantizationException(
-          "the CUDA kernels take nf4 and fp4, found " + weight.type().id());
+          "the CUDA kernels take nf4 and fp4, found "
+              + weight.type().id()
+              + "; such a model runs on the CPU");
     }
     if (weight.shape().length != 2) {
       throw new QuantizationException(
@@ -71,7 +90,7 @@ public final class CudaKernels implements QuantKernels {
   /** Lives as long as the process, as PyTorch's does. */
   private synchronized CudaContext context() {
     if (context == null) {
-      context = CudaContext.open(0);
+      context = CudaContext.open(gpu);
     }
     return context;
   }

@@ -5,12 +5,11 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.safetensors.DType;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.train.MomentStore;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 
 /**
@@ -37,9 +36,12 @@ public final class EightBitMoments implements MomentStore {
     }
 
     void read(NDArray values) {
-      FloatBuffer to = bytes(values).asFloatBuffer();
-      ByteBuffer from = bytes(codes);
-      FloatBuffer scales = bytes(absmax).asFloatBuffer();
+      HostTensors.write(values, memory -> read(memory.asFloatBuffer()));
+    }
+
+    private void read(FloatBuffer to) {
+      ByteBuffer from = HostTensors.elements(codes);
+      FloatBuffer scales = HostTensors.elements(absmax).asFloatBuffer();
       while (from.hasRemaining()) {
         int n = Math.min(CHUNK, from.remaining());
         byte[] code = new byte[n];
@@ -53,9 +55,13 @@ public final class EightBitMoments implements MomentStore {
     }
 
     void write(NDArray values) {
-      FloatBuffer from = bytes(values).asFloatBuffer();
-      ByteBuffer to = bytes(codes);
-      FloatBuffer scales = bytes(absmax).asFloatBuffer();
+      FloatBuffer from = HostTensors.elements(values).asFloatBuffer();
+      HostTensors.write(
+          codes,
+          to -> HostTensors.write(absmax, scales -> write(from, to, scales.asFloatBuffer())));
+    }
+
+    private void write(FloatBuffer from, ByteBuffer to, FloatBuffer scales) {
       while (to.hasRemaining()) {
         int n = Math.min(CHUNK, to.remaining());
         byte[] code = new byte[n];
@@ -69,11 +75,11 @@ public final class EightBitMoments implements MomentStore {
     }
 
     StateTensor codesState() {
-      return new StateTensor(DType.U8, List.of(codes.size()), bytes(codes));
+      return new StateTensor(DType.U8, codes);
     }
 
     StateTensor absmaxState() {
-      return new StateTensor(DType.F32, List.of(absmax.size()), bytes(absmax));
+      return new StateTensor(DType.F32, absmax);
     }
   }
 
@@ -87,11 +93,6 @@ public final class EightBitMoments implements MomentStore {
 
   private static long blocks(long elements) {
     return (elements + BLOCK - 1) / BLOCK;
-  }
-
-  /** The array's own memory. */
-  private static ByteBuffer bytes(NDArray array) {
-    return array.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   @Override

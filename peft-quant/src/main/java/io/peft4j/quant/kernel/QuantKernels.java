@@ -1,5 +1,6 @@
 package io.peft4j.quant.kernel;
 
+import ai.djl.Device;
 import io.peft4j.quant.QuantizedTensor;
 import java.util.Comparator;
 import java.util.List;
@@ -41,6 +42,37 @@ public interface QuantKernels {
         .filter(QuantKernels::isAvailable)
         .sorted(Comparator.comparingInt(QuantKernels::priority).reversed())
         .toList();
+  }
+
+  /**
+   * {@return this, for another GPU than the first}
+   *
+   * @param gpu its number, from 0
+   * @throws IllegalArgumentException if it cannot be used; the message says why
+   */
+  default QuantKernels onGpu(int gpu) {
+    throw new IllegalArgumentException(name() + ": these kernels know no GPU");
+  }
+
+  /**
+   * The best for tensors of a device.
+   *
+   * @throws IllegalArgumentException if nothing here has kernels for a GPU, or it cannot be used;
+   *     the message says why
+   */
+  static QuantKernels on(Device device) {
+    if (!device.isGpu()) {
+      return available().stream().filter(kernels -> !kernels.onDevice()).findFirst().orElseThrow();
+    }
+    return ServiceLoader.load(QuantKernels.class).stream()
+        .map(ServiceLoader.Provider::get)
+        .filter(QuantKernels::onDevice)
+        .max(Comparator.comparingInt(QuantKernels::priority))
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    device + ": packed weights on a GPU take peft-cuda on the class path"))
+        .onGpu(device.getDeviceId());
   }
 
   /** The pure Java implementation, on host memory. */
