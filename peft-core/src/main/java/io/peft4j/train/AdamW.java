@@ -105,23 +105,25 @@ final class AdamW implements AutoCloseable {
     List<NDArray> g = new ArrayList<>();
     List<NDArray> m = new ArrayList<>();
     List<NDArray> v = new ArrayList<>();
-    double[] hyper = {
-      learningRate,
-      arguments.adamBeta1(),
-      arguments.adamBeta2(),
-      arguments.adamEpsilon(),
-      group.weightDecay(),
-      1 - Math.pow(arguments.adamBeta1(), steps),
-      Math.sqrt(1 - Math.pow(arguments.adamBeta2(), steps)),
-      gradientScale
-    };
+    AdamStep step =
+        new AdamStep(
+            learningRate,
+            arguments.adamBeta1(),
+            arguments.adamBeta2(),
+            arguments.adamEpsilon(),
+            group.weightDecay(),
+            steps,
+            gradientScale);
     try (NDManager scope = manager.newSubManager()) {
-      NDArray settings = HostTensors.numbers(scope, hyper);
+      NDArray settings = HostTensors.numbers(scope, step.hyper());
       for (String name : group.names()) {
         NDArray parameter = parameters.get(name);
         NDArray gradient = gradient(parameter, scope);
         if (gradient != null && stores.containsKey(name)) {
-          update(parameter, gradient, stores.get(name), settings);
+          MomentStore store = stores.get(name);
+          if (!store.step(parameter, gradient, step)) {
+            update(parameter, gradient, store, settings);
+          }
         } else if (gradient != null) {
           p.add(parameter);
           g.add(gradient);

@@ -29,6 +29,15 @@ public interface MomentStore {
   /** Fills two float32 arrays of the parameter's shape with the moments. */
   void read(NDArray first, NDArray second);
 
+  /**
+   * Takes a whole step where parameter and gradient are, if there is a kernel for it there.
+   *
+   * @return false where there is none, and {@link #read} and {@link #write} are to be used
+   */
+  default boolean step(NDArray parameter, NDArray gradient, AdamStep step) {
+    return false;
+  }
+
   /** Keeps the moments given. */
   void write(NDArray first, NDArray second);
 

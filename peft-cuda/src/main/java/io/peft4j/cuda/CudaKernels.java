@@ -4,10 +4,12 @@ import io.peft4j.quant.FloatType;
 import io.peft4j.quant.FourBitTensor;
 import io.peft4j.quant.QuantizationException;
 import io.peft4j.quant.QuantizedTensor;
+import io.peft4j.quant.kernel.EightBitAdam;
 import io.peft4j.quant.kernel.Memory;
 import io.peft4j.quant.kernel.PackedWeight;
 import io.peft4j.quant.kernel.QuantKernels;
 import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * peft-quant's kernels on a GPU, the first unless another is asked for, for 4-bit weights. Where
@@ -19,6 +21,7 @@ public final class CudaKernels implements QuantKernels {
   private final int gpu;
   private final GpuStatus status;
   private CudaContext context;
+  private OptimizerKernels optimizer;
 
   /** For {@link java.util.ServiceLoader}. */
   public CudaKernels() {
@@ -57,7 +60,7 @@ public final class CudaKernels implements QuantKernels {
 
   @Override
   public QuantKernels onGpu(int index) {
-    CudaKernels other = index == gpu ? this : new CudaKernels(index);
+    CudaKernels other = new CudaKernels(index);
     if (!other.isAvailable()) {
       throw new IllegalArgumentException("cuda:" + index + ": " + other.status.reason());
     }
@@ -87,12 +90,61 @@ public final class CudaKernels implements QuantKernels {
     return new Placed(new WeightKernels(opened), DeviceWeight.copyOf(opened, fourBit));
   }
 
-  /** Lives as long as the process, as PyTorch's does. */
+  @Override
+  public Optional<EightBitAdam> adam() {
+    OptimizerKernels kernels = optimizer();
+    return Optional.of(
+        (parameter, gradient, first, second, count, step) ->
+            kernels.adamW(
+                span(parameter),
+                span(gradient),
+                new OptimizerKernels.Moments(
+                    span(first.codes()),
+                    span(first.absmax()),
+                    span(second.codes()),
+                    span(second.absmax())),
+                count,
+                new OptimizerKernels.AdamStep(
+                    (float) step.rate(),
+                    (float) step.beta1(),
+                    (float) step.beta2(),
+                    (float) step.epsilon(),
+                    (float) step.weightDecay(),
+                    step.step(),
+                    (float) step.gradientScale())));
+  }
+
+  private static DeviceSpan span(Memory memory) {
+    if (!(memory instanceof Memory.Device device)) {
+      throw new QuantizationException("the CUDA kernels want the device's memory");
+    }
+    return new DeviceSpan(device.address(), device.length());
+  }
+
   private synchronized CudaContext context() {
     if (context == null) {
       context = CudaContext.open(gpu);
     }
     return context;
+  }
+
+  private synchronized OptimizerKernels optimizer() {
+    if (optimizer == null) {
+      optimizer = new OptimizerKernels(context());
+    }
+    return optimizer;
+  }
+
+  @Override
+  public synchronized void close() {
+    if (optimizer != null) {
+      optimizer.close();
+      optimizer = null;
+    }
+    if (context != null) {
+      context.close();
+      context = null;
+    }
   }
 
   /** A weight on the device. */

@@ -4,6 +4,7 @@ import ai.djl.Device;
 import io.peft4j.quant.QuantizedTensor;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.stream.Stream;
 
@@ -12,7 +13,7 @@ import java.util.stream.Stream;
  * ServiceLoader}; the one of pure Java is always there. A provider whose hardware or driver is
  * absent says so in {@link #isAvailable()} and never throws for it.
  */
-public interface QuantKernels {
+public interface QuantKernels extends AutoCloseable {
 
   /** What it is called in reports, such as {@code java}. */
   String name();
@@ -44,8 +45,17 @@ public interface QuantKernels {
         .toList();
   }
 
+  /** Gives up what this holds of a device. Weights placed with it have to be closed before. */
+  @Override
+  default void close() {}
+
+  /** {@return the optimizer's step on 8-bit moments, where there is a kernel for it} */
+  default Optional<EightBitAdam> adam() {
+    return Optional.empty();
+  }
+
   /**
-   * {@return this, for another GPU than the first}
+   * {@return kernels of this kind for that GPU, which the caller closes}
    *
    * @param gpu its number, from 0
    * @throws IllegalArgumentException if it cannot be used; the message says why
@@ -55,7 +65,7 @@ public interface QuantKernels {
   }
 
   /**
-   * The best for tensors of a device.
+   * The best for tensors of a device; the caller closes it.
    *
    * @throws IllegalArgumentException if nothing here has kernels for a GPU, or it cannot be used;
    *     the message says why

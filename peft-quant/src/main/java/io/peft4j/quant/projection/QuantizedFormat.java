@@ -21,6 +21,7 @@ import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.NativeTensor;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
@@ -104,6 +105,7 @@ public final class QuantizedFormat implements WeightFormat {
     private final NDManager manager;
     private final Workspace workspace;
     private final QuantKernels kernels;
+    private final List<PackedWeight> placed = new ArrayList<>();
 
     /**
      * @param stored whether the checkpoint is quantized
@@ -119,12 +121,20 @@ public final class QuantizedFormat implements WeightFormat {
       this.checkpoint = checkpoint;
       this.manager = manager;
       this.kernels = chosen != null ? chosen : QuantKernels.on(manager.getDevice());
+      manager.attachInternal(UUID.randomUUID().toString(), this::close);
       // float16 is slow on processors, and float32 holds it
       this.workspace =
           new Workspace(
               manager,
               compute == FloatType.BF16 ? FloatType.BF16 : FloatType.F32,
               kernels.onDevice());
+    }
+
+    private void close() {
+      placed.forEach(PackedWeight::close);
+      if (chosen == null) {
+        kernels.close();
+      }
     }
 
     @Override
@@ -144,7 +154,7 @@ public final class QuantizedFormat implements WeightFormat {
                     Arrays.toString(weight.shape())));
       }
       PackedWeight packed = kernels.place(weight);
-      manager.attachInternal(UUID.randomUUID().toString(), packed);
+      placed.add(packed);
       return new QuantizedProjection(
           manager,
           source,
