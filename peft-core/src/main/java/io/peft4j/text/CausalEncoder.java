@@ -79,7 +79,11 @@ public final class CausalEncoder {
     Truncation truncation = new Truncation(cut, lost, whole, tokens, dropped);
     if (kept.isEmpty()) {
       throw new IllegalArgumentException(
-          data.source() + ": nothing to learn is left: " + truncation.summary());
+          data.source()
+              + ": nothing to learn is left within max_length "
+              + maxLength
+              + ": "
+              + truncation.summary());
     }
     return new Encoded(List.copyOf(kept), truncation);
   }

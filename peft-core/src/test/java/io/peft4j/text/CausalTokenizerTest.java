@@ -123,6 +123,32 @@ class CausalTokenizerTest {
   }
 
   @Test
+  void aTokenThatTheModelDoesNotHaveIsRefusedWhereItIsUsed() throws IOException {
+    Path file = folder.resolve("tokenizer.json");
+    ObjectNode json = (ObjectNode) JSON.readTree(file.toFile());
+    int own = json.get("model").get("vocab").size();
+    json.withArray("added_tokens").addObject().put("id", own).put("content", "<more>");
+    for (String flag : List.of("single_word", "lstrip", "rstrip", "normalized", "special")) {
+      ((ObjectNode) json.get("added_tokens").get(json.get("added_tokens").size() - 1))
+          .put(flag, flag.equals("special"));
+    }
+    JSON.writeValue(file.toFile(), json);
+    try (CausalTokenizer tokenizer = CausalTokenizer.load(folder, own)) {
+      tokenizer.encode("without it");
+      String message =
+          assertThrows(IllegalArgumentException.class, () -> tokenizer.encode("with <more>"))
+              .getMessage();
+      assertTrue(
+          message.contains(
+              "tokenizer.json: token '<more>' has the number "
+                  + own
+                  + "; expected one below the model's vocab_size "
+                  + own),
+          message);
+    }
+  }
+
+  @Test
   void placesInTheTextCountJavasCharacters() throws IOException {
     try (CausalTokenizer tokenizer = CausalTokenizer.load(folder, 384)) {
       String text = "\uD83D\uDE00\uD83D\uDE00 probe";

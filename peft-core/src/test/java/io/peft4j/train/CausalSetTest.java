@@ -253,7 +253,8 @@ class CausalSetTest {
                     lm.model(),
                     20));
     assertTrue(
-        none.getMessage().contains("nothing to learn is left: cut 1 of 1"), none.getMessage());
+        none.getMessage().contains("nothing to learn is left within max_length 20: cut 1 of 1"),
+        none.getMessage());
   }
 
   @Test

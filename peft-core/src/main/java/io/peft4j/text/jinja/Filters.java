@@ -6,7 +6,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** What follows a bar. */
 final class Filters {
@@ -34,6 +37,7 @@ final class Filters {
     Object apply(Object value, Given given);
   }
 
+  private static final Pattern WORD = Pattern.compile("[^-\\s({\\[<]+");
   private static final Map<String, Filter> ALL = all();
 
   private Filters() {}
@@ -54,7 +58,7 @@ final class Filters {
         (v, g) -> Strings.strip(Values.text(v), (String) g.get(0, "chars", null), true, true));
     all.put("upper", (v, g) -> Values.text(v).toUpperCase(Locale.ROOT));
     all.put("lower", (v, g) -> Values.text(v).toLowerCase(Locale.ROOT));
-    all.put("title", (v, g) -> Strings.title(Values.text(v)));
+    all.put("title", (v, g) -> title(Values.text(v)));
     all.put("capitalize", (v, g) -> Strings.capitalize(Values.text(v)));
     all.put("string", (v, g) -> Values.text(v));
     all.put("safe", (v, g) -> v);
@@ -65,7 +69,7 @@ final class Filters {
         (v, g) -> Strings.replace(Values.text(v), g.text(0, "old", ""), g.text(1, "new", ""), -1));
     all.put("indent", (v, g) -> indent(Values.text(v), g));
     all.put("format", (v, g) -> Strings.format(Values.text(v), g.positional()));
-    all.put("tojson", (v, g) -> Json.write(v, g.get(0, "indent", g.named().get("indent"))));
+    all.put("tojson", (v, g) -> json(v, g));
     all.put("length", (v, g) -> Values.length(v));
     all.put("count", all.get("length"));
     all.put("list", (v, g) -> Values.list(v));
@@ -94,7 +98,6 @@ final class Filters {
                 ? g.get(0, "default_value", "")
                 : v);
     all.put("d", all.get("default"));
-    all.put("attr", (v, g) -> Operations.attribute(v, g.text(0, "name", "")));
     all.put("map", (v, g) -> mapped(Values.list(v), g));
     all.put("select", (v, g) -> selected(Values.list(v), g.positional(), null, true));
     all.put("reject", (v, g) -> selected(Values.list(v), g.positional(), null, false));
@@ -108,6 +111,22 @@ final class Filters {
       return List.of();
     }
     throw new TemplateException("expected a map, found " + Values.kind(value));
+  }
+
+  /** The parameters of transformers' filter, whose first is {@code ensure_ascii}. */
+  private static String json(Object value, Given given) {
+    if (!Set.of("ensure_ascii", "indent").containsAll(given.named().keySet())
+        || given.positional().size() > 2
+        || given.flag(0, "ensure_ascii", false)) {
+      throw new TemplateException("'tojson' takes ensure_ascii=false and indent, found others");
+    }
+    return Json.write(value, given.get(1, "indent", null));
+  }
+
+  /** Unlike {@code str.title}, which begins a word after any sign. */
+  private static String title(String text) {
+    return WORD.matcher(text)
+        .replaceAll(word -> Matcher.quoteReplacement(Strings.capitalize(word.group())));
   }
 
   private static String escape(String text) {

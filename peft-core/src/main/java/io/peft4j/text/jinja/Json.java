@@ -26,7 +26,7 @@ final class Json {
           (key, item) ->
               parts.add(
                   () -> {
-                    string(key instanceof String name ? name : Values.repr(key), text);
+                    string(key instanceof String name ? name : write(key, null), text);
                     text.append(": ");
                     write(item, indent, depth + 1, text);
                   }));

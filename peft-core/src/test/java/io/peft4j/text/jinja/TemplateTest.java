@@ -29,7 +29,18 @@ class TemplateTest {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   static Stream<String> templates() {
-    return Stream.of("chatml", "headers", "inst", "turns", "thinking", "generation", "odds");
+    return Stream.of(
+        "chatml",
+        "headers",
+        "inst",
+        "turns",
+        "thinking",
+        "generation",
+        "odds",
+        "calls",
+        "replies",
+        "signatures",
+        "parts");
   }
 
   @ParameterizedTest
@@ -63,7 +74,16 @@ class TemplateTest {
       }
       compared++;
     }
-    assertTrue(compared >= 14, name + ": " + compared);
+    assertTrue(compared >= 8, name + ": " + compared);
+  }
+
+  @Test
+  void expressionsHaveTheValuesThatJinjaGivesThem() throws IOException {
+    for (JsonNode golden : Golden.json("templates/expressions.json")) {
+      String expression = golden.get(0).asText();
+      String text = Template.compile("{{ " + expression + " }}").render(Map.of()).text();
+      assertEquals(golden.get(1).asText(), text, expression);
+    }
   }
 
   @Test
@@ -92,6 +112,11 @@ class TemplateTest {
         "{{ 'x' + u }} | line 1: 'u' is undefined",
         "{{ 1 // 0 }} | line 1: division by zero",
         "{{ {}.update({}) }} | line 1: 'update' would change a value",
+        "`{{ u | tojson }}` | line 1: 'tojson' of nothing ('u' is undefined)",
+        "`{{ [u] | tojson }}` | line 1: 'tojson' of nothing ('u' is undefined)",
+        "`{{ range | tojson }}` | line 1: 'tojson' of a function",
+        "`{{ 1 | tojson(sort_keys=true) }}` | line 1: 'tojson' takes ensure_ascii=false and indent",
+        "`{{ namespace(a=1) | tojson }}` | line 1: 'tojson' of",
         "{{ range(10000000) }} | line 1: a range of more than",
         "`{% if x %}\n{% endfor %}` | line 2: unknown statement 'endfor'",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }} | nested too deeply"

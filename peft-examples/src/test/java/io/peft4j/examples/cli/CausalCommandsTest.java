@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -340,32 +339,5 @@ class CausalCommandsTest {
     }
     assertFalse(Files.exists(out));
     assertFalse(Files.exists(temp.resolve("x")));
-  }
-
-  @Test
-  void foldersThatAreNotWhole() throws IOException {
-    Path folder = temp.resolve("broken");
-    Files.createDirectories(folder);
-    for (String name : List.of("config.json", "tokenizer.json", "tokenizer_config.json")) {
-      Files.copy(Path.of(MODEL, name), folder.resolve(name));
-    }
-    byte[] weights = Files.readAllBytes(Path.of(MODEL, "model.safetensors"));
-    Files.write(folder.resolve("model.safetensors"), Arrays.copyOf(weights, weights.length - 1000));
-    PeftRun cut = PeftRun.of("generate", "--model", folder.toString(), "--prompt", "a");
-    assertEquals(2, cut.code(), cut.err());
-    assertTrue(cut.err().contains("model.safetensors"), cut.err());
-
-    Files.write(folder.resolve("model.safetensors"), weights);
-    Files.delete(folder.resolve("tokenizer_config.json"));
-    PeftRun unknown =
-        PeftRun.of("generate", "--model", folder.toString(), "--chat", "--prompt", "a");
-    assertEquals(2, unknown.code(), unknown.err());
-    assertTrue(unknown.err().contains("expected a chat_template"), unknown.err());
-
-    String config = Files.readString(folder.resolve("config.json"));
-    Files.writeString(folder.resolve("config.json"), config.replace("\"default\"", "\"spiral\""));
-    PeftRun rope = PeftRun.of("generate", "--model", folder.toString(), "--prompt", "a");
-    assertEquals(2, rope.code(), rope.err());
-    assertTrue(rope.err().contains("config.json") && rope.err().contains("spiral"), rope.err());
   }
 }
