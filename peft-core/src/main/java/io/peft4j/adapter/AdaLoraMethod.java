@@ -7,6 +7,7 @@ import io.peft4j.model.Linear;
 import io.peft4j.model.Module;
 import io.peft4j.model.Pass;
 import io.peft4j.torch.AdapterOps;
+import io.peft4j.torch.HostTensors;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -94,7 +95,7 @@ final class AdaLoraMethod extends DocumentMethod {
               builder.drawn(key + "A", () -> std * random.nextGaussian(), rank, in),
               builder.drawn(key + "E", () -> value * random.nextGaussian(), rank, 1),
               builder.drawn(key + "B", () -> std * random.nextGaussian(), out, rank),
-              builder.manager().create(scaling));
+              HostTensors.number(builder.manager(), scaling));
       all.add(triplets);
       builder.adapt(linear, new Projection(triplets, config.number("lora_dropout")));
     }

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.torch.Autograd;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.Ops;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -101,7 +102,7 @@ public final class AdapterAlgebra {
             sum[j] += (float) weight * values[j];
           }
         }
-        entry.getValue().set(sum);
+        HostTensors.fill(entry.getValue(), sum);
       }
       return made;
     } catch (RuntimeException e) {
@@ -218,7 +219,7 @@ public final class AdapterAlgebra {
               (key, value) -> {
                 NDArray target = made.tensors().get(key);
                 if (target != null && !isFactor(key)) {
-                  target.set(value.toFloatArray());
+                  HostTensors.fill(target, value.toFloatArray());
                 }
               });
     }
@@ -269,8 +270,8 @@ public final class AdapterAlgebra {
       }
       from += r;
     }
-    a.set(rows);
-    b.set(columns);
+    HostTensors.fill(a, rows);
+    HostTensors.fill(b, columns);
   }
 
   /** The weight's root goes to each factor, its sign to A. */
@@ -302,8 +303,8 @@ public final class AdapterAlgebra {
       rows[i] = part.a.toFloatArray();
       columns[i] = part.b.toFloatArray();
     }
-    a.set(combination.merge(rows, signed, random));
-    b.set(combination.merge(columns, roots, random));
+    HostTensors.fill(a, combination.merge(rows, signed, random));
+    HostTensors.fill(b, combination.merge(columns, roots, random));
   }
 
   private static void mergeUpdates(
@@ -336,8 +337,8 @@ public final class AdapterAlgebra {
         clamp(columns, limit);
         clamp(rows, limit);
       }
-      a.set(Arrays.copyOf(rows, (int) a.size()));
-      b.set(widened(columns, kept, rank));
+      HostTensors.fill(a, Arrays.copyOf(rows, (int) a.size()));
+      HostTensors.fill(b, widened(columns, kept, rank));
     }
   }
 

@@ -14,9 +14,9 @@ import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.SafetensorsWriter;
 import io.peft4j.safetensors.TensorInfo;
 import io.peft4j.safetensors.TensorSource;
+import io.peft4j.torch.HostTensors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -174,7 +174,7 @@ public final class AdapterFiles {
     for (long dimension : tensor.getShape().getShape()) {
       shape.add(dimension);
     }
-    ByteBuffer bytes = tensor.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer bytes = HostTensors.elements(tensor);
     return TensorSource.of(name, DType.F32, shape, bytes);
   }
 
@@ -227,7 +227,7 @@ public final class AdapterFiles {
   /** Numbers for a tensor; it gets them when all others have been read too. */
   private record Loaded(NDArray tensor, float[] values) {
     void set() {
-      tensor.set(values);
+      HostTensors.fill(tensor, values);
     }
   }
 

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Module;
 import io.peft4j.torch.AdapterOps;
+import io.peft4j.torch.HostTensors;
 import java.util.Set;
 
 /**
@@ -48,7 +49,7 @@ final class LohaMethod extends DocumentMethod {
               ? builder.zeros(key + "2_b", rank, in)
               : builder.kaiming(key + "2_b", rank, in);
       NDManager manager = builder.manager();
-      NDArray scale = manager.create(LycorisProjection.scaling(config, linear.name()));
+      NDArray scale = HostTensors.number(manager, LycorisProjection.scaling(config, linear.name()));
       LycorisProjection.Delta delta = like -> AdapterOps.hadamard(like, a1, b1, a2, b2, scale);
       builder.adapt(linear, new LycorisProjection(delta, a1, config, true));
     }

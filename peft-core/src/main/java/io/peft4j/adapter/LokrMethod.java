@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Module;
 import io.peft4j.torch.AdapterOps;
+import io.peft4j.torch.HostTensors;
 import java.util.Set;
 
 /**
@@ -84,7 +85,7 @@ final class LokrMethod extends DocumentMethod {
               in[1],
               init == Init.SECOND ? "_b" : null);
       NDManager manager = builder.manager();
-      NDArray scale = manager.create(LycorisProjection.scaling(config, linear.name()));
+      NDArray scale = HostTensors.number(manager, LycorisProjection.scaling(config, linear.name()));
       LycorisProjection.Delta delta = like -> AdapterOps.kron(like, first, second, scale);
       builder.adapt(
           linear,

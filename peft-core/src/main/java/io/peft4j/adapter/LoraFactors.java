@@ -3,6 +3,7 @@ package io.peft4j.adapter;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.Ops;
 
 /**
@@ -16,7 +17,7 @@ import io.peft4j.torch.Ops;
 record LoraFactors(NDArray a, NDArray b, NDArray bias, NDArray scale) {
 
   LoraFactors(NDArray a, NDArray b, NDArray bias, double scaling, NDManager manager) {
-    this(a, b, bias, manager.create(scaling));
+    this(a, b, bias, HostTensors.number(manager, scaling));
   }
 
   double scaling() {

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Autograd;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.Ops;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -157,10 +158,10 @@ final class RankBudget implements StepHook, Export {
       for (int j = 0; j < kept.length; j++) {
         kept[j] = scores[i][j] <= threshold ? 0 : 1;
       }
-      sites[i].kept.set(kept);
+      HostTensors.fill(sites[i].kept, kept);
       zero(sites[i]);
     }
-    allocated.set(new float[] {1});
+    HostTensors.fill(allocated, new float[] {1});
   }
 
   private static float[] scores(Site site) {

@@ -1,10 +1,12 @@
 package io.peft4j.model;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.safetensors.TensorInfo;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.Ops;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -81,7 +83,7 @@ public final class Fingerprint {
   private void packed(Linear linear) {
     Projection projection = linear.projection();
     line(linear.name() + ".weight", "PACKED", List.of(projection.out(), projection.in()));
-    try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+    try (NDManager scope = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
       memory(projection.storedWeight(scope));
     }
   }
@@ -105,7 +107,7 @@ public final class Fingerprint {
         long end = Math.min(at + PART, flat.size());
         try (NDArray part = flat.get(new NDIndex().addSliceDim(at, end));
             NDArray wide = Ops.toFloat32(part)) {
-          digest.update(wide.toByteBuffer(true));
+          digest.update(HostTensors.elements(wide));
         }
       }
     }

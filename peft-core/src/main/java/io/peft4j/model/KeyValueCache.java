@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import io.peft4j.torch.AttentionOps;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.Ops;
 
 /**
@@ -24,7 +25,7 @@ final class KeyValueCache implements AutoCloseable {
     manager = parent.newSubManager();
     keys = new NDArray[layers];
     values = new NDArray[layers];
-    offset = manager.create(0L);
+    offset = HostTensors.number(manager, 0L);
   }
 
   /**
@@ -62,11 +63,11 @@ final class KeyValueCache implements AutoCloseable {
     if (buffer != null && buffer.getShape().get(2) >= needed) {
       return buffer;
     }
-    try (NDArray capacity = manager.create(2 * needed)) {
+    try (NDArray capacity = HostTensors.number(manager, 2 * needed)) {
       NDArray larger = AttentionOps.buffer(part, capacity);
       larger.attach(manager);
       if (buffer != null) {
-        try (NDArray start = manager.create(0L);
+        try (NDArray start = HostTensors.number(manager, 0L);
             NDArray old = buffer) {
           AttentionOps.put(larger, old, start).close();
         }
@@ -79,7 +80,7 @@ final class KeyValueCache implements AutoCloseable {
   void advance(int n) {
     filled += n;
     offset.close();
-    offset = manager.create((long) filled);
+    offset = HostTensors.number(manager, (long) filled);
   }
 
   /** Keeps only these rows, in this order. */

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import io.peft4j.torch.Autograd;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.Ops;
 import io.peft4j.torch.TrainingOps;
 import java.util.Arrays;
@@ -83,7 +84,7 @@ final class LanguageModelHead implements SegmentChain.Top {
           logits = logits(chunk, pass);
         }
         NDArray labels = slice(targets, from, to, scope);
-        NDList sumAndGradient = gradientOfLoss(logits, labels, scope.create(scale));
+        NDList sumAndGradient = gradientOfLoss(logits, labels, HostTensors.number(scope, scale));
         loss += sumAndGradient.get(0).toType(DataType.FLOAT64, false).getDouble();
         Autograd.backward(logits, sumAndGradient.get(1));
         NDArray gradient = Autograd.gradient(chunk);

@@ -1,5 +1,6 @@
 package io.peft4j.model;
 
+import ai.djl.Device;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
 import io.peft4j.torch.Precision;
@@ -16,6 +17,8 @@ import io.peft4j.torch.Precision;
  * @param streaming whether each layer's weights are mapped when the layer runs and unmapped after
  *     it, so that a model larger than memory can be run and tuned; every layer is then run again in
  *     a backward pass
+ * @param device what the model, its adapters and what trains them live and run on; see {@link
+ *     io.peft4j.torch.Devices#named}
  */
 public record LoadOptions(
     Precision precision,
@@ -23,29 +26,34 @@ public record LoadOptions(
     Task task,
     long seed,
     WeightFormat format,
-    boolean streaming) {
+    boolean streaming,
+    Device device) {
 
-  /** float32, and everything else from {@code config.json}. */
+  /** float32 on the CPU, and everything else from {@code config.json}. */
   public static final LoadOptions DEFAULT =
-      new LoadOptions(Precision.FLOAT32, null, null, 42, null, false);
+      new LoadOptions(Precision.FLOAT32, null, null, 42, null, false, Device.cpu());
 
   public LoadOptions withPrecision(Precision value) {
-    return new LoadOptions(value, labels, task, seed, format, streaming);
+    return new LoadOptions(value, labels, task, seed, format, streaming, device);
   }
 
   public LoadOptions withHead(Task newTask, LabelNames newLabels) {
-    return new LoadOptions(precision, newLabels, newTask, seed, format, streaming);
+    return new LoadOptions(precision, newLabels, newTask, seed, format, streaming, device);
   }
 
   public LoadOptions withSeed(long value) {
-    return new LoadOptions(precision, labels, task, value, format, streaming);
+    return new LoadOptions(precision, labels, task, value, format, streaming, device);
   }
 
   public LoadOptions withFormat(WeightFormat value) {
-    return new LoadOptions(precision, labels, task, seed, value, streaming);
+    return new LoadOptions(precision, labels, task, seed, value, streaming, device);
   }
 
   public LoadOptions withStreaming(boolean value) {
-    return new LoadOptions(precision, labels, task, seed, format, value);
+    return new LoadOptions(precision, labels, task, seed, format, value, device);
+  }
+
+  public LoadOptions withDevice(Device value) {
+    return new LoadOptions(precision, labels, task, seed, format, streaming, value);
   }
 }

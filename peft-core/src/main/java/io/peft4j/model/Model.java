@@ -134,7 +134,7 @@ public final class Model implements AutoCloseable {
       throws IOException {
     Checkpoint checkpoint =
         options.streaming() ? Checkpoint.openUnmapped(folder) : Checkpoint.open(folder);
-    NDManager manager = NDManager.newBaseManager("PyTorch");
+    NDManager manager = NDManager.newBaseManager(options.device(), "PyTorch");
     try {
       return new Model(config, architecture, task, labels, options, manager, checkpoint);
     } catch (RuntimeException e) {
@@ -217,7 +217,7 @@ public final class Model implements AutoCloseable {
     return precision;
   }
 
-  /** {@return the owner of what lives as long as the model} */
+  /** {@return the owner of what lives as long as the model, on the model's device} */
   public NDManager manager() {
     return manager;
   }

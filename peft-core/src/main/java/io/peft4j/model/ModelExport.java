@@ -1,5 +1,6 @@
 package io.peft4j.model;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
@@ -9,10 +10,10 @@ import io.peft4j.safetensors.CheckpointWriter;
 import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.TensorSource;
 import io.peft4j.torch.Autograd;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.Ops;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -124,7 +125,7 @@ public final class ModelExport {
         stored,
         shape,
         out -> {
-          try (NDManager scope = NDManager.newBaseManager("PyTorch")) {
+          try (NDManager scope = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
             NDArray weight = projection.weight(scope);
             write(turned ? weight.transpose() : weight, stored, out);
           }
@@ -174,7 +175,7 @@ public final class ModelExport {
       try (NDArray part = stored.get(new NDIndex("{}:{}", from, Math.min(rows, from + step)));
           NDArray typed = typed(part, type);
           NDArray plain = typed.duplicate()) {
-        ByteBuffer bytes = plain.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes = HostTensors.elements(plain);
         while (bytes.hasRemaining()) {
           out.write(bytes);
         }

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.data.RowPacking;
 import io.peft4j.torch.AttentionOps;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.Precision;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -280,7 +281,7 @@ public final class TokenBatch implements AutoCloseable {
     return derive(
         window,
         () -> {
-          try (NDArray size = manager.create((long) window)) {
+          try (NDArray size = HostTensors.number(manager, (long) window)) {
             return typed(AttentionOps.causalMask(owners, keys, positions, keyPositions, size));
           }
         });
@@ -296,8 +297,8 @@ public final class TokenBatch implements AutoCloseable {
     return derive(
         List.of("prefixed", mask == derived.get("firstMask"), length, window),
         () -> {
-          try (NDArray n = manager.create((long) length);
-              NDArray size = manager.create((long) window)) {
+          try (NDArray n = HostTensors.number(manager, (long) length);
+              NDArray size = HostTensors.number(manager, (long) window)) {
             return window == Integer.MAX_VALUE
                 ? AttentionOps.padFront(mask, n)
                 : AttentionOps.prefixMask(mask, positions, n, size);

@@ -7,8 +7,8 @@ import io.peft4j.io.MappedFile;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.TensorInfo;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.NativeTensor;
-import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -21,8 +21,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Hands a model the tensors of a checkpoint. A tensor already stored in the model's precision is
- * the file's own mapped memory; others are converted. The checkpoint must outlive the model.
+ * Hands a model the tensors of a checkpoint. On a CPU a tensor already stored in the model's
+ * precision is the file's own mapped memory; others are converted. For a GPU all are copied there.
+ * The checkpoint must outlive the model.
  */
 final class Weights {
 
@@ -227,13 +228,14 @@ final class Weights {
   private NDArray load(String stored) {
     TensorInfo info = checkpoint.info(stored);
     NDArray mapped = wrap(info, checkpoint.address(stored), () -> checkpoint.bytes(stored));
-    if (isWanted(info)) {
+    NDArray there = HostTensors.moveTo(manager, mapped);
+    if (isWanted(info) && there == mapped) {
       mappedBytes += info.length();
       return mapped;
     }
-    NDArray converted = convert(mapped);
+    NDArray loaded = isWanted(info) ? there : convert(there);
     checkpoint.release(stored);
-    return converted;
+    return loaded;
   }
 
   /** {@return how many bytes of the checkpoint the tensors handed out so far are} */
@@ -256,12 +258,13 @@ final class Weights {
     }
     try {
       NDArray mapped = wrap(info, part.address(), () -> part.buffer(0, info.length()));
-      if (isWanted(info)) {
+      NDArray there = HostTensors.moveTo(manager, mapped);
+      if (isWanted(info) && there == mapped) {
         return new Parameter.Loaded(mapped, part);
       }
-      NDArray converted = convert(mapped);
+      NDArray loaded = isWanted(info) ? there : convert(there);
       part.close();
-      return new Parameter.Loaded(converted, null);
+      return new Parameter.Loaded(loaded, null);
     } catch (RuntimeException e) {
       part.close();
       throw e;
@@ -293,14 +296,14 @@ final class Weights {
       return NativeTensor.wrap(manager, address, type, info.dimensions());
     }
     // The format allows unaligned tensors, libtorch does not.
-    NDArray aligned = Ops.empty(manager, type, new Shape(info.dimensions()));
-    aligned.toByteBuffer(true).put(bytes.get());
+    NDArray aligned = HostTensors.empty(manager, type, new Shape(info.dimensions()));
+    HostTensors.elements(aligned).put(bytes.get());
     return aligned;
   }
 
-  /** {@return a 0-d float64 that lives as long as the model} */
+  /** {@return a 0-d float64 on the CPU that lives as long as the model} */
   NDArray constant(double value) {
-    return manager.create(value);
+    return HostTensors.number(manager, value);
   }
 
   /** {@return a 0-d number in the model's precision that lives as long as the model} */
@@ -314,13 +317,13 @@ final class Weights {
     return manager.create(values);
   }
 
-  /** {@return int64 values that live as long as the model} */
+  /** {@return int64 values on the CPU that live as long as the model} */
   NDArray constants(long[] values) {
-    return manager.create(values);
+    return HostTensors.numbers(manager, values);
   }
 
-  /** {@return a 0-d int64 that lives as long as the model} */
+  /** {@return a 0-d int64 on the CPU that lives as long as the model} */
   NDArray constant(int value) {
-    return manager.create((long) value);
+    return HostTensors.number(manager, (long) value);
   }
 }

@@ -151,7 +151,7 @@ public final class AdapterOps {
    */
   public static void observeImportance(
       NDArray p, NDArray gradient, NDArray sensitivity, NDArray uncertainty, double[] hyper) {
-    try (NDArray values = p.getManager().create(hyper)) {
+    try (NDArray values = HostTensors.numbers(p.getManager(), hyper)) {
       Script.call("observe_importance", p, gradient, sensitivity, uncertainty, values).close();
     }
   }
@@ -161,7 +161,7 @@ public final class AdapterOps {
    * is {@code -1 - offset - k}}
    */
   public static NDArray virtualRows(NDArray ids, NDArray y, NDArray rows, int offset) {
-    try (NDArray from = ids.getManager().create((long) offset)) {
+    try (NDArray from = HostTensors.number(ids.getManager(), (long) offset)) {
       return Script.call("virtual_rows", ids, y, rows, from);
     }
   }
@@ -187,7 +187,7 @@ public final class AdapterOps {
    * @param owner int64 [r, l], 0 to {@code owners}
    */
   public static NDArray meanByOwner(NDArray x, NDArray owner, int owners) {
-    try (NDArray n = x.getManager().create((long) owners)) {
+    try (NDArray n = HostTensors.number(x.getManager(), (long) owners)) {
       return Script.call("mean_by_owner", x, owner, n);
     }
   }

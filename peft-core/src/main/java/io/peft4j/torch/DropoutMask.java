@@ -41,11 +41,14 @@ public final class DropoutMask {
   public static NDArray like(NDArray x, double p, long key) {
     int threshold = (int) Math.round(p * 65536);
     float scale = 65536f / (65536 - threshold);
+    if (x.getDevice().isGpu()) {
+      return byOperations(x, threshold, scale, key);
+    }
     NDArray mask = Ops.emptyLike(x);
     ByteBuffer memory = mask.toByteBuffer(true).order(ByteOrder.nativeOrder());
     int[] kept = new int[CHUNK];
     float[] wide = Ops.isBfloat16(x) ? null : new float[2 * CHUNK];
-    int keep = (Float.floatToRawIntBits(scale) + 0x8000) >>> 16;
+    int keep = half(scale);
     long size = x.size();
     for (long done = 0; done < size; done += 2 * CHUNK) {
       int n = (int) Math.min(2 * CHUNK, size - done);
@@ -57,6 +60,27 @@ public final class DropoutMask {
       }
     }
     return mask;
+  }
+
+  /** {@return the upper half of a float32, rounded} */
+  private static int half(float value) {
+    return (Float.floatToRawIntBits(value) + 0x8000) >>> 16;
+  }
+
+  /** The same mask, made by operations of libtorch where {@code x} lies. */
+  static NDArray byOperations(NDArray x, int threshold, float scale, long key) {
+    // where all are dropped the scale is infinite, and not to be multiplied with
+    float finite = threshold == 65536 ? 0 : scale;
+    float rounded = Ops.isBfloat16(x) ? Float.intBitsToFloat(half(finite) << 16) : finite;
+    try (NDArray settings =
+        HostTensors.numbers(
+            x.getManager(),
+            (double) threshold,
+            rounded,
+            (double) (key & 0xFFFFFFFFL),
+            (double) (key >>> 32))) {
+      return Script.call("dropout_mask", x, settings);
+    }
   }
 
   /** Fills {@code kept} with pairs of 16 bits, all ones for an element that is kept, else zeros. */

@@ -1,20 +1,23 @@
 package io.peft4j.torch;
 
+import ai.djl.Device;
 import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtDeviceType;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.LibUtils;
-import com.sun.jna.Function;
 import com.sun.jna.NativeLibrary;
 import com.sun.jna.Pointer;
+import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.PointerByReference;
 import java.nio.file.Path;
 
 /**
- * Tensors over memory that libtorch did not allocate, through its stable C interface ({@code
- * torch/csrc/inductor/aoti_torch/c/shim.h}, libtorch 2.7).
+ * Tensors over memory that libtorch did not allocate, and the memory of tensors, through its stable
+ * C interface ({@code torch/csrc/inductor/aoti_torch/c/shim.h}, libtorch 2.7).
  */
 public final class NativeTensor {
 
@@ -42,28 +45,34 @@ public final class NativeTensor {
     }
   }
 
-  private static final Function FROM_BLOB =
-      library().getFunction("aoti_torch_create_tensor_from_blob_v2");
+  private static final NativeLibrary LIBTORCH = library();
 
   private NativeTensor() {}
 
   private static NativeLibrary library() {
     // Ops has loaded the engine, or does now.
-    NDManager.newBaseManager("PyTorch").close();
+    NDManager.newBaseManager(Device.cpu(), "PyTorch").close();
     Path folder = Path.of(LibUtils.getLibtorchPath());
     return NativeLibrary.getInstance(folder.resolve(System.mapLibraryName("torch_cpu")).toString());
   }
 
+  /** As {@link #wrap(NDManager, Device, long, Type, long...)}, of the CPU's memory. */
+  public static NDArray wrap(NDManager manager, long address, Type type, long... shape) {
+    return wrap(manager, Device.cpu(), address, type, shape);
+  }
+
   /**
-   * A CPU tensor whose elements are the memory at {@code address}: nothing is copied.
+   * A tensor whose elements are the memory at {@code address}: nothing is copied.
    *
    * @param manager owner of the result
+   * @param device that the memory is of
    * @param address of the first element, aligned to the element size; the memory must stay valid
    *     until the tensor, and whatever graph holds it, is gone
    * @param shape row-major
    * @throws EngineException if libtorch refuses
    */
-  public static NDArray wrap(NDManager manager, long address, Type type, long... shape) {
+  public static NDArray wrap(
+      NDManager manager, Device device, long address, Type type, long... shape) {
     long[] strides = new long[shape.length];
     long stride = 1;
     for (int i = shape.length - 1; i >= 0; i--) {
@@ -76,26 +85,65 @@ public final class NativeTensor {
       strides = new long[1];
     }
     PointerByReference handle = new PointerByReference();
-    int error =
-        FROM_BLOB.invokeInt(
-            new Object[] {
-              new Pointer(address),
-              (long) shape.length,
-              sizes,
-              strides,
-              0L, // storage offset
-              type.code,
-              0, // device type: CPU
-              -1, // device index: the only one
-              handle,
-              0, // layout: strided
-              null, // no opaque metadata
-              0L
-            });
-    if (error != 0) {
-      throw new EngineException(
-          "libtorch could not wrap memory as a " + type + " tensor (error " + error + ")");
-    }
+    call(
+        "aoti_torch_create_tensor_from_blob_v2",
+        new Pointer(address),
+        (long) shape.length,
+        sizes,
+        strides,
+        0L, // storage offset
+        type.code,
+        PtDeviceType.toDeviceType(device),
+        device.getDeviceId(),
+        handle,
+        0, // layout: strided
+        null, // no opaque metadata
+        0L);
     return new PtNDArray((PtNDManager) manager, Pointer.nativeValue(handle.getValue()));
+  }
+
+  /**
+   * {@return the address of a tensor's first element, on whatever device it is} The memory is the
+   * tensor's: keep that open as long as somebody uses it.
+   *
+   * @throws IllegalArgumentException if its elements do not lie one after the other
+   */
+  public static long address(NDArray tensor) {
+    Pointer handle = new Pointer(((PtNDArray) tensor).getHandle());
+    PointerByReference strides = new PointerByReference();
+    call("aoti_torch_get_strides", handle, strides);
+    Shape shape = tensor.getShape();
+    long expected = 1;
+    for (int axis = shape.dimension() - 1; axis >= 0; axis--) {
+      long stride = strides.getValue().getLong((long) Long.BYTES * axis);
+      if (shape.get(axis) != 1 && stride != expected) {
+        throw new IllegalArgumentException(
+            "the tensor is not contiguous: stride %d on axis %d, expected %d"
+                .formatted(stride, axis, expected));
+      }
+      expected *= shape.get(axis);
+    }
+    PointerByReference data = new PointerByReference();
+    call("aoti_torch_get_data_ptr", handle, data);
+    return Pointer.nativeValue(data.getValue());
+  }
+
+  /** {@return the type of a tensor's elements, where it is one of {@link Type}} */
+  public static Type type(NDArray tensor) {
+    IntByReference code = new IntByReference();
+    call("aoti_torch_get_dtype", new Pointer(((PtNDArray) tensor).getHandle()), code);
+    for (Type type : Type.values()) {
+      if (type.code == code.getValue()) {
+        return type;
+      }
+    }
+    throw new IllegalArgumentException("no type of ours: libtorch's " + code.getValue());
+  }
+
+  private static void call(String name, Object... arguments) {
+    int error = LIBTORCH.getFunction(name).invokeInt(arguments);
+    if (error != 0) {
+      throw new EngineException("libtorch's %s failed with %d".formatted(name, error));
+    }
   }
 }

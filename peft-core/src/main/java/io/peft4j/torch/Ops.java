@@ -49,11 +49,19 @@ public final class Ops {
     return x.getDataType() == like.getDataType() ? x : Script.call("typed_like", like, x);
   }
 
-  /** {@return an uninitialized array on {@code manager}} */
+  /** {@return an uninitialized array on {@code manager}, and its device} */
   public static NDArray empty(NDManager manager, NativeTensor.Type type, Shape shape) {
-    try (NDArray sizes = manager.create(shape.getShape());
-        NDArray code = manager.create((long) type.code())) {
-      return Script.call("empty", sizes, code);
+    try (NDArray like = manager.create(0f)) {
+      return emptyOn(like, type, shape);
+    }
+  }
+
+  /** {@return an uninitialized array where {@code like} is, of its owner} */
+  static NDArray emptyOn(NDArray like, NativeTensor.Type type, Shape shape) {
+    NDManager manager = like.getManager();
+    try (NDArray sizes = HostTensors.numbers(manager, shape.getShape());
+        NDArray code = HostTensors.number(manager, (long) type.code())) {
+      return Script.call("empty", like, sizes, code);
     }
   }
 
@@ -154,8 +162,8 @@ public final class Ops {
 
   /** {@return columns of {@code table} in the type of {@code like} and on its manager} */
   public static NDArray columns(NDArray like, NDArray table, long from, long count) {
-    try (NDArray start = like.getManager().create(from);
-        NDArray n = like.getManager().create(count)) {
+    try (NDArray start = HostTensors.number(like.getManager(), from);
+        NDArray n = HostTensors.number(like.getManager(), count)) {
       return Script.call("columns", like, table, start, n);
     }
   }
@@ -177,8 +185,8 @@ public final class Ops {
 
   /** {@return entries of {@code x}'s first dimension, not a copy, on {@code like}'s manager} */
   public static NDArray rowRange(NDArray like, NDArray x, long from, long count) {
-    try (NDArray start = like.getManager().create(from);
-        NDArray n = like.getManager().create(count)) {
+    try (NDArray start = HostTensors.number(like.getManager(), from);
+        NDArray n = HostTensors.number(like.getManager(), count)) {
       return Script.call("row_range", like, x, start, n);
     }
   }

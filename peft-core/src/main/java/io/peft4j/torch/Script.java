@@ -1,5 +1,6 @@
 package io.peft4j.torch;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -38,7 +39,7 @@ final class Script {
 
   private static Script load() {
     KernelCaches.bound();
-    NDManager manager = NDManager.newBaseManager("PyTorch");
+    NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch");
     manager.setName("io.peft4j.torch.Script");
     try (InputStream source = Script.class.getResourceAsStream("ops.py")) {
       String code = new String(source.readAllBytes(), StandardCharsets.UTF_8);

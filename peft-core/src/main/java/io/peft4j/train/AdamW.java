@@ -4,10 +4,9 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.safetensors.DType;
 import io.peft4j.torch.Autograd;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.TrainingOps;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -106,23 +105,25 @@ final class AdamW implements AutoCloseable {
     List<NDArray> g = new ArrayList<>();
     List<NDArray> m = new ArrayList<>();
     List<NDArray> v = new ArrayList<>();
-    double[] hyper = {
-      learningRate,
-      arguments.adamBeta1(),
-      arguments.adamBeta2(),
-      arguments.adamEpsilon(),
-      group.weightDecay(),
-      1 - Math.pow(arguments.adamBeta1(), steps),
-      Math.sqrt(1 - Math.pow(arguments.adamBeta2(), steps)),
-      gradientScale
-    };
+    AdamStep step =
+        new AdamStep(
+            learningRate,
+            arguments.adamBeta1(),
+            arguments.adamBeta2(),
+            arguments.adamEpsilon(),
+            group.weightDecay(),
+            steps,
+            gradientScale);
     try (NDManager scope = manager.newSubManager()) {
-      NDArray settings = scope.create(hyper);
+      NDArray settings = HostTensors.numbers(scope, step.hyper());
       for (String name : group.names()) {
         NDArray parameter = parameters.get(name);
         NDArray gradient = gradient(parameter, scope);
         if (gradient != null && stores.containsKey(name)) {
-          update(parameter, gradient, stores.get(name), settings);
+          MomentStore store = stores.get(name);
+          if (!store.step(parameter, gradient, step)) {
+            update(parameter, gradient, store, settings);
+          }
         } else if (gradient != null) {
           p.add(parameter);
           g.add(gradient);
@@ -176,9 +177,7 @@ final class AdamW implements AutoCloseable {
   }
 
   private static MomentStore.StateTensor tensor(NDArray moment) {
-    List<Long> shape = Arrays.stream(moment.getShape().getShape()).boxed().toList();
-    return new MomentStore.StateTensor(
-        DType.F32, shape, moment.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN));
+    return new MomentStore.StateTensor(DType.F32, moment);
   }
 
   /** Goes on after {@code stepsDone} updates, the {@link #state} having been read. */

@@ -8,6 +8,7 @@ import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.SafetensorsWriter;
 import io.peft4j.safetensors.TensorInfo;
 import io.peft4j.safetensors.TensorSource;
+import io.peft4j.torch.HostTensors;
 import java.io.IOException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -83,7 +84,11 @@ final class Checkpoints {
           .forEach(
               (name, tensor) ->
                   tensors.add(
-                      TensorSource.of(name, tensor.dtype(), tensor.shape(), tensor.memory())));
+                      TensorSource.of(
+                          name,
+                          tensor.dtype(),
+                          tensor.shape(),
+                          HostTensors.elements(tensor.array()))));
       SafetensorsWriter.write(temporary.resolve(OPTIMIZER), tensors, Map.of());
       Files.write(temporary.resolve(STATE), JSON.writeValueAsBytes(state));
       delete(folder);
@@ -184,7 +189,7 @@ final class Checkpoints {
               .formatted(
                   file.path(), name, tensor.dtype(), tensor.shape(), info.dtype(), info.shape()));
     }
-    tensor.memory().duplicate().put(file.bytes(name));
+    HostTensors.fill(tensor.array(), file.bytes(name));
   }
 
   /**

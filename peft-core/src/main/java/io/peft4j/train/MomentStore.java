@@ -3,7 +3,7 @@ package io.peft4j.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.safetensors.DType;
-import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -18,13 +18,25 @@ public interface MomentStore {
    * A tensor of the store's state.
    *
    * @param dtype of its elements
-   * @param shape of it
-   * @param memory the state itself, little-endian: to save, and to read back into
+   * @param array the state itself: to save, and to read back into
    */
-  record StateTensor(DType dtype, List<Long> shape, ByteBuffer memory) {}
+  record StateTensor(DType dtype, NDArray array) {
+    List<Long> shape() {
+      return Arrays.stream(array.getShape().getShape()).boxed().toList();
+    }
+  }
 
   /** Fills two float32 arrays of the parameter's shape with the moments. */
   void read(NDArray first, NDArray second);
+
+  /**
+   * Takes a whole step where parameter and gradient are, if there is a kernel for it there.
+   *
+   * @return false where there is none, and {@link #read} and {@link #write} are to be used
+   */
+  default boolean step(NDArray parameter, NDArray gradient, AdamStep step) {
+    return false;
+  }
 
   /** Keeps the moments given. */
   void write(NDArray first, NDArray second);

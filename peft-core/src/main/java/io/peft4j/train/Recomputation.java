@@ -1,10 +1,13 @@
 package io.peft4j.train;
 
+import ai.djl.Device;
 import io.peft4j.model.MemoryEstimate;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
+import io.peft4j.torch.GpuMemory;
 import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.report.ProcessMemory;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -13,7 +16,7 @@ final class Recomputation {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(Recomputation.class);
 
-  /** Share of the machine's memory that a run without a budget may take. */
+  /** Share of the memory of machine or GPU that a run without a budget may take. */
   private static final double SHARE = 0.8;
 
   private final Model model;
@@ -29,12 +32,22 @@ final class Recomputation {
   Recomputation(Model model, TrainingArguments arguments, long optimizer) {
     this.model = model;
     this.mode = arguments.gradientCheckpointing();
-    this.budget =
-        arguments.memoryBudget() > 0
-            ? arguments.memoryBudget()
-            : (long) (SHARE * ProcessMemory.ofMachine());
-    this.process = ProcessMemory.withoutFiles();
+    Optional<GpuMemory.Use> gpu = onGpu(model.manager().getDevice());
+    long all = gpu.map(GpuMemory.Use::totalBytes).orElseGet(ProcessMemory::ofMachine);
+    this.budget = arguments.memoryBudget() > 0 ? arguments.memoryBudget() : (long) (SHARE * all);
+    this.process = gpu.map(GpuMemory.Use::usedBytes).orElseGet(ProcessMemory::withoutFiles);
     this.optimizer = optimizer;
+  }
+
+  private Optional<GpuMemory.Use> onGpu(Device device) {
+    Optional<GpuMemory.Use> use = GpuMemory.of(device).get();
+    if (device.isGpu() && use.isEmpty() && mode == GradientCheckpointing.AUTO) {
+      throw new IllegalArgumentException(
+          "gradient_checkpointing auto: nobody can tell the memory of "
+              + device
+              + "; put peft-cuda on the class path, or turn it on or off");
+    }
+    return use;
   }
 
   /** {@return how many of the lowest trained layers give up their graphs} */

@@ -12,7 +12,7 @@ import io.peft4j.train.TrainingArguments.NonFinite;
 import io.peft4j.train.TrainingArguments.When;
 import io.peft4j.train.report.EpochReport;
 import io.peft4j.train.report.EvalReport;
-import io.peft4j.train.report.ProcessMemory;
+import io.peft4j.train.report.MemoryMonitor;
 import io.peft4j.train.report.RunInfo;
 import io.peft4j.train.report.RunSummary;
 import io.peft4j.train.report.StepReport;
@@ -146,6 +146,7 @@ public final class Trainer {
             ? arguments.maxSteps()
             : (int) Math.ceil(arguments.numTrainEpochs() * stepsPerEpoch);
     private final Recomputation recomputation;
+    private final MemoryMonitor memory = new MemoryMonitor(model.model().manager().getDevice());
     private final int warmupSteps = arguments.warmupStepsOf(totalSteps);
     private TrainerState state;
     private BatchPlan epochPlan;
@@ -205,7 +206,7 @@ public final class Trainer {
               speed.seconds(),
               speed.examplesPerSecond(),
               speed.tokensPerSecond(),
-              ProcessMemory.now(),
+              memory.now(),
               stopped,
               best);
       listener.onEnd(summary);
@@ -341,7 +342,7 @@ public final class Trainer {
               norm,
               speed.examplesLately(),
               speed.tokensLately(),
-              ProcessMemory.now(),
+              memory.now(),
               speed.seconds(),
               left));
     }

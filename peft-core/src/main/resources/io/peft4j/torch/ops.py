@@ -16,13 +16,36 @@ class Ops(Module):
     return torch.to(x, 6)
   def typed_like(self: __torch__.Ops, like: Tensor, x: Tensor) -> Tensor:
     return torch.to(x, like.dtype)
-  def empty(self: __torch__.Ops, shape: Tensor, dtype: Tensor) -> Tensor:
+  def empty(self: __torch__.Ops, like: Tensor, shape: Tensor, dtype: Tensor) -> Tensor:
     sizes = annotate(List[int], [])
     for i in range(torch.size(shape, 0)):
       _0 = torch.append(sizes, int(shape[i]))
-    return torch.empty(sizes, dtype=int(dtype))
+    return torch.empty(sizes, dtype=int(dtype), device=like.device)
   def empty_like(self: __torch__.Ops, x: Tensor) -> Tensor:
     return torch.empty_like(torch.detach(x))
+
+  # --- devices ----------------------------------------------------------------------------------
+  def on_host(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.contiguous(torch._to_copy(torch.detach(x), device=torch.device("cpu")))
+  def on_device(self: __torch__.Ops, like: Tensor, x: Tensor) -> Tensor:
+    return torch._to_copy(torch.detach(x), device=like.device)
+  def overwrite(self: __torch__.Ops, x: Tensor, values: Tensor) -> Tensor:
+    return torch.copy_(torch.detach(x), values)
+  # DropoutMask's hash of 32 bits, in int64; settings: threshold, scale, the key's lower and upper half
+  def dropout_mask(self: __torch__.Ops, x: Tensor, settings: Tensor) -> Tensor:
+    n = torch.numel(x)
+    h = torch.arange(torch.floordiv(torch.add(n, 1), 2), dtype=4, device=x.device)
+    h = torch.bitwise_xor(h, int(settings[2]))
+    h = torch.mul(torch.bitwise_xor(h, torch.bitwise_right_shift(h, 16)), 569420461)
+    h = torch.bitwise_and(h, 4294967295)
+    h = torch.add(torch.bitwise_xor(h, torch.bitwise_right_shift(h, 15)), int(settings[3]))
+    h = torch.bitwise_and(torch.mul(torch.bitwise_and(h, 4294967295), 3545902487), 4294967295)
+    h = torch.mul(torch.bitwise_xor(h, torch.bitwise_right_shift(h, 16)), 569420461)
+    h = torch.bitwise_and(h, 4294967295)
+    h = torch.bitwise_xor(h, torch.bitwise_right_shift(h, 15))
+    pair = torch.stack([torch.bitwise_and(h, 65535), torch.bitwise_right_shift(h, 16)], -1)
+    kept = torch.ge(torch.narrow(torch.flatten(pair), 0, 0, n), int(settings[0]))
+    return torch.reshape(torch.mul(torch.to(kept, x.dtype), float(settings[1])), x.shape)
 
   # --- shapes and rows --------------------------------------------------------------------------
   def detach(self: __torch__.Ops, x: Tensor) -> Tensor:
@@ -136,7 +159,7 @@ class Ops(Module):
   def put(self: __torch__.Ops, buffer: Tensor, part: Tensor, offset: Tensor) -> Tensor:
     return torch.copy_(torch.narrow(buffer, 2, int(offset), torch.size(part, 2)), part)
   def buffer(self: __torch__.Ops, part: Tensor, capacity: Tensor) -> Tensor:
-    return torch.zeros([torch.size(part, 0), torch.size(part, 1), int(capacity), torch.size(part, 3)], dtype=part.dtype)
+    return torch.zeros([torch.size(part, 0), torch.size(part, 1), int(capacity), torch.size(part, 3)], dtype=part.dtype, device=part.device)
   def pick(self: __torch__.Ops, x: Tensor, index: Tensor) -> Tensor:
     return torch.index_select(x, 0, index)
 
@@ -248,7 +271,7 @@ class Ops(Module):
     return torch.mul(torch.matmul(b, torch.mul(a, e)), float(scale))
   def orthogonality(self: __torch__.Ops, p: Tensor) -> Tensor:
     gram = torch.matmul(p, torch.transpose(p, 0, 1))
-    return torch.linalg_vector_norm(torch.sub(gram, torch.eye(torch.size(gram, 0))))
+    return torch.linalg_vector_norm(torch.sub(gram, torch.eye(torch.size(gram, 0), device=gram.device)))
   def column_orthogonality(self: __torch__.Ops, p: Tensor) -> Tensor:
     return self.orthogonality(torch.transpose(p, 0, 1))
   # hyper: factor on the gradient, beta1, beta2
@@ -279,7 +302,7 @@ class Ops(Module):
   def lstm_pass(self: __torch__.Ops, x: Tensor, wi: Tensor, wh: Tensor, bi: Tensor, bh: Tensor, last: int, step: int) -> Tensor:
     inputs = torch.linear(x, wi, bi)
     n = torch.size(x, 0)
-    h = torch.zeros([1, torch.size(wh, 1)], dtype=x.dtype)
+    h = torch.zeros([1, torch.size(wh, 1)], dtype=x.dtype, device=x.device)
     c = h
     states = annotate(List[Tensor], [])
     for i in range(n):
@@ -334,7 +357,7 @@ class Ops(Module):
 
   # --- optimizer --------------------------------------------------------------------------------
   def global_norm(self: __torch__.Ops, grads: List[Tensor]) -> Tensor:
-    total = torch.zeros([], dtype=7)
+    total = torch.zeros([], dtype=7, device=grads[0].device)
     for g in grads:
       total = torch.add(total, torch.to(torch.sum(torch.square(g)), 7))
     return torch.sqrt(total)

@@ -3,8 +3,8 @@ package io.peft4j.hub;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.peft4j.TestPython;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -25,13 +24,7 @@ class PythonCacheTest extends HubTestBase {
 
   @BeforeEach
   void findPython() {
-    python =
-        Optional.ofNullable(System.getProperty("peft4j.python"))
-            .orElse(System.getenv("PEFT4J_PYTHON"));
-    if (python == null) {
-      System.out.println("skipped: neither -Dpeft4j.python nor PEFT4J_PYTHON names a Python");
-    }
-    assumeTrue(python != null, "no Python given");
+    python = TestPython.orSkip();
   }
 
   /** Runs {@code snapshot_download} and returns the folder that it names. */

@@ -90,6 +90,31 @@ class DropoutMaskTest {
     }
   }
 
+  /** What a GPU makes is what a CPU makes: every scale, odd sizes, several keys. */
+  @ParameterizedTest
+  @EnumSource(Precision.class)
+  void libtorchsOperationsMakeTheSame(Precision precision) {
+    for (int size : new int[] {1, 2, 9001, 16_387}) {
+      for (long key : new long[] {0, -1, 5, DropoutMask.mix(42, 7), Long.MIN_VALUE}) {
+        assertSame(precision, size, 0.3, key);
+      }
+    }
+    for (int threshold = 0; threshold <= 65536; threshold += 97) {
+      assertSame(precision, 7, threshold / 65536.0, threshold);
+    }
+    assertSame(precision, 1000, 0.999999, 1);
+  }
+
+  private void assertSame(Precision precision, int size, double p, long key) {
+    int threshold = (int) Math.round(p * 65536);
+    try (NDArray x = precision.cast(manager.ones(new Shape(size)));
+        NDArray mask = DropoutMask.byOperations(x, threshold, 65536f / (65536 - threshold), key);
+        NDArray wide = Ops.toFloat32(mask)) {
+      assertEquals(precision == Precision.BFLOAT16, Ops.isBfloat16(mask));
+      assertArrayEquals(mask(precision, size, p, key), wide.toFloatArray(), "p " + p);
+    }
+  }
+
   @Test
   void bothPrecisionsDropTheSame() {
     float[] wide = mask(Precision.FLOAT32, SIZE, 0.5, 5);

@@ -4,23 +4,34 @@ import io.peft4j.quant.FloatType;
 import io.peft4j.quant.FourBitTensor;
 import io.peft4j.quant.QuantizationException;
 import io.peft4j.quant.QuantizedTensor;
+import io.peft4j.quant.kernel.EightBitAdam;
 import io.peft4j.quant.kernel.Memory;
 import io.peft4j.quant.kernel.PackedWeight;
 import io.peft4j.quant.kernel.QuantKernels;
 import java.util.Arrays;
+import java.util.Optional;
 
 /**
- * peft-quant's kernels on the first GPU, for 4-bit weights. Where there is no usable GPU it is not
- * available, and {@link #status} says why.
+ * peft-quant's kernels on a GPU, the first unless another is asked for, for 4-bit weights. Where
+ * there is no usable GPU it is not available, and {@link #status} says why.
  */
 public final class CudaKernels implements QuantKernels {
   private static final int PRIORITY = 100;
 
-  private final GpuStatus status = GpuStatus.probe();
+  private final int gpu;
+  private final GpuStatus status;
   private CudaContext context;
+  private OptimizerKernels optimizer;
 
   /** For {@link java.util.ServiceLoader}. */
-  public CudaKernels() {}
+  public CudaKernels() {
+    this(0);
+  }
+
+  private CudaKernels(int gpu) {
+    this.gpu = gpu;
+    this.status = GpuStatus.probe(gpu);
+  }
 
   /** What the GPU is, or why there is none. */
   public GpuStatus status() {
@@ -47,6 +58,15 @@ public final class CudaKernels implements QuantKernels {
     return true;
   }
 
+  @Override
+  public QuantKernels onGpu(int index) {
+    CudaKernels other = new CudaKernels(index);
+    if (!other.isAvailable()) {
+      throw new IllegalArgumentException("cuda:" + index + ": " + other.status.reason());
+    }
+    return other;
+  }
+
   /**
    * {@inheritDoc}
    *
@@ -58,7 +78,9 @@ public final class CudaKernels implements QuantKernels {
   public PackedWeight place(QuantizedTensor weight) {
     if (!(weight instanceof FourBitTensor fourBit)) {
       throw new QuantizationException(
-          "the CUDA kernels take nf4 and fp4, found " + weight.type().id());
+          "the CUDA kernels take nf4 and fp4, found "
+              + weight.type().id()
+              + "; such a model runs on the CPU");
     }
     if (weight.shape().length != 2) {
       throw new QuantizationException(
@@ -68,12 +90,61 @@ public final class CudaKernels implements QuantKernels {
     return new Placed(new WeightKernels(opened), DeviceWeight.copyOf(opened, fourBit));
   }
 
-  /** Lives as long as the process, as PyTorch's does. */
+  @Override
+  public Optional<EightBitAdam> adam() {
+    OptimizerKernels kernels = optimizer();
+    return Optional.of(
+        (parameter, gradient, first, second, count, step) ->
+            kernels.adamW(
+                span(parameter),
+                span(gradient),
+                new OptimizerKernels.Moments(
+                    span(first.codes()),
+                    span(first.absmax()),
+                    span(second.codes()),
+                    span(second.absmax())),
+                count,
+                new OptimizerKernels.AdamStep(
+                    (float) step.rate(),
+                    (float) step.beta1(),
+                    (float) step.beta2(),
+                    (float) step.epsilon(),
+                    (float) step.weightDecay(),
+                    step.step(),
+                    (float) step.gradientScale())));
+  }
+
+  private static DeviceSpan span(Memory memory) {
+    if (!(memory instanceof Memory.Device device)) {
+      throw new QuantizationException("the CUDA kernels want the device's memory");
+    }
+    return new DeviceSpan(device.address(), device.length());
+  }
+
   private synchronized CudaContext context() {
     if (context == null) {
-      context = CudaContext.open(0);
+      context = CudaContext.open(gpu);
     }
     return context;
+  }
+
+  private synchronized OptimizerKernels optimizer() {
+    if (optimizer == null) {
+      optimizer = new OptimizerKernels(context());
+    }
+    return optimizer;
+  }
+
+  @Override
+  public synchronized void close() {
+    if (optimizer != null) {
+      optimizer.close();
+      optimizer = null;
+    }
+    if (context != null) {
+      context.close();
+      context = null;
+    }
   }
 
   /** A weight on the device. */

@@ -68,18 +68,23 @@ public final class Display {
         .collect(Collectors.joining(", "));
   }
 
-  /** Resident memory, or the heap where the operating system does not tell. */
+  /** Resident memory, or the heap where the operating system does not tell; and a GPU's. */
   public static String memory(ProcessMemory memory) {
+    String gpu = memory.gpu().map(use -> ", GPU " + bytes(use.usedBytes())).orElse("");
     return memory.rssBytes().isPresent()
-        ? bytes(memory.rssBytes().getAsLong())
-        : bytes(memory.heapBytes()) + " heap";
+        ? bytes(memory.rssBytes().getAsLong()) + gpu
+        : bytes(memory.heapBytes()) + " heap" + gpu;
   }
 
-  /** The peak of resident memory, or the heap now where the operating system does not tell. */
+  /**
+   * The peak of resident memory, or the heap now where the operating system does not tell; and that
+   * of a GPU's.
+   */
   public static String peakMemory(ProcessMemory memory) {
+    String gpu = memory.gpu().map(use -> ", GPU " + bytes(use.peakBytes())).orElse("");
     return memory.peakRssBytes().isPresent()
-        ? bytes(memory.peakRssBytes().getAsLong())
-        : bytes(memory.heapBytes()) + " heap";
+        ? bytes(memory.peakRssBytes().getAsLong()) + gpu
+        : bytes(memory.heapBytes()) + " heap" + gpu;
   }
 
   private static String format(String pattern, Object... arguments) {

@@ -93,6 +93,7 @@ public final class MetricsJsonLines implements TrainingListener {
     line.put("samples_per_second", step.examplesPerSecond());
     line.put("tokens_per_second", step.tokensPerSecond());
     step.memory().rssBytes().ifPresent(bytes -> line.put("rss_bytes", bytes));
+    step.memory().gpu().ifPresent(gpu -> line.put("gpu_bytes", gpu.usedBytes()));
     line.put("heap_bytes", step.memory().heapBytes());
     line.put("elapsed_seconds", step.secondsElapsed());
     write(line);
@@ -115,6 +116,7 @@ public final class MetricsJsonLines implements TrainingListener {
     line.put("train_tokens_per_second", summary.tokensPerSecond());
     line.put("train_loss", summary.loss());
     summary.memory().peakRssBytes().ifPresent(bytes -> line.put("peak_rss_bytes", bytes));
+    summary.memory().gpu().ifPresent(gpu -> line.put("peak_gpu_bytes", gpu.peakBytes()));
     line.put("stopped_early", summary.stoppedEarly());
     summary.bestStep().ifPresent(best -> line.put("best_step", best));
     line.put("epoch", summary.epoch());

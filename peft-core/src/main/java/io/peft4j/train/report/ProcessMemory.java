@@ -5,6 +5,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
@@ -15,8 +16,28 @@ import java.util.OptionalLong;
  *     files
  * @param peakRssBytes the largest resident memory so far ({@code VmHWM})
  * @param heapBytes Java heap in use, garbage included
+ * @param gpu memory of the GPU that the model is on; absent on a CPU, or where nobody can tell
  */
-public record ProcessMemory(OptionalLong rssBytes, OptionalLong peakRssBytes, long heapBytes) {
+public record ProcessMemory(
+    OptionalLong rssBytes, OptionalLong peakRssBytes, long heapBytes, Optional<Gpu> gpu) {
+
+  /**
+   * A GPU's memory.
+   *
+   * @param usedBytes what is taken, by all processes; see {@link io.peft4j.torch.GpuMemory.Use}
+   * @param peakBytes the most that a {@link MemoryMonitor} has seen taken
+   * @param totalBytes what the GPU has
+   */
+  public record Gpu(long usedBytes, long peakBytes, long totalBytes) {}
+
+  /** Of a process without a GPU. */
+  public ProcessMemory(OptionalLong rssBytes, OptionalLong peakRssBytes, long heapBytes) {
+    this(rssBytes, peakRssBytes, heapBytes, Optional.empty());
+  }
+
+  ProcessMemory withGpu(Optional<Gpu> value) {
+    return new ProcessMemory(rssBytes, peakRssBytes, heapBytes, value);
+  }
 
   private static final Path STATUS = Path.of("/proc/self/status");
 

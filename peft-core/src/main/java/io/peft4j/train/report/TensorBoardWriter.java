@@ -91,6 +91,7 @@ public final class TensorBoardWriter implements TrainingListener {
     values.put("train/samples_per_second", step.examplesPerSecond());
     values.put("train/tokens_per_second", step.tokensPerSecond());
     step.memory().rssBytes().ifPresent(bytes -> values.put("train/rss_gb", bytes / 1e9));
+    step.memory().gpu().ifPresent(gpu -> values.put("train/gpu_gb", gpu.usedBytes() / 1e9));
     values.put("train/epoch", step.epoch());
     write(EventRecords.scalars(wallTime(), step.step(), values));
   }

@@ -27,6 +27,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
@@ -136,6 +137,7 @@ final class BenchCausalCommand implements Callable<Integer> {
     private double cpuSeconds;
     private double firstLoss;
     private double lastLoss;
+    private Optional<ProcessMemory.Gpu> gpu = Optional.empty();
 
     Stopwatch(int warmup) {
       this.warmup = warmup;
@@ -151,6 +153,7 @@ final class BenchCausalCommand implements Callable<Integer> {
         cpuStarted = cpu();
       }
       lastLoss = step.loss();
+      gpu = step.memory().gpu();
       seconds = (System.nanoTime() - started) / 1e9;
       cpuSeconds = (cpu() - cpuStarted) / 1e9;
     }
@@ -254,6 +257,7 @@ final class BenchCausalCommand implements Callable<Integer> {
     ProcessMemory.now()
         .peakRssBytes()
         .ifPresent(bytes -> result.put("peak_rss_mb", bytes / 1024.0 / 1024.0));
+    stopwatch.gpu.ifPresent(gpu -> result.put("peak_gpu_mb", gpu.peakBytes() / 1024.0 / 1024.0));
     String text = new ObjectMapper().writeValueAsString(result);
     if (output != null) {
       AtomicFiles.writeString(output, text + "\n");

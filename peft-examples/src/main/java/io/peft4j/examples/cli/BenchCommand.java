@@ -180,6 +180,10 @@ final class BenchCommand implements Callable<Integer> {
     ProcessMemory.now()
         .peakRssBytes()
         .ifPresent(bytes -> result.put("peak_rss_mb", bytes / 1024.0 / 1024.0));
+    summary
+        .memory()
+        .gpu()
+        .ifPresent(gpu -> result.put("peak_gpu_mb", gpu.peakBytes() / 1024.0 / 1024.0));
     String json = new ObjectMapper().writeValueAsString(result);
     if (output != null) {
       AtomicFiles.writeString(output, json + "\n");

@@ -2,6 +2,7 @@ package io.peft4j.examples.cli;
 
 import io.peft4j.cuda.GpuDoctor;
 import io.peft4j.cuda.GpuReport;
+import io.peft4j.torch.Devices;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -36,6 +37,10 @@ final class DoctorCommand implements Callable<Integer> {
     }
     GpuReport report = bench ? GpuDoctor.measure() : GpuDoctor.examine();
     System.out.print(report.text());
+    System.out.println(
+        Devices.missing(0)
+            .map(what -> "Models run on the CPU (--device auto): " + what + ".")
+            .orElse("Models can run on the GPU: --device cuda, or auto."));
     return report.healthy() ? 0 : 1;
   }
 }

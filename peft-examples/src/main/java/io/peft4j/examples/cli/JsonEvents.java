@@ -69,6 +69,7 @@ final class JsonEvents implements TrainingListener {
             .put("examples_per_second", step.examplesPerSecond())
             .put("tokens_per_second", step.tokensPerSecond());
     step.memory().rssBytes().ifPresent(bytes -> event.put("rss_bytes", bytes));
+    step.memory().gpu().ifPresent(gpu -> event.put("gpu_bytes", gpu.usedBytes()));
     print(event);
   }
 
@@ -96,6 +97,7 @@ final class JsonEvents implements TrainingListener {
             .put("tokens_per_second", summary.tokensPerSecond())
             .put("stopped_early", summary.stoppedEarly());
     summary.memory().peakRssBytes().ifPresent(bytes -> event.put("peak_rss_bytes", bytes));
+    summary.memory().gpu().ifPresent(gpu -> event.put("peak_gpu_bytes", gpu.peakBytes()));
     summary.bestStep().ifPresent(step -> event.put("best_step", step));
     print(event);
   }

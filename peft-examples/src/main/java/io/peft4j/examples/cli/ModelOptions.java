@@ -13,6 +13,7 @@ import io.peft4j.model.Model;
 import io.peft4j.model.ModelConfig;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.projection.QuantizedFormat;
+import io.peft4j.torch.Devices;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -50,6 +51,14 @@ final class ModelOptions {
               + " memory.")
   private boolean streamLayers;
 
+  @Option(
+      names = "--device",
+      defaultValue = "cpu",
+      description =
+          "cpu, cuda, cuda:N, or auto: the first GPU if there is one that can be used."
+              + " Default: ${DEFAULT-VALUE}.")
+  private String device;
+
   /** {@return the model's folder, downloaded where need be} */
   Path locate() throws IOException {
     return locate(model);
@@ -79,7 +88,8 @@ final class ModelOptions {
     return LoadOptions.DEFAULT
         .withPrecision(half ? Precision.BFLOAT16 : Precision.FLOAT32)
         .withFormat(format(qlora))
-        .withStreaming(streamLayers);
+        .withStreaming(streamLayers)
+        .withDevice(Devices.named(device));
   }
 
   /**

@@ -15,13 +15,16 @@ import io.peft4j.quant.QuantizedTensor;
 import io.peft4j.quant.bnb.BnbFormat;
 import io.peft4j.quant.checkpoint.DenseWeight;
 import io.peft4j.quant.checkpoint.WeightSelection;
+import io.peft4j.quant.kernel.PackedWeight;
 import io.peft4j.quant.kernel.QuantKernels;
 import io.peft4j.safetensors.Checkpoint;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.NativeTensor;
-import io.peft4j.torch.Ops;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.UUID;
 
 /**
  * Loads models on few-bit weights: those of a folder that bitsandbytes or {@code peft quantize}
@@ -38,21 +41,24 @@ public final class QuantizedFormat implements WeightFormat {
   private final QuantizationConfig config;
   private final List<String> skip;
   private final Merging merging;
+  private final QuantKernels chosen;
 
   /** The format of a folder that is quantized already, as its {@code config.json} has it. */
   public QuantizedFormat() {
-    this(null, List.of(), Merging.DENSE);
+    this(null, List.of(), Merging.DENSE, null);
   }
 
-  private QuantizedFormat(QuantizationConfig config, List<String> skip, Merging merging) {
+  private QuantizedFormat(
+      QuantizationConfig config, List<String> skip, Merging merging, QuantKernels chosen) {
     this.config = config;
     this.skip = List.copyOf(skip);
     this.merging = merging;
+    this.chosen = chosen;
   }
 
   /** {@return the format for a dense folder that is to be quantized so, or a folder that is} */
   public static QuantizedFormat of(QuantizationConfig config) {
-    return new QuantizedFormat(config, List.of(), Merging.DENSE);
+    return new QuantizedFormat(config, List.of(), Merging.DENSE, null);
   }
 
   /**
@@ -61,12 +67,20 @@ public final class QuantizedFormat implements WeightFormat {
    * @param modules names, or their ends after a dot, or what contains them
    */
   public QuantizedFormat skipping(List<String> modules) {
-    return new QuantizedFormat(config, modules, merging);
+    return new QuantizedFormat(config, modules, merging, chosen);
   }
 
   /** {@return this, where merged weights are kept so} */
   public QuantizedFormat merging(Merging how) {
-    return new QuantizedFormat(config, skip, how);
+    return new QuantizedFormat(config, skip, how, chosen);
+  }
+
+  /**
+   * {@return this, with kernels other than the best for the model's device} Their memory has to be
+   * that of the device's tensors.
+   */
+  public QuantizedFormat kernels(QuantKernels others) {
+    return new QuantizedFormat(config, skip, merging, others);
   }
 
   @Override
@@ -91,6 +105,7 @@ public final class QuantizedFormat implements WeightFormat {
     private final NDManager manager;
     private final Workspace workspace;
     private final QuantKernels kernels;
+    private final List<PackedWeight> placed = new ArrayList<>();
 
     /**
      * @param stored whether the checkpoint is quantized
@@ -105,14 +120,21 @@ public final class QuantizedFormat implements WeightFormat {
       this.selection = WeightSelection.linearLayers(modelType).keeping(skip);
       this.checkpoint = checkpoint;
       this.manager = manager;
+      this.kernels = chosen != null ? chosen : QuantKernels.on(manager.getDevice());
+      manager.attachInternal(UUID.randomUUID().toString(), this::close);
       // float16 is slow on processors, and float32 holds it
       this.workspace =
-          new Workspace(manager, compute == FloatType.BF16 ? FloatType.BF16 : FloatType.F32);
-      this.kernels =
-          QuantKernels.available().stream()
-              .filter(candidate -> !candidate.onDevice())
-              .findFirst()
-              .orElseThrow();
+          new Workspace(
+              manager,
+              compute == FloatType.BF16 ? FloatType.BF16 : FloatType.F32,
+              kernels.onDevice());
+    }
+
+    private void close() {
+      placed.forEach(PackedWeight::close);
+      if (chosen == null) {
+        kernels.close();
+      }
     }
 
     @Override
@@ -131,10 +153,13 @@ public final class QuantizedFormat implements WeightFormat {
                     Arrays.toString(expected),
                     Arrays.toString(weight.shape())));
       }
+      PackedWeight packed = kernels.place(weight);
+      placed.add(packed);
       return new QuantizedProjection(
           manager,
           source,
           weight,
+          packed,
           kernels,
           workspace,
           merging,
@@ -169,8 +194,9 @@ public final class QuantizedFormat implements WeightFormat {
 
     private QuantizedTensor outsideTheHeap(QuantizedTensor packed) {
       ByteBuffer codes = packed.codes();
-      NDArray memory = Ops.empty(manager, NativeTensor.Type.UINT8, new Shape(codes.remaining()));
-      ByteBuffer copy = memory.toByteBuffer(true);
+      NDArray memory =
+          HostTensors.empty(manager, NativeTensor.Type.UINT8, new Shape(codes.remaining()));
+      ByteBuffer copy = HostTensors.elements(memory);
       copy.duplicate().put(codes);
       return packed.withCodes(copy);
     }

@@ -13,11 +13,11 @@ import io.peft4j.quant.Quantizer;
 import io.peft4j.quant.kernel.PackedWeight;
 import io.peft4j.quant.kernel.QuantKernels;
 import io.peft4j.torch.Autograd;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.NativeTensor;
 import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.function.Function;
 
 /**
@@ -26,6 +26,9 @@ import java.util.function.Function;
  * while its layer runs, and again while the layer's gradient, {@code dy W}, is computed.
  */
 public final class QuantizedProjection implements Projection {
+
+  /** Rows up to which kernels on a device take the packed weight rather than a decoded one. */
+  private static final int PACKED_ROWS = 64;
 
   private final NDManager manager;
   private final QuantKernels kernels;
@@ -48,6 +51,7 @@ public final class QuantizedProjection implements Projection {
   /**
    * @param manager owner of a dense merged weight
    * @param base [out, in]
+   * @param basePacked the same where the kernels want it; stays the caller's
    * @param bias [out], or null
    * @param original gives the dense weight that the base was made of, or null
    */
@@ -55,6 +59,7 @@ public final class QuantizedProjection implements Projection {
       NDManager manager,
       WeightFormat.Source source,
       QuantizedTensor base,
+      PackedWeight basePacked,
       QuantKernels kernels,
       Workspace workspace,
       Merging merging,
@@ -67,7 +72,7 @@ public final class QuantizedProjection implements Projection {
     this.bias = bias;
     this.base = base;
     this.original = original;
-    this.basePacked = kernels.place(base);
+    this.basePacked = basePacked;
     this.tensor = base;
     this.packed = basePacked;
     this.turned = source.turned();
@@ -77,9 +82,41 @@ public final class QuantizedProjection implements Projection {
   @Override
   public NDArray forward(NDArray x) {
     NDArray typed = precision().typed(x);
+    if (dense == null && runsPacked(typed)) {
+      return Ops.typedLike(x, multiplied(typed));
+    }
     NDArray weight = dense != null ? dense : decoded();
     NDArray y = Ops.linear(typed, weight, bias == null ? null : Ops.typedLike(typed, bias.value()));
     return Ops.typedLike(x, y);
+  }
+
+  /**
+   * {@return whether the product comes straight from the codes} That takes kernels on the device,
+   * which no graph can hold, and pays while few rows wait for all of the weight. More rows are the
+   * dense product's business, for which the weight is decoded as in training.
+   */
+  private boolean runsPacked(NDArray x) {
+    return kernels.onDevice() && !Autograd.recording() && rows(x) <= PACKED_ROWS;
+  }
+
+  private static long rows(NDArray x) {
+    Shape shape = x.getShape();
+    return shape.size() / shape.get(shape.dimension() - 1);
+  }
+
+  private NDArray multiplied(NDArray x) {
+    Shape shape = x.getShape();
+    long[] size = shape.getShape();
+    size[size.length - 1] = out();
+    NDArray y = Ops.empty(x.getManager(), Room.torchType(workspace.type()), new Shape(size));
+    try (NDArray plain = Ops.contiguous(x)) {
+      packed.multiply(
+          Room.device(plain, workspace.type()),
+          Room.device(y, workspace.type()),
+          (int) rows(x),
+          workspace.type());
+    }
+    return bias == null ? y : y.addi(Ops.typedLike(y, bias.value()));
   }
 
   /** {@return the type that matmuls run in} */
@@ -131,7 +168,7 @@ public final class QuantizedProjection implements Projection {
 
   private static NDArray decode(QuantizedTensor tensor, NDManager manager) {
     NDArray wide = Ops.empty(manager, NativeTensor.Type.FLOAT32, new Shape(tensor.shape()));
-    tensor.dequantize(wide.toByteBuffer(true), FloatType.F32);
+    HostTensors.write(wide, memory -> tensor.dequantize(memory, FloatType.F32));
     return wide;
   }
 
@@ -176,7 +213,8 @@ public final class QuantizedProjection implements Projection {
   @Override
   public Replacement replacement(NDArray weight) {
     QuantizedTensor quantized =
-        new Quantizer(base.config()).quantize(bytes(weight), FloatType.F32, base.shape());
+        new Quantizer(base.config())
+            .quantize(HostTensors.elements(weight), FloatType.F32, base.shape());
     return new Packed(quantized, kernels.place(quantized));
   }
 
@@ -221,7 +259,7 @@ public final class QuantizedProjection implements Projection {
   public void merge(NDArray weight) {
     dropMerged();
     try (weight) {
-      ByteBuffer values = bytes(weight);
+      ByteBuffer values = HostTensors.elements(weight);
       if (merging == Merging.REQUANTIZE) {
         tensor = new Quantizer(base.config()).quantize(values, FloatType.F32, base.shape());
         merged = kernels.place(tensor);
@@ -234,13 +272,9 @@ public final class QuantizedProjection implements Projection {
       }
       dense.attach(manager);
       try (NDArray restored = Ops.toFloat32(dense)) {
-        mergeError = QuantizationError.between(values, bytes(restored));
+        mergeError = QuantizationError.between(values, HostTensors.elements(restored));
       }
     }
-  }
-
-  private static ByteBuffer bytes(NDArray wide) {
-    return wide.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   @Override

@@ -6,9 +6,9 @@ import ai.djl.ndarray.types.Shape;
 import io.peft4j.quant.FloatType;
 import io.peft4j.quant.kernel.Memory;
 import io.peft4j.quant.kernel.PackedWeight;
+import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.NativeTensor;
 import io.peft4j.torch.Ops;
-import java.nio.ByteBuffer;
 
 /**
  * Memory for one dense weight at a time. Who wants its weight here has it decoded, unless it is the
@@ -20,14 +20,18 @@ final class Room {
 
   private final NDManager manager;
   private final FloatType type;
+  private final boolean onDevice;
   private long capacity;
   private NDArray memory;
-  private ByteBuffer bytes;
   private PackedWeight content;
 
-  Room(NDManager manager, FloatType type) {
+  /**
+   * @param onDevice whether kernels on a device decode
+   */
+  Room(NDManager manager, FloatType type, boolean onDevice) {
     this.manager = manager;
     this.type = type;
+    this.onDevice = onDevice;
   }
 
   /** Makes sure that a weight of so many elements fits. */
@@ -51,7 +55,6 @@ final class Room {
   private void allocate() {
     if (memory == null) {
       memory = Ops.empty(manager, torchType(type), new Shape(capacity));
-      bytes = memory.toByteBuffer(true);
     }
   }
 
@@ -60,10 +63,21 @@ final class Room {
     if (content != weight) {
       allocate();
       content = null; // should decoding fail halfway
-      int length = weight.outputs() * weight.inputs() * type.bytes();
-      weight.dequantize(new Memory.Host(bytes.duplicate().position(0).limit(length)), type);
+      long length = (long) weight.outputs() * weight.inputs() * type.bytes();
+      weight.dequantize(place(length), type);
       content = weight;
     }
+  }
+
+  private Memory place(long length) {
+    return onDevice
+        ? new Memory.Device(NativeTensor.address(memory), length)
+        : new Memory.Host(HostTensors.elements(memory).limit(Math.toIntExact(length)));
+  }
+
+  /** {@return the memory of a tensor of a device, for its kernels} */
+  static Memory device(NDArray x, FloatType type) {
+    return new Memory.Device(NativeTensor.address(x), x.size() * type.bytes());
   }
 
   static NativeTensor.Type torchType(FloatType type) {

@@ -18,13 +18,18 @@ final class Workspace {
 
   private final NDManager manager;
   private final FloatType type;
+  private final boolean onDevice;
   private final Map<String, Room> rooms = new HashMap<>();
   private final Room shared;
 
-  Workspace(NDManager manager, FloatType type) {
+  /**
+   * @param onDevice whether kernels on a device decode
+   */
+  Workspace(NDManager manager, FloatType type, boolean onDevice) {
     this.manager = manager;
     this.type = type;
-    this.shared = new Room(manager, type);
+    this.onDevice = onDevice;
+    this.shared = new Room(manager, type, onDevice);
   }
 
   FloatType type() {
@@ -34,7 +39,8 @@ final class Workspace {
   /** {@return the room of a module's weight in recorded passes} */
   Room own(String module, long elements) {
     Matcher layer = LAYER.matcher(module);
-    Room room = rooms.computeIfAbsent(layer.replaceFirst(".*."), key -> new Room(manager, type));
+    Room room =
+        rooms.computeIfAbsent(layer.replaceFirst(".*."), key -> new Room(manager, type, onDevice));
     room.reserve(elements);
     shared.reserve(elements);
     return room;

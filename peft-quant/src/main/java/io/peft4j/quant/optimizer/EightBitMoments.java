@@ -1,17 +1,23 @@
-package io.peft4j.quant;
+package io.peft4j.quant.optimizer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import io.peft4j.quant.DynamicQuantizer;
+import io.peft4j.quant.kernel.EightBitAdam;
+import io.peft4j.quant.kernel.Memory;
+import io.peft4j.quant.kernel.QuantKernels;
 import io.peft4j.safetensors.DType;
+import io.peft4j.torch.HostTensors;
+import io.peft4j.torch.NativeTensor;
+import io.peft4j.train.AdamStep;
 import io.peft4j.train.MomentStore;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 
 /**
  * AdamW's moments as a byte an element and a scale a block of 256 (Dettmers et al., 8-bit
@@ -37,9 +43,12 @@ public final class EightBitMoments implements MomentStore {
     }
 
     void read(NDArray values) {
-      FloatBuffer to = bytes(values).asFloatBuffer();
-      ByteBuffer from = bytes(codes);
-      FloatBuffer scales = bytes(absmax).asFloatBuffer();
+      HostTensors.write(values, memory -> read(memory.asFloatBuffer()));
+    }
+
+    private void read(FloatBuffer to) {
+      ByteBuffer from = HostTensors.elements(codes);
+      FloatBuffer scales = HostTensors.elements(absmax).asFloatBuffer();
       while (from.hasRemaining()) {
         int n = Math.min(CHUNK, from.remaining());
         byte[] code = new byte[n];
@@ -53,9 +62,13 @@ public final class EightBitMoments implements MomentStore {
     }
 
     void write(NDArray values) {
-      FloatBuffer from = bytes(values).asFloatBuffer();
-      ByteBuffer to = bytes(codes);
-      FloatBuffer scales = bytes(absmax).asFloatBuffer();
+      FloatBuffer from = HostTensors.elements(values).asFloatBuffer();
+      HostTensors.write(
+          codes,
+          to -> HostTensors.write(absmax, scales -> write(from, to, scales.asFloatBuffer())));
+    }
+
+    private void write(FloatBuffer from, ByteBuffer to, FloatBuffer scales) {
       while (to.hasRemaining()) {
         int n = Math.min(CHUNK, to.remaining());
         byte[] code = new byte[n];
@@ -68,30 +81,63 @@ public final class EightBitMoments implements MomentStore {
       }
     }
 
+    EightBitAdam.Moment operand() {
+      return new EightBitAdam.Moment(device(codes, Byte.BYTES), device(absmax, Float.BYTES));
+    }
+
     StateTensor codesState() {
-      return new StateTensor(DType.U8, List.of(codes.size()), bytes(codes));
+      return new StateTensor(DType.U8, codes);
     }
 
     StateTensor absmaxState() {
-      return new StateTensor(DType.F32, List.of(absmax.size()), bytes(absmax));
+      return new StateTensor(DType.F32, absmax);
     }
   }
 
   private final Moment first;
   private final Moment second;
+  private final EightBitAdam adam;
 
-  private EightBitMoments(Moment first, Moment second) {
+  private EightBitMoments(Moment first, Moment second, EightBitAdam adam) {
     this.first = first;
     this.second = second;
+    this.adam = adam;
+  }
+
+  /**
+   * Zeros.
+   *
+   * @param manager owner of the memory, which is on its device
+   * @param adam takes steps on that device; null to take them on the CPU
+   */
+  public static EightBitMoments zeros(NDManager manager, long elements, EightBitAdam adam) {
+    return new EightBitMoments(
+        Moment.create(DynamicQuantizer.signed(), manager, elements),
+        Moment.create(DynamicQuantizer.unsigned(), manager, elements),
+        adam);
   }
 
   private static long blocks(long elements) {
     return (elements + BLOCK - 1) / BLOCK;
   }
 
-  /** The array's own memory. */
-  private static ByteBuffer bytes(NDArray array) {
-    return array.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
+  private static Memory device(NDArray array, int width) {
+    return new Memory.Device(NativeTensor.address(array), width * array.size());
+  }
+
+  @Override
+  public boolean step(NDArray parameter, NDArray gradient, AdamStep step) {
+    if (adam == null) {
+      return false;
+    }
+    adam.step(
+        device(parameter, Float.BYTES),
+        device(gradient, Float.BYTES),
+        first.operand(),
+        second.operand(),
+        parameter.size(),
+        step);
+    return true;
   }
 
   @Override
@@ -121,6 +167,9 @@ public final class EightBitMoments implements MomentStore {
 
     private static final int FEWEST = 4096;
 
+    /** For the moments of one optimizer, which all are on one device. */
+    private QuantKernels kernels;
+
     /** For {@link java.util.ServiceLoader}. */
     public Provider() {}
 
@@ -141,9 +190,11 @@ public final class EightBitMoments implements MomentStore {
 
     @Override
     public MomentStore create(NDManager manager, long elements) {
-      return new EightBitMoments(
-          Moment.create(DynamicQuantizer.signed(), manager, elements),
-          Moment.create(DynamicQuantizer.unsigned(), manager, elements));
+      if (kernels == null) {
+        kernels = QuantKernels.on(manager.getDevice());
+        manager.attachInternal(UUID.randomUUID().toString(), kernels);
+      }
+      return zeros(manager, elements, kernels.adam().orElse(null));
     }
   }
 }
