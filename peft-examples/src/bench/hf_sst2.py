@@ -43,6 +43,7 @@ def arguments():
     parser.add_argument("--r", type=int, default=8)
     parser.add_argument("--alpha", type=float, default=16)
     parser.add_argument("--targets", default="query,value")
+    parser.add_argument("--adapter-config", help="folder with the adapter_config.json of what to train instead of LoRA")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--warmup-ratio", type=float, default=0.06)
     parser.add_argument("--weight-decay", type=float, default=0.0)
@@ -79,8 +80,11 @@ def build(args):
     torch.manual_seed(args.seed)
     kept = torch.bfloat16 if args.dtype == "bf16-base" else torch.float32
     model = load_classifier(args.model, 2, dtype=kept)
-    config = LoraConfig(task_type=TaskType.SEQ_CLS, r=args.r, lora_alpha=args.alpha, lora_dropout=0.0,
-                        target_modules=args.targets.split(","))
+    if args.adapter_config:
+        config = peft.PeftConfig.from_pretrained(args.adapter_config)
+    else:
+        config = LoraConfig(task_type=TaskType.SEQ_CLS, r=args.r, lora_alpha=args.alpha, lora_dropout=0.0,
+                            target_modules=args.targets.split(","))
     model = get_peft_model(model, config)
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -104,7 +108,9 @@ def train(model, batches, rows, labels, pad_id, args):
         optimizer, math.ceil(len(batches) * args.warmup_ratio), len(batches))
     model.train()
     losses = []
+    timed = []
     for batch in batches:
+        timed.append((time.perf_counter(), time.process_time()))
         inputs = collate([rows[i] for i in batch], pad_id)
         with precision(args):
             loss = model(**inputs, labels=torch.tensor([labels[i] for i in batch])).loss
@@ -114,7 +120,10 @@ def train(model, batches, rows, labels, pad_id, args):
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.detach())
-    return torch.stack(losses).float()
+    timed.append((time.perf_counter(), time.process_time()))
+    warm = min(10, len(batches) - 1)  # steps that are not in the step times
+    steps = [1e3 * (end - begin) / (len(batches) - warm) for begin, end in zip(timed[warm], timed[-1])]
+    return torch.stack(losses).float(), steps
 
 
 def accuracy(model, rows, labels, pad_id, args):
@@ -143,7 +152,7 @@ def main():
     batches = batch_plan(order, {i: len(row) for i, row in rows.items()}, args)
 
     start = time.perf_counter()
-    losses = train(model, batches, rows, labels, pad_id, args)
+    losses, (step_ms, step_cpu_ms) = train(model, batches, rows, labels, pad_id, args)
     seconds = time.perf_counter() - start
 
     train_rss = peak_rss_mb()
@@ -157,7 +166,7 @@ def main():
         "dtype": args.dtype, "group_by_length": args.group_by_length, "threads": args.threads,
         "rows": len(order), "batch": args.batch, "steps": len(batches), "seed": args.seed,
         "trainable": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "train_s": round(seconds, 3), "examples_per_s": round(len(order) / seconds, 2),
+        "step_ms": step_ms, "step_cpu_ms": step_cpu_ms, "train_s": round(seconds, 3), "examples_per_s": round(len(order) / seconds, 2),
         "tokens_per_s": round(sum(map(len, rows.values())) / seconds, 1),
         "padding_share": round(1 - sum(map(len, rows.values())) / padded, 4),
         "final_loss": losses[-1].item(), "mean_loss_last_50": losses[-50:].mean().item(),

@@ -21,7 +21,7 @@ from tiny import GOLDEN, numbers, write_json
 
 PFEIFFER = dict(mh_adapter=False, output_adapter=True, reduction_factor=8, non_linearity="relu",
                 original_ln_before=True, original_ln_after=True, ln_before=False, ln_after=False, init_weights="bert",
-                is_parallel=False, scaling=1.0, use_gating=False, residual_before_ln=True,
+                init_weights_seed=None, is_parallel=False, scaling=1.0, use_gating=False, residual_before_ln=True,
                 adapter_residual_before_ln=False, inv_adapter=None, inv_adapter_reduction_factor=None,
                 cross_adapter=False, leave_out=[], dropout=0.0, phm_layer=False, phm_dim=4, factorized_phm_W=True,
                 shared_W_phm=False, shared_phm_rule=True, factorized_phm_rule=False, phm_c_init="normal",
@@ -189,7 +189,8 @@ def one(name, base, config, seed):
     adapters = {k: v.detach().clone() for k, v in trained.items() if "adapters." in k}
     save_file(adapters, folder / "adapter.safetensors", metadata={"format": "pt"})
     if encoder:
-        documents["head_config.json"] = around | {"config": None, "name": None}
+        documents["head_config.json"] = around | {
+            "config": None, "name": None, "label2id": model.config.label2id, "num_labels": model.config.num_labels}
         heads = {k: v.detach().clone() for k, v in trained.items() if "adapters." not in k}
         save_file(heads, folder / "model_head.safetensors", metadata={"format": "pt"})
     for file, document in documents.items():

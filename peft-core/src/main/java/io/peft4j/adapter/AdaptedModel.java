@@ -92,9 +92,10 @@ public final class AdaptedModel implements AutoCloseable {
     try {
       AdapterMethod method = AdapterMethods.named(config.peftType());
       AdapterConfig settled = method.settle(config, model);
-      AdapterBuilder builder = new AdapterBuilder(model, manager, seed, tokenizer);
+      AdapterBuilder builder = new AdapterBuilder(model, manager, seed, tokenizer, this::adapter);
       method.build(settled, builder);
       Adapter adapter = new Adapter(name, settled, manager, builder);
+      adapter.used().forEach(other -> other.setTrainable(false));
       adapters.put(name, adapter);
       adapter.activate();
       return adapter;
@@ -245,7 +246,10 @@ public final class AdaptedModel implements AutoCloseable {
     return adapter(name).config() instanceof FullConfig;
   }
 
-  /** Makes exactly these adapters active, in this order; none for the bare base. */
+  /**
+   * Makes exactly these adapters active, in this order; none for the bare base. Those that another
+   * of them uses act through that one.
+   */
   public void activate(String... names) {
     if (merge != null) {
       throw new IllegalStateException("unmerge before activating adapters");
@@ -255,19 +259,32 @@ public final class AdaptedModel implements AutoCloseable {
       wanted.add(adapter(name));
     }
     active().forEach(Adapter::deactivate);
-    wanted.forEach(Adapter::activate);
+    wanted.stream()
+        .filter(adapter -> wanted.stream().noneMatch(other -> other.used().contains(adapter)))
+        .forEach(Adapter::activate);
   }
 
   private List<Adapter> active() {
     return adapters.values().stream().filter(Adapter::active).toList();
   }
 
-  /** Removes an adapter and frees it. */
+  /**
+   * Removes an adapter and frees it.
+   *
+   * @throws IllegalArgumentException if another adapter uses it
+   */
   public void delete(String name) {
     if (merge != null) {
       throw new IllegalStateException("unmerge before deleting an adapter");
     }
-    adapter(name).close();
+    Adapter adapter = adapter(name);
+    for (Adapter other : adapters.values()) {
+      if (other.used().contains(adapter)) {
+        throw new IllegalArgumentException(
+            "delete '" + other.name() + "' first, which uses '" + name + "'");
+      }
+    }
+    adapter.close();
     adapters.remove(name);
   }
 

@@ -4,6 +4,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.model.Embedding;
 import io.peft4j.model.EmbeddingAdapter;
+import io.peft4j.model.Junction;
+import io.peft4j.model.JunctionAdapter;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Parameter;
 import io.peft4j.model.Projection;
@@ -31,6 +33,8 @@ public final class Adapter {
   private final Map<Linear, Projection.Replacement> replacements;
   private final Map<String, NDArray> frozen;
   private final Map<String, NDArray> state;
+  private final Map<Junction, JunctionAdapter> junctions;
+  private final Set<Adapter> used;
   private final List<Attachment> attachments;
   private final Export export;
   private final StepHook hook;
@@ -48,6 +52,8 @@ public final class Adapter {
     this.replacements = built.replacements;
     this.frozen = built.frozen;
     this.state = built.state;
+    this.junctions = built.junctions;
+    this.used = Set.copyOf(built.used.values());
     this.attachments = built.attachments;
     this.export = built.export;
     this.hook = built.hook;
@@ -148,6 +154,15 @@ public final class Adapter {
   /** {@return what is written in place of {@link #stored}, or null} */
   Export export() {
     return export;
+  }
+
+  /** {@return adapters that act through this one, and must not go before it does} */
+  Set<Adapter> used() {
+    return used;
+  }
+
+  Map<Junction, JunctionAdapter> junctions() {
+    return junctions;
   }
 
   List<Attachment> attachments() {

@@ -5,6 +5,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.model.Embedding;
 import io.peft4j.model.EmbeddingAdapter;
+import io.peft4j.model.Junction;
+import io.peft4j.model.JunctionAdapter;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
 import io.peft4j.model.Module;
@@ -33,7 +35,8 @@ final class AdapterBuilder {
   final Map<Parameter, NDArray> overlays = new LinkedHashMap<>();
   final Map<Parameter, NDArray> residuals = new LinkedHashMap<>();
   final Map<Linear, Projection.Replacement> replacements = new LinkedHashMap<>();
-
+  final Map<Junction, JunctionAdapter> junctions = new LinkedHashMap<>();
+  final Map<String, Adapter> used = new LinkedHashMap<>();
   final List<Attachment> attachments = new ArrayList<>();
   Export export;
   StepHook hook;
@@ -42,11 +45,19 @@ final class AdapterBuilder {
   private final NDManager manager;
   private final long seed;
   private final Function<String, int[]> tokenizer;
+  private final Function<String, Adapter> others;
 
   /**
    * @param tokenizer gives the tokens of a text; may be null
+   * @param others gives the model's other adapters
    */
-  AdapterBuilder(Model model, NDManager manager, long seed, Function<String, int[]> tokenizer) {
+  AdapterBuilder(
+      Model model,
+      NDManager manager,
+      long seed,
+      Function<String, int[]> tokenizer,
+      Function<String, Adapter> others) {
+    this.others = others;
     this.model = model;
     this.manager = manager;
     this.seed = seed;
@@ -184,6 +195,23 @@ final class AdapterBuilder {
 
   void adapt(Embedding embedding, EmbeddingAdapter adapter) {
     embeddings.put(embedding, adapter);
+  }
+
+  void adapt(Junction junction, JunctionAdapter adapter) {
+    junctions.put(junction, adapter);
+    attach(junction.name(), () -> junction.add(adapter), () -> junction.remove(adapter));
+  }
+
+  /**
+   * {@return another adapter of the model, which is to act through the one being built and stays as
+   * it is}
+   *
+   * @throws IllegalArgumentException if there is none of that name
+   */
+  Adapter use(String name) {
+    Adapter other = others.apply(name);
+    used.put(name, other);
+    return other;
   }
 
   /** Puts something on the model, at {@code target}, while the adapter is active. */

@@ -63,7 +63,7 @@ public final class AdapterFiles {
    *     names file and key
    */
   public static AdapterConfig readConfig(Path folder) throws IOException {
-    Path file = folder.resolve(CONFIG);
+    Path file = document(folder);
     JsonNode json;
     try {
       json = JSON.readTree(Files.readAllBytes(file));
@@ -83,7 +83,15 @@ public final class AdapterFiles {
     }
   }
 
-  /** {@return the tensor files of an adapter folder; at least one} */
+  private static Path document(Path folder) {
+    return AdapterMethods.documents().stream()
+        .map(folder::resolve)
+        .filter(Files::exists)
+        .findFirst()
+        .orElse(folder.resolve(CONFIG));
+  }
+
+  /** {@return the tensor files of an adapter folder; none for a method without tensors} */
   public static List<Path> weights(Path folder) throws IOException {
     AdapterMethod method = AdapterMethods.named(readConfig(folder).peftType());
     List<Path> files = new ArrayList<>();
@@ -106,9 +114,13 @@ public final class AdapterFiles {
     return shapes;
   }
 
-  /** {@return the metadata of the tensor file} */
+  /** {@return the metadata of the tensor file; empty where there is none} */
   public static Map<String, String> readMetadata(Path folder) throws IOException {
-    try (SafetensorsFile file = SafetensorsFile.open(weights(folder).get(0))) {
+    List<Path> files = weights(folder);
+    if (files.isEmpty()) {
+      return Map.of();
+    }
+    try (SafetensorsFile file = SafetensorsFile.open(files.get(0))) {
       return file.metadata();
     }
   }
@@ -135,7 +147,7 @@ public final class AdapterFiles {
         (key, tensor) ->
             sources
                 .computeIfAbsent(method.fileOf(key), file -> new ArrayList<>())
-                .add(source(method.onDisk(key), tensor)));
+                .add(source(onDisk(method, config, key), tensor)));
     Map<String, String> all = new TreeMap<>(metadata);
     all.put("format", "pt");
     for (Map.Entry<String, List<TensorSource>> file : sources.entrySet()) {
@@ -144,6 +156,15 @@ public final class AdapterFiles {
     for (Map.Entry<String, ObjectNode> file : method.documents(config.built()).entrySet()) {
       AtomicFiles.writeString(folder.resolve(file.getKey()), print(file.getValue()) + "\n");
     }
+  }
+
+  /**
+   * What was trained on a model without a head (peft's FEATURE_EXTRACTION) does not have the name
+   * that the model has within one with a head, such as {@code bert.}, in front.
+   */
+  private static String onDisk(AdapterMethod method, AdapterConfig config, String key) {
+    boolean bare = config.toJson().path("task_type").asText().equals("FEATURE_EXTRACTION");
+    return method.onDisk(bare ? key.substring(key.indexOf('.') + 1) : key);
   }
 
   /** Writes {@value #STATE}. */
@@ -194,7 +215,7 @@ public final class AdapterFiles {
         (key, tensor) ->
             files
                 .computeIfAbsent(method.fileOf(key), file -> new LinkedHashMap<>())
-                .put(strip(method.onDisk(key)), tensor));
+                .put(strip(onDisk(method, config, key)), tensor));
     List<Loaded> values = new ArrayList<>();
     for (Map.Entry<String, Map<String, NDArray>> file : files.entrySet()) {
       values.addAll(read(folder.resolve(file.getKey()), file.getValue()));

@@ -34,6 +34,11 @@ interface AdapterMethod {
     return json.path("peft_type").asText().equals(peftType());
   }
 
+  /** {@return the name of the file that holds the config} */
+  default String document() {
+    return AdapterFiles.CONFIG;
+  }
+
   /** {@return the name of the file that holds the tensor of {@code key}} */
   default String fileOf(String key) {
     return AdapterFiles.WEIGHTS;
@@ -44,7 +49,10 @@ interface AdapterMethod {
     return config;
   }
 
-  /** {@return the names of the files that tensors may be in, the one that is always there first} */
+  /**
+   * {@return the names of the files that tensors may be in, the one that is always there first;
+   * none for a method that has no tensors}
+   */
   default List<String> files() {
     return List.of(AdapterFiles.WEIGHTS);
   }

@@ -20,7 +20,9 @@ final class AdapterMethods {
           new PrefixTuningMethod(),
           new PromptTuningMethod(),
           new PTuningMethod(),
-          new BottleneckMethod());
+          new BottleneckMethod(),
+          new FusionMethod(),
+          new AverageMethod());
 
   private AdapterMethods() {}
 
@@ -39,6 +41,11 @@ final class AdapterMethods {
       throw new IllegalArgumentException("expected an object with a 'peft_type'");
     }
     return named(json.get("peft_type").asText());
+  }
+
+  /** {@return the names of the files that may say what an adapter is} */
+  static List<String> documents() {
+    return ALL.stream().map(AdapterMethod::document).distinct().toList();
   }
 
   /** {@return the values of {@code peft_type} that there are methods for} */

@@ -45,6 +45,10 @@ public final class AdapterMix {
     for (String name : names) {
       Adapter adapter = model.adapter(name);
       adapters.put(name, adapter);
+    }
+    for (Map.Entry<String, Adapter> entry : acting().entrySet()) {
+      String name = entry.getKey();
+      Adapter adapter = entry.getValue();
       for (Parameter parameter : adapter.overlays().keySet()) {
         String other = trained.put(parameter, name);
         if (other != null) {
@@ -88,7 +92,7 @@ public final class AdapterMix {
       mix.activate();
       return mix;
     } catch (RuntimeException e) {
-      added.forEach(model::delete);
+      delete(added, model);
       throw e;
     }
   }
@@ -112,8 +116,15 @@ public final class AdapterMix {
       mix.activate();
       return mix;
     } catch (IOException | RuntimeException e) {
-      added.forEach(model::delete);
+      delete(added, model);
       throw e;
+    }
+  }
+
+  /** The last first: it may use those before it. */
+  private static void delete(List<String> added, AdaptedModel model) {
+    for (int i = added.size() - 1; i >= 0; i--) {
+      model.delete(added.get(i));
     }
   }
 
@@ -149,6 +160,13 @@ public final class AdapterMix {
     return new LinkedHashMap<>(adapters);
   }
 
+  /** {@return those that no other uses, by name: what is used acts, frozen, through its user} */
+  private Map<String, Adapter> acting() {
+    Map<String, Adapter> acting = new LinkedHashMap<>(adapters);
+    adapters.values().forEach(adapter -> acting.values().removeAll(adapter.used()));
+    return acting;
+  }
+
   /** Makes exactly these adapters active. */
   public void activate() {
     model.activate(adapters.keySet().toArray(String[]::new));
@@ -157,49 +175,50 @@ public final class AdapterMix {
   /** {@return the trained tensors; of several adapters under {@code NAME/KEY}} */
   public Map<String, NDArray> tensors() {
     Map<String, NDArray> all = new LinkedHashMap<>();
-    adapters.forEach(
-        (name, adapter) ->
-            adapter
-                .tensors()
-                .forEach(
-                    (key, tensor) ->
-                        all.put(adapters.size() == 1 ? key : name + "/" + key, tensor)));
+    acting()
+        .forEach(
+            (name, adapter) ->
+                adapter
+                    .tensors()
+                    .forEach(
+                        (key, tensor) ->
+                            all.put(adapters.size() == 1 ? key : name + "/" + key, tensor)));
     return all;
   }
 
   /** {@return how many numbers are trained} */
   public long parameterCount() {
-    return adapters.values().stream().mapToLong(Adapter::parameterCount).sum();
+    return acting().values().stream().mapToLong(Adapter::parameterCount).sum();
   }
 
   /** {@return how many of those the base does not have} */
   public long addedCount() {
-    return adapters.values().stream().mapToLong(Adapter::addedCount).sum();
+    return acting().values().stream().mapToLong(Adapter::addedCount).sum();
   }
 
   /** Wants gradients for its tensors, or does not. */
   public void setTrainable(boolean trainable) {
-    adapters.values().forEach(adapter -> adapter.setTrainable(trainable));
+    acting().values().forEach(adapter -> adapter.setTrainable(trainable));
   }
 
   /** Sets all gradients to zero. */
   public void clearGradients() {
-    adapters.values().forEach(Adapter::clearGradients);
+    acting().values().forEach(Adapter::clearGradients);
   }
 
   /** See {@link Adapter#beginTraining}. */
   public void beginTraining(int totalSteps) {
-    adapters.values().forEach(adapter -> adapter.beginTraining(totalSteps));
+    acting().values().forEach(adapter -> adapter.beginTraining(totalSteps));
   }
 
   /** See {@link Adapter#beforeUpdate}. */
   public double beforeUpdate() {
-    return adapters.values().stream().mapToDouble(Adapter::beforeUpdate).sum();
+    return acting().values().stream().mapToDouble(Adapter::beforeUpdate).sum();
   }
 
   /** See {@link Adapter#afterUpdate}. */
   public void afterUpdate(int step, double gradientScale) {
-    adapters.values().forEach(adapter -> adapter.afterUpdate(step, gradientScale));
+    acting().values().forEach(adapter -> adapter.afterUpdate(step, gradientScale));
   }
 
   /** Where an adapter's files go, or come from. */

@@ -73,8 +73,19 @@ final class BottleneckAdapter implements JunctionAdapter {
 
   @Override
   public NDArray apply(NDArray hidden, NDArray residual, Norm norm, Pass pass) {
+    return given(read(hidden, residual, norm), pass);
+  }
+
+  /**
+   * What it reads, and what goes around it.
+   *
+   * @param around of a parallel one what a fusion adds, for it has nothing around it
+   */
+  record Read(NDArray x, NDArray around) {}
+
+  Read read(NDArray hidden, NDArray residual, Norm norm) {
     if (parallel) {
-      return output(residual, pass);
+      return new Read(residual, residual);
     }
     NDArray x = hidden;
     NDArray around = hidden;
@@ -87,15 +98,23 @@ final class BottleneckAdapter implements JunctionAdapter {
     if (residualBefore == null || (residualBefore.isBoolean() && !residualBefore.asBoolean())) {
       around = x;
     }
-    NDArray output = bottleneck(x, pass);
-    if (residualInNorm) {
-      return normalized(output.add(around));
-    }
-    return normalized(output).add(around);
+    return new Read(x, around);
   }
 
-  private NDArray output(NDArray x, Pass pass) {
-    return normalized(bottleneck(x, pass));
+  /** {@return its output for what it reads, with what goes around it unless it is parallel} */
+  NDArray given(Read read, Pass pass) {
+    NDArray output = bottleneck(read.x(), pass);
+    if (parallel) {
+      return normalized(output);
+    }
+    if (residualInNorm) {
+      return normalized(output.add(read.around()));
+    }
+    return normalized(output).add(read.around());
+  }
+
+  boolean isParallel() {
+    return parallel;
   }
 
   private NDArray bottleneck(NDArray x, Pass pass) {

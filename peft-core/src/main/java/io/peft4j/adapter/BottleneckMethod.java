@@ -2,20 +2,12 @@ package io.peft4j.adapter;
 
 import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.Activation;
 import io.peft4j.model.Junction;
 import io.peft4j.model.LayerSites;
-import io.peft4j.model.Model;
-import io.peft4j.safetensors.SafetensorsFile;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.DoubleSupplier;
 
 /**
@@ -24,25 +16,20 @@ import java.util.function.DoubleSupplier;
  * other with them or beside them. See {@link BottleneckAdapter} for what they do, {@link #preset}
  * for the forms that have names.
  *
- * <p>Config and files are those of the adapters library, whose {@code adapter_config.json} holds a
- * {@code config} and no {@code peft_type}: {@code JUNCTION.adapters.NAME.adapter_down.0.weight} and
- * so on in {@code adapter.safetensors}; a trained head in {@code model_head.safetensors}.
+ * <p>Config and files are those of the adapters library: {@code
+ * JUNCTION.adapters.NAME.adapter_down.0.weight} and so on in {@code adapter.safetensors}.
  * AdapterDrop (Rücklé et al., 2021) is {@code leave_out}, or, while training, {@code adapter_drop}:
  * up to how many of the lowest layers go without adapters in a step, drawn anew for each.
  */
-final class BottleneckMethod extends DocumentMethod {
-
-  private static final String WEIGHTS = "adapter.safetensors";
-  private static final String HEAD = "model_head.safetensors";
-  private static final String VERSION = "adapters.1.2.0";
+final class BottleneckMethod extends LibraryMethod {
 
   /** Keys of the library's {@code config}, with the values that its Pfeiffer form has. */
   private static final String CONFIG =
       """
       {"mh_adapter": false, "output_adapter": true, "reduction_factor": 16,
        "non_linearity": "relu", "original_ln_before": true, "original_ln_after": true,
-       "ln_before": false, "ln_after": false, "init_weights": "bert", "is_parallel": false,
-       "scaling": 1.0, "use_gating": false, "residual_before_ln": true,
+       "ln_before": false, "ln_after": false, "init_weights": "bert",
+       "init_weights_seed": null, "is_parallel": false, "scaling": 1.0, "use_gating": false, "residual_before_ln": true,
        "adapter_residual_before_ln": false, "inv_adapter": null,
        "inv_adapter_reduction_factor": null, "cross_adapter": false, "leave_out": [],
        "dropout": 0.0, "phm_layer": false, "phm_dim": 4, "factorized_phm_W": true,
@@ -52,104 +39,26 @@ final class BottleneckMethod extends DocumentMethod {
        "stochastic_depth": 0.0, "adapter_drop": 0}
       """;
 
-  /** Keys around {@code config}, of the library's and of ours. */
-  private static final List<String> AROUND =
-      List.of(
-          "model_type", "hidden_size", "model_name", "model_class", "name", "version", "peft_type");
-
-  /** Keys of ours, which the library has no word for. */
-  private static final List<String> OURS =
-      List.of(
-          "auto_mapping",
-          "base_model_name_or_path",
-          "revision",
-          "task_type",
-          "inference_mode",
-          "modules_to_save");
-
   BottleneckMethod() {
-    super("BOTTLENECK", CONFIG.strip().replaceFirst("\\}$", ", \"modules_to_save\": null}"));
+    super("BOTTLENECK", CONFIG, AdapterFiles.CONFIG, "adapter.safetensors");
   }
 
   @Override
-  public boolean recognizes(ObjectNode json) {
-    JsonNode config = json.path("config");
-    return !json.has("peft_type")
-        && config.isObject()
-        && config.has("reduction_factor")
-        && config.has("non_linearity");
+  boolean recognizesConfig(ObjectNode config) {
+    return config.has("reduction_factor") && config.has("non_linearity");
   }
 
   @Override
-  ObjectNode read(ObjectNode document) {
-    if (!(document.get("config") instanceof ObjectNode config)) {
-      return document;
+  ObjectNode written(ObjectNode config) {
+    if (config.path("adapter_drop").asInt() == 0) {
+      config.remove("adapter_drop");
     }
-    ObjectNode flat = document.deepCopy();
-    flat.remove("config");
-    flat.setAll(config.deepCopy());
-    return flat;
+    return config;
   }
 
   @Override
-  public Map<String, ObjectNode> documents(AdapterConfig config) {
-    ObjectNode inner = config.toJson();
-    ObjectNode around = JsonNodeFactory.instance.objectNode();
-    for (String key : AROUND) {
-      JsonNode value = inner.remove(key);
-      if (value != null && !key.equals("peft_type")) {
-        around.set(key, value);
-      }
-    }
-    JsonNode saved = inner.path("modules_to_save");
-    boolean head = saved.isArray() && !saved.isEmpty();
-    ObjectNode headDocument = around.deepCopy();
-    inner.remove(OURS);
-    if (inner.path("adapter_drop").asInt() == 0) {
-      inner.remove("adapter_drop");
-    }
-    around.set("config", inner);
-    Map<String, ObjectNode> documents = new LinkedHashMap<>();
-    documents.put(AdapterFiles.CONFIG, around);
-    if (head) {
-      headDocument.putNull("config");
-      headDocument.putNull("name");
-      documents.put("head_config.json", headDocument);
-    }
-    return documents;
-  }
-
-  /** A head has a file of its own, which says what is trained in full. */
-  @Override
-  public AdapterConfig inFolder(AdapterConfig config, Path folder) throws IOException {
-    if (!Files.exists(folder.resolve(HEAD))) {
-      return config;
-    }
-    try (SafetensorsFile head = SafetensorsFile.open(folder.resolve(HEAD))) {
-      List<String> modules =
-          head.tensors().keySet().stream()
-              .map(key -> key.substring(0, key.lastIndexOf('.')))
-              .distinct()
-              .toList();
-      MethodConfig saved = ((MethodConfig) config).with("modules_to_save", modules);
-      boolean classifier = modules.stream().anyMatch(name -> name.matches("classifier.*|score"));
-      return classifier ? saved.with("task_type", "SEQ_CLS") : saved;
-    }
-  }
-
-  @Override
-  public String fileOf(String key) {
-    return key.contains(".adapters.") ? WEIGHTS : HEAD;
-  }
-
-  @Override
-  public List<String> files() {
-    return List.of(WEIGHTS, HEAD);
-  }
-
-  @Override
-  public String onDisk(String key) {
-    return key;
+  boolean owns(String key) {
+    return key.contains(".adapters.");
   }
 
   @Override
@@ -177,29 +86,6 @@ final class BottleneckMethod extends DocumentMethod {
     if (!known) {
       throw ConfigReader.wrong("scaling", "a number, learned or channel", scaling);
     }
-  }
-
-  @Override
-  ModuleSelector defaultTargets(String modelType) {
-    return null;
-  }
-
-  @Override
-  MethodConfig complete(MethodConfig config, Model model) {
-    MethodConfig settled = config;
-    Map<String, Object> facts = new LinkedHashMap<>();
-    facts.put("name", "adapter");
-    facts.put("model_type", model.config().modelType());
-    facts.put("hidden_size", model.sizes().hidden());
-    facts.put("model_name", config.text("base_model_name_or_path"));
-    facts.put("model_class", model.config().json().path("architectures").path(0).asText(null));
-    facts.put("version", VERSION);
-    for (Map.Entry<String, Object> fact : facts.entrySet()) {
-      if (config.get(fact.getKey()) == null) {
-        settled = settled.with(fact.getKey(), fact.getValue());
-      }
-    }
-    return settled;
   }
 
   @Override
@@ -248,7 +134,7 @@ final class BottleneckMethod extends DocumentMethod {
             new BottleneckAdapter.Parts(down, up, gate, norm, scaling(config, at, hidden, builder)),
             config,
             layer);
-    builder.attach(junction.name(), () -> junction.add(adapter), () -> junction.remove(adapter));
+    builder.adapt(junction, adapter);
   }
 
   private static double reduction(MethodConfig config, int layer) {

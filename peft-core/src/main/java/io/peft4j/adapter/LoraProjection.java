@@ -41,7 +41,20 @@ final class LoraProjection implements ProjectionAdapter {
       return AdapterOps.lora(y, dropped, factors.a(), factors.b(), factors.bias(), factors.scale());
     }
     // As in peft: what the magnitude scales is the output so far, unless x was dropped out.
-    NDArray base = dropped == x ? y : linear.projection().forward(dropped);
+    if (dropped == x) {
+      Parameter bias = linear.projection().bias();
+      return AdapterOps.doraWhole(
+          y,
+          x,
+          factors.a(),
+          factors.b(),
+          factors.scale(),
+          magnitude.magnitude(),
+          magnitude.rowSquares(),
+          weightTimesA(x, linear),
+          bias == null ? null : bias.value());
+    }
+    NDArray base = linear.projection().forward(dropped);
     return AdapterOps.dora(
         y,
         withoutBias(base, linear),
@@ -104,7 +117,7 @@ final class LoraProjection implements ProjectionAdapter {
   @Override
   public long keptElements(long in, long out) {
     long dropped = dropout > 0 ? 2 * in : 0;
-    long directions = magnitude == null ? 0 : 3 * out;
+    long directions = magnitude == null ? 0 : dropout > 0 ? 3 * out : out;
     return factors.a().getShape().get(0) + dropped + directions;
   }
 

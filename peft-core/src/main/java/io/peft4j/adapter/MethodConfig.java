@@ -3,7 +3,9 @@ package io.peft4j.adapter;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -127,6 +129,20 @@ public final class MethodConfig implements AdapterConfig {
           .forEach(e -> values.put(e.getKey(), ConfigReader.numberOf(key, e.getValue())));
     }
     return values;
+  }
+
+  /** {@return the texts of a list; empty for null} */
+  List<String> texts(String key) {
+    List<String> texts = new ConfigReader(toJson()).texts(key);
+    return texts == null ? List.of() : texts;
+  }
+
+  /** {@return the numbers of a list} */
+  List<Double> list(String key) {
+    List<Double> numbers = new ArrayList<>();
+    required(key, "a list of numbers")
+        .forEach(element -> numbers.add(ConfigReader.numberOf(key, element)));
+    return numbers;
   }
 
   /** {@return the number, at least {@code least}} */

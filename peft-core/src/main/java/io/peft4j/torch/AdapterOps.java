@@ -46,6 +46,27 @@ public final class AdapterOps {
   }
 
   /**
+   * DoRA where all of the output so far is what the magnitude scales: {@code f · (y - bias + scale
+   * · (x Aᵀ) Bᵀ) + bias}.
+   *
+   * @param bias in {@code y} [out], or null
+   */
+  public static NDArray doraWhole(
+      NDArray y,
+      NDArray x,
+      NDArray a,
+      NDArray b,
+      NDArray scale,
+      NDArray magnitude,
+      NDArray squares,
+      NDArray aw,
+      NDArray bias) {
+    return bias == null
+        ? Script.call("dora_whole", y, x, a, b, scale, magnitude, squares, aw)
+        : Script.call("dora_whole_bias", y, x, a, b, scale, magnitude, squares, aw, bias);
+  }
+
+  /**
    * DoRA on a table [rows, dim], with a magnitude for each column: {@code f · (y + scale ·
    * (Aᵀ)[ids] Bᵀ)}.
    */
@@ -190,5 +211,15 @@ public final class AdapterOps {
     try (NDArray n = HostTensors.number(x.getManager(), (long) owners)) {
       return Script.call("mean_by_owner", x, owner, n);
     }
+  }
+
+  /** {@return products of {@code q} [.., h] with each of {@code all} [.., n, h]; [.., n]} */
+  public static NDArray fusionScores(NDArray all, NDArray q) {
+    return Script.call("fusion_scores", all, q);
+  }
+
+  /** {@return the mean of {@code all} [.., n, h], weighed by the softmax of {@code scores}} */
+  public static NDArray fusionContext(NDArray scores, NDArray all) {
+    return Script.call("fusion_context", scores, all);
   }
 }

@@ -195,6 +195,18 @@ class Ops(Module):
     up = self.low_rank(x, a, b, scale)
     change = torch.add(torch.mul(base, torch.sub(torch.to(factor, x.dtype), 1)), torch.mul(up, torch.to(factor, x.dtype)))
     return torch.add(y, torch.to(change, y.dtype))
+  # without dropout; what is added to y is small and summed first, since bfloat16 would round it off
+  def dora_around(self: __torch__.Ops, y: Tensor, rest: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor, factor: Tensor) -> Tensor:
+    return torch.add(y, self.lora(rest, x, a, torch.mul(b, torch.unsqueeze(factor, 1)), scale))
+  def dora_whole(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, aw: Tensor) -> Tensor:
+    factor = self.dora_factor(a, b, scale, magnitude, squares, torch.to(aw, 6))
+    rest = torch.mul(y, torch.to(torch.sub(factor, 1), y.dtype))
+    return self.dora_around(y, rest, x, a, b, scale, factor)
+  def dora_whole_bias(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, aw: Tensor, bias: Tensor) -> Tensor:
+    factor = self.dora_factor(a, b, scale, magnitude, squares, torch.to(aw, 6))
+    change = torch.to(torch.sub(factor, 1), y.dtype)
+    rest = torch.addcmul(torch.neg(torch.mul(change, torch.to(bias, y.dtype))), y, change)
+    return self.dora_around(y, rest, x, a, b, scale, factor)
   def dora_embedding(self: __torch__.Ops, ids: Tensor, y: Tensor, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, table: Tensor) -> Tensor:
     aw = torch.matmul(torch.detach(a), torch.to(table, 6))
     factor = self.dora_factor(a, b, scale, magnitude, squares, aw)
@@ -325,6 +337,11 @@ class Ops(Module):
     count = torch.index_add(zero, 0, index, torch.ones_like(flat))
     mean = torch.div(sum, torch.clamp(count, 1))
     return torch.reshape(torch.index_select(mean, 0, index), x.shape)
+  def fusion_scores(self: __torch__.Ops, all: Tensor, q: Tensor) -> Tensor:
+    return torch.squeeze(torch.matmul(all, torch.unsqueeze(q, -1)), -1)
+  def fusion_context(self: __torch__.Ops, scores: Tensor, all: Tensor) -> Tensor:
+    p = torch.unsqueeze(torch.softmax(scores, -1), -2)
+    return torch.squeeze(torch.matmul(p, all), -2)
 
   # --- decompositions ---------------------------------------------------------------------------
   def svd(self: __torch__.Ops, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:

@@ -1,7 +1,13 @@
 package io.peft4j.adapter;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import ai.djl.ndarray.NDArray;
+import io.peft4j.safetensors.SafetensorsFile;
+import io.peft4j.safetensors.TensorInfo;
 import io.peft4j.torch.Autograd;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -26,5 +32,33 @@ final class Gradients {
     Map<String, float[]> gradients = of(adapter);
     adapter.clearGradients();
     return gradients;
+  }
+
+  /** {@return the tensors of a file, without peft's prefix} */
+  static Map<String, float[]> read(Path file) throws IOException {
+    Map<String, float[]> tensors = new TreeMap<>();
+    try (SafetensorsFile opened = SafetensorsFile.open(file)) {
+      for (TensorInfo info : opened.tensors().values()) {
+        tensors.put(
+            info.name().replaceFirst("^base_model\\.(model\\.)?", ""), Floats.read(opened, info));
+      }
+    }
+    return tensors;
+  }
+
+  /** {@return the largest of |a - b| / |b| over tensors, by L2 norms} */
+  static double distance(Map<String, float[]> a, Map<String, float[]> b) {
+    assertEquals(b.keySet(), a.keySet());
+    double worst = 0;
+    for (String key : b.keySet()) {
+      double difference = 0;
+      double square = 1e-12;
+      for (int i = 0; i < b.get(key).length; i++) {
+        difference += Math.pow(a.get(key)[i] - b.get(key)[i], 2);
+        square += Math.pow(b.get(key)[i], 2);
+      }
+      worst = Math.max(worst, Math.sqrt(difference / square));
+    }
+    return worst;
   }
 }

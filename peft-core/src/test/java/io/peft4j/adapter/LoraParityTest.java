@@ -39,6 +39,10 @@ class LoraParityTest {
         .filter(name -> !name.startsWith("pair-") && !name.equals("bert-bare"));
   }
 
+  static Stream<String> files() {
+    return Stream.concat(adapters(), Stream.of("bert-bare"));
+  }
+
   static Stream<String> pairs() {
     return Golden.folders("lora", "pair-").stream();
   }
@@ -127,7 +131,7 @@ class LoraParityTest {
   }
 
   @ParameterizedTest
-  @MethodSource("adapters")
+  @MethodSource("files")
   void savedAgainTheFilesAreTheSame(String name) throws IOException {
     JsonNode golden = Golden.json("lora/" + name + "/golden.json");
     Path original = Golden.path("lora/" + name);

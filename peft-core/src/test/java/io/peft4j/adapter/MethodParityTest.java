@@ -5,21 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.Golden;
-import io.peft4j.model.CausalLm;
 import io.peft4j.model.Decoding;
-import io.peft4j.model.LoadOptions;
-import io.peft4j.model.Model;
-import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
-import io.peft4j.safetensors.SafetensorsFile;
-import io.peft4j.safetensors.TensorInfo;
-import io.peft4j.torch.Autograd;
-import io.peft4j.torch.TrainingOps;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -66,132 +57,6 @@ class MethodParityTest {
     return Golden.json("methods/" + name + "/golden.json");
   }
 
-  /** A model with what the adapter's golden results are about. */
-  private static final class Subject implements AutoCloseable {
-    private final JsonNode golden;
-    private final CausalLm lm;
-    private final Model model;
-    private final AdaptedModel adapted;
-
-    Subject(String name) throws IOException {
-      golden = golden(name);
-      Path base = Golden.path(golden.get("base").asText());
-      lm = golden.has("cases") ? null : CausalLm.load(base, LoadOptions.DEFAULT);
-      model = lm == null ? Model.load(base, LoadOptions.DEFAULT) : lm.model();
-      adapted = new AdaptedModel(model);
-    }
-
-    /** {@return the distance of the encoder's logits from the golden ones} */
-    double distance() {
-      double largest = 0;
-      for (JsonNode test : Golden.json(golden.get("base").asText() + "/golden.json").get("cases")) {
-        JsonNode expected = golden.get("logits").get(test.get("name").asText());
-        if (expected != null) {
-          try (TokenBatch batch = Golden.batch(model, test.get("inputs"))) {
-            largest =
-                Math.max(largest, Golden.distance(Golden.matrix(expected), model.logits(batch)));
-          }
-        }
-      }
-      return largest;
-    }
-
-    private JsonNode inputs() {
-      if (lm != null) {
-        return golden.get("inputs");
-      }
-      for (JsonNode test : Golden.json(golden.get("base").asText() + "/golden.json").get("cases")) {
-        if (test.get("name").equals(golden.get("case"))) {
-          return test.get("inputs");
-        }
-      }
-      throw new AssertionError("no case " + golden.get("case"));
-    }
-
-    private TokenBatch batch() {
-      List<TokenSequence> sequences = new ArrayList<>();
-      JsonNode inputs = inputs();
-      for (int i = 0; i < inputs.get("input_ids").size(); i++) {
-        JsonNode types = inputs.get("token_type_ids");
-        TokenSequence sequence =
-            model.unpad(
-                Golden.ints(inputs.get("input_ids").get(i)),
-                types == null ? null : Golden.ints(types.get(i)),
-                Golden.ints(inputs.get("attention_mask").get(i)));
-        if (lm != null) {
-          int[] labels = Golden.ints(golden.get("labels").get(i));
-          sequence = sequence.withLabels(Arrays.copyOf(labels, sequence.length()));
-        }
-        sequences.add(sequence);
-      }
-      return model.batch(sequences);
-    }
-
-    double backward(boolean recompute) {
-      try (TokenBatch batch = batch()) {
-        Model.Loss loss =
-            lm != null
-                ? null
-                : logits -> {
-                  long[] labels =
-                      Arrays.stream(Golden.ints(golden.get("labels"))).asLongStream().toArray();
-                  return TrainingOps.crossEntropy(logits, logits.getManager().create(labels));
-                };
-        return model.forwardBackward(batch, loss, 1, 5, recompute);
-      }
-    }
-
-    @Override
-    public void close() {
-      adapted.close();
-      if (lm == null) {
-        model.close();
-      } else {
-        lm.close();
-      }
-    }
-  }
-
-  private static Map<String, float[]> takeGradients(Adapter adapter) {
-    Map<String, float[]> gradients = new TreeMap<>();
-    for (Map.Entry<String, NDArray> entry : adapter.tensors().entrySet()) {
-      try (NDArray gradient = Autograd.gradient(entry.getValue())) {
-        if (gradient != null) {
-          gradients.put(entry.getKey(), gradient.toFloatArray());
-        }
-      }
-    }
-    adapter.clearGradients();
-    return gradients;
-  }
-
-  private static Map<String, float[]> read(Path file) throws IOException {
-    Map<String, float[]> tensors = new TreeMap<>();
-    try (SafetensorsFile opened = SafetensorsFile.open(file)) {
-      for (TensorInfo info : opened.tensors().values()) {
-        tensors.put(
-            info.name().replaceFirst("^base_model\\.(model\\.)?", ""), Floats.read(opened, info));
-      }
-    }
-    return tensors;
-  }
-
-  /** {@return the largest of |a - b| / |b| over tensors, by L2 norms} */
-  private static double distance(Map<String, float[]> a, Map<String, float[]> b) {
-    assertEquals(b.keySet(), a.keySet());
-    double worst = 0;
-    for (String key : b.keySet()) {
-      double difference = 0;
-      double square = 1e-12;
-      for (int i = 0; i < b.get(key).length; i++) {
-        difference += Math.pow(a.get(key)[i] - b.get(key)[i], 2);
-        square += Math.pow(b.get(key)[i], 2);
-      }
-      worst = Math.max(worst, Math.sqrt(difference / square));
-    }
-    return worst;
-  }
-
   private static Map<String, float[]> withoutFrozen(Map<String, float[]> gradients) {
     Map<String, float[]> trained = new TreeMap<>(gradients);
     trained.keySet().removeIf(key -> key.startsWith("vera_A") || key.startsWith("vera_B"));
@@ -202,7 +67,7 @@ class MethodParityTest {
   @ParameterizedTest
   @MethodSource("leftPadded")
   void paddingOnTheLeftIsCountedAsInPeft(String name) throws IOException {
-    try (Subject subject = new Subject(name)) {
+    try (Subject subject = new Subject(golden(name))) {
       subject.adapted.load("a", folder(name));
       JsonNode golden = subject.golden.get("left");
       List<TokenSequence> sequences = new ArrayList<>();
@@ -227,16 +92,17 @@ class MethodParityTest {
   @ParameterizedTest
   @MethodSource("adapters")
   void outputsAndGradientsEqualPeft(String name) throws IOException {
-    try (Subject subject = new Subject(name)) {
+    try (Subject subject = new Subject(golden(name))) {
       Adapter adapter = load(subject, name);
       double distance = subject.lm == null ? subject.distance() : 0;
       adapter.setTrainable(true);
       for (boolean recompute : new boolean[] {false, true}) {
         double loss = subject.backward(recompute);
         double relative = Math.abs(loss / subject.golden.get("loss").asDouble() - 1);
-        Map<String, float[]> found = takeGradients(adapter);
+        Map<String, float[]> found = Gradients.take(adapter);
         double gradients =
-            distance(found, withoutFrozen(read(folder(name).resolve("grads.safetensors"))));
+            Gradients.distance(
+                found, withoutFrozen(Gradients.read(folder(name).resolve("grads.safetensors"))));
         System.out.printf(
             "%s: logits differ by %.1e, loss by %.1e, gradients by %.1e%n",
             name, distance, relative, gradients);
@@ -256,8 +122,8 @@ class MethodParityTest {
     }
     MethodConfig config = (MethodConfig) AdapterFiles.readConfig(folder(name));
     Adapter adapter = subject.adapted.add("a", config.with("inference_mode", false), 3);
-    read(state).forEach((key, values) -> adapter.tensors().get(key).set(values));
-    read(folder(name).resolve("adapter_model.safetensors"))
+    Gradients.read(state).forEach((key, values) -> adapter.tensors().get(key).set(values));
+    Gradients.read(folder(name).resolve("adapter_model.safetensors"))
         .forEach(
             (key, values) -> {
               if (!key.equals("prompt_embeddings")) {
@@ -271,7 +137,7 @@ class MethodParityTest {
   @MethodSource("adapters")
   void savedAgainTheFilesAreTheSame(String name) throws IOException {
     Path original = folder(name);
-    try (Subject subject = new Subject(name)) {
+    try (Subject subject = new Subject(golden(name))) {
       subject.adapted.load("a", original);
       subject.adapted.save("a", temp, Map.of());
     }
@@ -304,11 +170,11 @@ class MethodParityTest {
   @ParameterizedTest
   @MethodSource("reparameterized")
   void whatMakesUpAPromptIsWrittenAsThePrompt(String name) throws IOException {
-    try (Subject subject = new Subject(name)) {
+    try (Subject subject = new Subject(golden(name))) {
       load(subject, name);
       subject.adapted.save("a", temp, Map.of());
-      Map<String, float[]> expected = read(folder(name).resolve(AdapterFiles.WEIGHTS));
-      Map<String, float[]> found = read(temp.resolve(AdapterFiles.WEIGHTS));
+      Map<String, float[]> expected = Gradients.read(folder(name).resolve(AdapterFiles.WEIGHTS));
+      Map<String, float[]> found = Gradients.read(temp.resolve(AdapterFiles.WEIGHTS));
       assertEquals(expected.keySet(), found.keySet());
       expected.forEach((key, values) -> assertArrayEquals(values, found.get(key), 1e-5f, key));
     }
@@ -317,7 +183,7 @@ class MethodParityTest {
   @ParameterizedTest
   @MethodSource("adapters")
   void mergedIsTheSameAndUnmergedIsTheBase(String name) throws IOException {
-    try (Subject subject = new Subject(name)) {
+    try (Subject subject = new Subject(golden(name))) {
       Adapter adapter = subject.adapted.load("a", folder(name));
       if (!adapter.attachments().isEmpty()) {
         assertThrows(IllegalArgumentException.class, () -> subject.adapted.merge("a"));
@@ -349,7 +215,7 @@ class MethodParityTest {
   @ParameterizedTest
   @MethodSource("decoders")
   void generatesWhatPeftDoes(String name) throws IOException {
-    try (Subject subject = new Subject(name)) {
+    try (Subject subject = new Subject(golden(name))) {
       subject.adapted.load("a", folder(name));
       int[] prompt = Golden.ints(subject.golden.get("greedy").get("prompt"));
       int[] expected = Golden.ints(subject.golden.get("greedy").get("tokens"));
@@ -376,9 +242,9 @@ class MethodParityTest {
   @Test
   void theFrozenMatricesOfVeraAreDrawnAsTorchDraws() throws IOException {
     Map<String, float[]> saved =
-        new LinkedHashMap<>(read(folder("vera-bert").resolve(AdapterFiles.WEIGHTS)));
+        new LinkedHashMap<>(Gradients.read(folder("vera-bert").resolve(AdapterFiles.WEIGHTS)));
     MethodConfig config = (MethodConfig) AdapterFiles.readConfig(folder("vera-bert"));
-    try (Subject subject = new Subject("vera-bert")) {
+    try (Subject subject = new Subject(golden("vera-bert"))) {
       Adapter drawn = subject.adapted.add("a", config, 1);
       for (String key : List.of("vera_A", "vera_B")) {
         assertArrayEquals(saved.get(key), drawn.stored().get(key).toFloatArray(), 0, key);

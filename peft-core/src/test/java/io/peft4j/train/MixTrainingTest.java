@@ -18,6 +18,7 @@ import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
 import io.peft4j.train.report.StepReport;
 import io.peft4j.train.report.TrainingListener;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -62,6 +63,15 @@ class MixTrainingTest {
                 .with("tfinal", 6)));
     mixes.put("mam", MixPresets.mam("SEQ_CLS"));
     mixes.put("unipelt", MixPresets.unipelt("SEQ_CLS"));
+    Map<String, AdapterConfig> fused = new LinkedHashMap<>();
+    fused.put("a", MethodConfig.of("BOTTLENECK"));
+    fused.put("b", MethodConfig.of("BOTTLENECK").with("mh_adapter", true));
+    fused.put(
+        "a,b",
+        MethodConfig.of("FUSION")
+            .with("adapter_names", List.of("a", "b"))
+            .with("task_type", "SEQ_CLS"));
+    mixes.put("fusion", fused);
     mixes.put("all", all());
     return mixes;
   }
@@ -166,6 +176,57 @@ class MixTrainingTest {
     System.out.printf("%s: loss of 7 steps from %.2f to %.2f%n", mix, losses[0], losses[1]);
     assertThrows(Killed.class, () -> train(mix, killingAt(11), killed, false));
     train(mix, TinyTraining.SILENT, killed, false);
+    Map<String, byte[]> expected = files(straight);
+    Map<String, byte[]> found = files(killed);
+    assertEquals(expected.keySet(), found.keySet());
+    expected.forEach((file, bytes) -> assertArrayEquals(bytes, found.get(file), file));
+  }
+
+  /** A training of all methods in a process of its own, to be killed. Argument: output folder. */
+  static final class InProcess {
+    private InProcess() {}
+
+    public static void main(String[] arguments) throws IOException {
+      TrainingListener saying =
+          new TrainingListener() {
+            @Override
+            public void onStep(StepReport report) {
+              System.out.println("step " + report.step());
+            }
+          };
+      train("all", saying, Path.of(arguments[0]), false);
+    }
+  }
+
+  /**
+   * {@return how many steps it did before it ended, or was killed when it had done {@code kill}}
+   */
+  private static int fork(Path output, int kill) throws Exception {
+    Process process = Fork.start(InProcess.class, List.of(), output);
+    int steps = 0;
+    try (BufferedReader said = process.inputReader()) {
+      for (String line = said.readLine(); line != null; line = said.readLine()) {
+        steps += line.startsWith("step ") ? 1 : 0;
+        if (steps == kill) {
+          process.destroyForcibly();
+          assertEquals(128 + 9, process.waitFor(), "killed by SIGKILL");
+          return steps;
+        }
+      }
+    }
+    assertEquals(0, process.waitFor());
+    return steps;
+  }
+
+  @Test
+  void aKilledProcessOfAMixResumes() throws Exception {
+    Path straight = temp.resolve("straight");
+    Path killed = temp.resolve("killed");
+    train("all", TinyTraining.SILENT, straight, false);
+    fork(killed, 5);
+    fork(killed, 6);
+    int last = fork(killed, Integer.MAX_VALUE);
+    assertTrue(last < 21, "resumed from a checkpoint, not from the start: " + last);
     Map<String, byte[]> expected = files(straight);
     Map<String, byte[]> found = files(killed);
     assertEquals(expected.keySet(), found.keySet());

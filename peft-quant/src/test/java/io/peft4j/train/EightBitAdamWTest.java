@@ -158,16 +158,16 @@ class EightBitAdamWTest {
     for (int moment = 1; moment <= 2; moment++) {
       String ours = name + ".weight." + (small ? moment == 1 ? "exp_avg" : "exp_avg_sq" : "");
       if (small) {
-        float[] found = floats(optimizer.state().get(ours).memory());
+        float[] found = optimizer.state().get(ours).array().toFloatArray();
         scales = Math.max(scales, distance(expected, name + ".state" + moment, found, false));
         continue;
       }
       ByteBuffer theirs = expected.bytes(name + ".state" + moment);
-      byte[] found = copy(optimizer.state().get(ours + "state" + moment).memory());
+      byte[] found = optimizer.state().get(ours + "state" + moment).array().toByteArray();
       for (int i = 0; i < found.length; i++) {
         codes += found[i] == theirs.get(i) ? 0 : 1;
       }
-      float[] absmax = floats(optimizer.state().get(ours + "absmax" + moment).memory());
+      float[] absmax = optimizer.state().get(ours + "absmax" + moment).array().toFloatArray();
       scales = Math.max(scales, distance(expected, name + ".absmax" + moment, absmax, true));
     }
     System.out.printf(

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.adapter.LoraConfig;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.io.AtomicFiles;
@@ -17,17 +18,13 @@ import io.peft4j.train.TrainingArguments;
 import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.TrainingSet;
 import io.peft4j.train.report.ProcessMemory;
-import io.peft4j.train.report.StepReport;
-import io.peft4j.train.report.TrainingListener;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
@@ -45,6 +42,8 @@ import picocli.CommandLine.Option;
 final class BenchCausalCommand implements Callable<Integer> {
 
   @Mixin private ModelOptions model;
+
+  @Mixin private BenchAdapter adapter;
 
   @Option(
       names = "--examples",
@@ -128,44 +127,6 @@ final class BenchCausalCommand implements Callable<Integer> {
     }
   }
 
-  /** Times the steps after the warm-up. */
-  private static final class Stopwatch implements TrainingListener {
-    private final int warmup;
-    private long started;
-    private long cpuStarted;
-    private double seconds;
-    private double cpuSeconds;
-    private double firstLoss;
-    private double lastLoss;
-    private Optional<ProcessMemory.Gpu> gpu = Optional.empty();
-
-    Stopwatch(int warmup) {
-      this.warmup = warmup;
-    }
-
-    @Override
-    public void onStep(StepReport step) {
-      if (step.step() == 1) {
-        firstLoss = step.loss();
-      }
-      if (step.step() == warmup) {
-        started = System.nanoTime();
-        cpuStarted = cpu();
-      }
-      lastLoss = step.loss();
-      gpu = step.memory().gpu();
-      seconds = (System.nanoTime() - started) / 1e9;
-      cpuSeconds = (cpu() - cpuStarted) / 1e9;
-    }
-
-    private static long cpu() {
-      return ManagementFactory.getOperatingSystemMXBean()
-              instanceof com.sun.management.OperatingSystemMXBean system
-          ? system.getProcessCpuTime()
-          : 0;
-    }
-  }
-
   @Override
   public Integer call() throws IOException {
     List<Example> rows = read();
@@ -191,15 +152,16 @@ final class BenchCausalCommand implements Callable<Integer> {
     try (ScratchFolder scratch = ScratchFolder.create();
         CausalLm lm = CausalLm.load(model.locate(), model.loadOptions());
         AdaptedModel adapted = new AdaptedModel(lm.model())) {
-      adapted.add(
-          "default",
-          LoraConfig.builder()
-              .r(16)
-              .loraAlpha(32)
-              .targetModules(
-                  "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-              .build(),
-          0);
+      AdapterMix mix =
+          adapter.add(
+              adapted,
+              LoraConfig.builder()
+                  .r(16)
+                  .loraAlpha(32)
+                  .targetModules(
+                      "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+                  .build(),
+              0);
       TrainingArguments arguments =
           TrainingArguments.builder()
               .numTrainEpochs(1)
@@ -212,7 +174,7 @@ final class BenchCausalCommand implements Callable<Integer> {
               .build();
       new Trainer(
               adapted,
-              "default",
+              mix,
               arguments,
               new Examples(List.of(placed)),
               null,
@@ -248,16 +210,16 @@ final class BenchCausalCommand implements Callable<Integer> {
         JsonNodeFactory.instance
             .objectNode()
             .put("steps", steps)
-            .put("seconds", stopwatch.seconds)
-            .put("cpu_seconds", stopwatch.cpuSeconds)
+            .put("seconds", stopwatch.seconds())
+            .put("cpu_seconds", stopwatch.cpuSeconds())
             .put("tokens", tokens)
-            .put("tokens_per_s", tokens / stopwatch.seconds)
-            .put("first_loss", stopwatch.firstLoss)
-            .put("last_loss", stopwatch.lastLoss);
+            .put("tokens_per_s", tokens / stopwatch.seconds())
+            .put("first_loss", stopwatch.firstLoss())
+            .put("last_loss", stopwatch.lastLoss());
     ProcessMemory.now()
         .peakRssBytes()
         .ifPresent(bytes -> result.put("peak_rss_mb", bytes / 1024.0 / 1024.0));
-    stopwatch.gpu.ifPresent(gpu -> result.put("peak_gpu_mb", gpu.peakBytes() / 1024.0 / 1024.0));
+    stopwatch.gpu().ifPresent(gpu -> result.put("peak_gpu_mb", gpu.peakBytes() / 1024.0 / 1024.0));
     String text = new ObjectMapper().writeValueAsString(result);
     if (output != null) {
       AtomicFiles.writeString(output, text + "\n");

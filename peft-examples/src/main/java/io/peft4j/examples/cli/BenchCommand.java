@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.adapter.LoraConfig;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.data.Task;
@@ -17,7 +18,6 @@ import io.peft4j.train.Trainer;
 import io.peft4j.train.TrainingArguments;
 import io.peft4j.train.report.ProcessMemory;
 import io.peft4j.train.report.RunSummary;
-import io.peft4j.train.report.TrainingListener;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,8 +29,8 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * {@code peft bench}: one epoch of LoRA on labelled texts, timed. The same work as {@code
- * src/bench/hf_sst2.py} does with Hugging Face, so that the two can be compared.
+ * {@code peft bench}: one epoch of LoRA, or of another method, on labelled texts, timed. The same
+ * work as {@code src/bench/hf_sst2.py} does with Hugging Face, so that the two can be compared.
  */
 @Command(
     name = "bench",
@@ -38,7 +38,12 @@ import picocli.CommandLine.Option;
     mixinStandardHelpOptions = true)
 final class BenchCommand implements Callable<Integer> {
 
+  /** Steps that are not in the step times. */
+  private static final int WARM_UP = 10;
+
   @Mixin private ModelOptions model;
+
+  @Mixin private BenchAdapter adapter;
 
   @Option(names = "--train", required = true, paramLabel = "FILE", description = "Labelled texts.")
   private Path train;
@@ -113,15 +118,16 @@ final class BenchCommand implements Callable<Integer> {
         AdaptedModel adapted = new AdaptedModel(base);
         TextTokenizer tokenizer =
             TextTokenizer.load(folder, maxLength, base.config().vocabularySize())) {
-      adapted.add(
-          "default",
-          LoraConfig.builder()
-              .r(r)
-              .loraAlpha(alpha)
-              .targetModules(targets)
-              .taskType("SEQ_CLS")
-              .build(),
-          seed);
+      AdapterMix mix =
+          adapter.add(
+              adapted,
+              LoraConfig.builder()
+                  .r(r)
+                  .loraAlpha(alpha)
+                  .targetModules(targets)
+                  .taskType("SEQ_CLS")
+                  .build(),
+              seed);
       ClassificationSet set = ClassificationSet.of(all.subset(placed), tokenizer, base);
       ClassificationSet heldOut = ClassificationSet.of(held, tokenizer, base);
       TrainingArguments arguments =
@@ -133,18 +139,19 @@ final class BenchCommand implements Callable<Integer> {
               .seed(seed)
               .workers(workers)
               .build();
+      Stopwatch stopwatch = new Stopwatch(WARM_UP);
       RunSummary summary =
           new Trainer(
                   adapted,
-                  "default",
+                  mix,
                   arguments,
                   set,
                   null,
-                  new TrainingListener() {},
+                  stopwatch,
                   save != null ? save : scratch.path(),
                   Map.of())
               .train(false);
-      report(summary, heldOut.evaluate(base, 64));
+      report(summary, stopwatch, mix, heldOut.evaluate(base, 64));
     }
     return 0;
   }
@@ -167,13 +174,18 @@ final class BenchCommand implements Callable<Integer> {
     return wanted;
   }
 
-  private void report(RunSummary summary, Map<String, Double> metrics) throws IOException {
+  private void report(
+      RunSummary summary, Stopwatch stopwatch, AdapterMix mix, Map<String, Double> metrics)
+      throws IOException {
     ObjectNode result =
         JsonNodeFactory.instance
             .objectNode()
             .put("examples_per_s", summary.examplesPerSecond())
             .put("tokens_per_s", summary.tokensPerSecond())
             .put("train_seconds", summary.seconds())
+            .put("step_ms", 1e3 * stopwatch.seconds() / stopwatch.steps())
+            .put("step_cpu_ms", 1e3 * stopwatch.cpuSeconds() / stopwatch.steps())
+            .put("trainable", mix.parameterCount())
             .put("mean_loss", summary.loss());
     metrics.forEach((name, value) -> result.put("eval_" + name, value));
     result.put("accuracy", metrics.get("accuracy"));

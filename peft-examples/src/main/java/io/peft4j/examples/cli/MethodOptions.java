@@ -23,20 +23,6 @@ import picocli.CommandLine.Option;
 /** How to adapt: one method, or several that act together. */
 final class MethodOptions {
 
-  /** The methods that have a config document, by the names users see. */
-  private static final Map<String, String> TYPES =
-      Map.ofEntries(
-          Map.entry("ia3", "IA3"),
-          Map.entry("vera", "VERA"),
-          Map.entry("loha", "LOHA"),
-          Map.entry("lokr", "LOKR"),
-          Map.entry("adalora", "ADALORA"),
-          Map.entry("prefix-tuning", "PREFIX_TUNING"),
-          Map.entry("prompt-tuning", "PROMPT_TUNING"),
-          Map.entry("p-tuning", "P_TUNING"),
-          Map.entry("ln-tuning", "LN_TUNING"),
-          Map.entry("bitfit", "BITFIT"));
-
   private static final List<String> BOTTLENECKS =
       List.of("bottleneck", "pfeiffer", "houlsby", "parallel", "scaled-parallel");
 
@@ -164,10 +150,10 @@ final class MethodOptions {
     if (BOTTLENECKS.contains(name)) {
       return BottleneckPresets.named(name.equals("bottleneck") ? "pfeiffer" : name);
     }
-    String type = TYPES.get(name);
-    if (type == null) {
-      throw new IllegalArgumentException("--method: expected " + NAMES + ", found " + name);
+    try {
+      return MethodConfig.of(name.toUpperCase(Locale.ROOT).replace('-', '_'));
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException("--method: expected " + NAMES + ", found " + name, e);
     }
-    return MethodConfig.of(type);
   }
 }
