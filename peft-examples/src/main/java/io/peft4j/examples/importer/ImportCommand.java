@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -26,75 +25,67 @@ public final class ImportCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
-  @ArgGroup(multiplicity = "1")
-  private Source source;
-
   @Option(names = "--output", required = true, description = "The folder to make.")
   private Path output;
 
-  /** What to import: a known model, or a file with its tokenizer. */
-  private static final class Source {
-    @ArgGroup(exclusive = false)
-    private Known known;
+  @Option(
+      names = "--model",
+      description = "minilm, bge-small, e5-small or bert-base-uncased; or give --onnx.")
+  private String model;
 
-    @ArgGroup(exclusive = false)
-    private Onnx onnx;
-  }
+  @Option(names = "--jar", description = "The jar --model is in, if not on the class path.")
+  private Path jar;
 
-  private static final class Known {
-    @Option(
-        names = "--model",
-        required = true,
-        description = "minilm, bge-small, e5-small or bert-base-uncased.")
-    private String name;
+  @Option(names = "--onnx", description = "A BERT exported to ONNX; or give --model.")
+  private Path onnx;
 
-    @Option(names = "--jar", description = "The jar it is in, if not on the class path.")
-    private Path jar;
-  }
+  @Option(names = "--tokenizer", description = "The tokenizer.json of --onnx.")
+  private Path tokenizer;
 
-  private static final class Onnx {
-    @Option(names = "--onnx", required = true, description = "A BERT exported to ONNX.")
-    private Path file;
-
-    @Option(names = "--tokenizer", required = true, description = "Its tokenizer.json.")
-    private Path tokenizer;
-
-    @Option(names = "--heads", required = true, description = "Its number of attention heads.")
-    private int heads;
-  }
+  @Option(names = "--heads", description = "How many attention heads --onnx has.")
+  private Integer heads;
 
   @Override
   public Integer call() throws IOException {
-    Path made = source.onnx != null ? importOnnx(source.onnx) : importKnown(source.known);
-    spec.commandLine().getOut().println(made);
+    check((model == null) != (onnx == null), "expected either --model or --onnx");
+    boolean completes = (tokenizer != null) == (onnx != null) && (heads != null) == (onnx != null);
+    check(completes, "--onnx, --tokenizer and --heads are given together or not at all");
+    check(jar == null || model != null, "--jar: goes with --model");
+    spec.commandLine().getOut().println(onnx != null ? importOnnx() : importKnown());
     return 0;
   }
 
-  private Path importKnown(Known known) throws IOException {
-    EmbeddedModel model =
-        Arrays.stream(EmbeddedModel.values())
-            .filter(candidate -> candidate.profile().equals(known.name))
-            .findFirst()
-            .orElseThrow(() -> unknown(known.name));
-    return known.jar == null ? model.importTo(output) : model.importTo(output, known.jar);
+  private void check(boolean holds, String message) {
+    if (!holds) {
+      throw new ParameterException(spec.commandLine(), message);
+    }
   }
 
-  private ParameterException unknown(String name) {
+  private Path importKnown() throws IOException {
+    EmbeddedModel known =
+        Arrays.stream(EmbeddedModel.values())
+            .filter(candidate -> candidate.profile().equals(model))
+            .findFirst()
+            .orElseThrow(this::unknown);
+    return jar == null ? known.importTo(output) : known.importTo(output, jar);
+  }
+
+  private ParameterException unknown() {
     String names =
         Arrays.stream(EmbeddedModel.values())
             .map(EmbeddedModel::profile)
             .collect(Collectors.joining(", "));
     return new ParameterException(
-        spec.commandLine(), "--model: expected one of %s, found '%s'".formatted(names, name));
+        spec.commandLine(), "--model: expected one of %s, found '%s'".formatted(names, model));
   }
 
-  private Path importOnnx(Onnx onnx) throws IOException {
+  private Path importOnnx() throws IOException {
     return ModelFolder.makeOnce(
         output,
         staging -> {
-          try (InputStream weights = Files.newInputStream(onnx.file);
-              InputStream tokenizer = Files.newInputStream(onnx.tokenizer)) {
-            OnnxImport.run(weights, onnx.file.toString(), tokenizer, onnx.heads, staging);
+          try (InputStream weights = Files.newInputStream(onnx);
+              InputStream words = Files.newInputStream(tokenizer)) {
+            OnnxImport.run(weights, onnx.toString(), words, heads, staging);
           }
         });
   }
