@@ -25,7 +25,7 @@ final class DecoderBuilder {
     this.epsilon = weights.constant(spec.norm().epsilon());
     NDArray scale =
         spec.embeddingScale() == 1 ? null : weights.typedConstant(spec.embeddingScale());
-    this.words = embedding(names.embedding(), spec.vocabulary(), scale);
+    this.words = embedding(names.embedding(), spec.vocabulary(), scale, spec.tied());
   }
 
   List<Segment> classifier(int labels) {
@@ -44,13 +44,15 @@ final class DecoderBuilder {
             : weights.get(name, spec.vocabulary(), spec.hidden());
     Linear head = new Linear("lm_head", new DenseProjection(weight, null));
     NDArray cap = spec.logitCap() == 0 ? null : weights.constant(spec.logitCap());
-    return new LanguageModel(body(), new LanguageModelHead(head, cap, spec.vocabulary()));
+    return new LanguageModel(body(), new LanguageModelHead(head, cap));
   }
 
   private List<Segment> body() {
     List<Segment> segments = new ArrayList<>();
     Embedding positions =
-        names.positions() == null ? null : embedding(names.positions(), spec.maxPositions(), null);
+        names.positions() == null
+            ? null
+            : embedding(names.positions(), spec.maxPositions(), null, true);
     segments.add(new DecoderEmbeddings(words, positions, spec.dropout().embedding()));
     DecoderSpec.Attention attention = spec.attention();
     int width = attention.heads() * attention.headDim();
@@ -128,9 +130,14 @@ final class DecoderBuilder {
     return new SelfAttention(parts, spec, constants, index);
   }
 
-  private Embedding embedding(String name, int rows, NDArray scale) {
-    Parameter weight = weights.get(base + name + ".weight", rows, spec.hidden());
-    return new Embedding(base + name, weight, scale);
+  /**
+   * @param readWhole whether a step reads all of its rows
+   */
+  private Embedding embedding(String name, int rows, NDArray scale, boolean readWhole) {
+    String table = base + name + ".weight";
+    Parameter weight = weights.get(table, rows, spec.hidden());
+    Runnable forget = readWhole ? () -> {} : weights.forgetting(table);
+    return new Embedding(base + name, weight, scale, forget);
   }
 
   private Norm norm(String name, int size) {

@@ -11,17 +11,20 @@ public final class Embedding implements Module {
   private final String name;
   private final Parameter weight;
   private final NDArray scale;
+  private final Runnable forget;
   private final List<EmbeddingAdapter> adapters = new ArrayList<>();
 
   Embedding(String name, Parameter weight) {
-    this(name, weight, null);
+    this(name, weight, null, () -> {});
   }
 
   /**
    * @param scale factor on the rows, 0-d in the model's precision, or null for one
+   * @param forget called when rows have been read, to take the others' pages out of memory
    */
-  Embedding(String name, Parameter weight, NDArray scale) {
+  Embedding(String name, Parameter weight, NDArray scale, Runnable forget) {
     this.name = name;
+    this.forget = forget;
     this.scale = scale;
     this.weight = weight;
   }
@@ -59,6 +62,7 @@ public final class Embedding implements Module {
       known = adapter.ids(known);
     }
     NDArray y = pass.cast(Ops.embedding(known, weight.value()));
+    forget.run();
     // Who changes the table comes first; to them, numbers that others have of their own mean
     // nothing.
     for (EmbeddingAdapter adapter : adapters) {

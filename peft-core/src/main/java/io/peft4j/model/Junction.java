@@ -48,7 +48,7 @@ public final class Junction {
     if (last != null) {
       return last.join(hidden, y, residual, norm);
     }
-    NDArray sum = y.add(residual);
+    NDArray sum = y.addi(residual); // no graph keeps a projection's output
     return norm == null ? sum : norm.forward(sum);
   }
 

@@ -19,26 +19,18 @@ import java.util.List;
  */
 final class LanguageModelHead implements SegmentChain.Top {
 
-  /** How many logits should exist at a time: 32 MiB of float32. */
-  private static final int LOGITS = 1 << 23;
-
-  /** With fewer rows, reading the weight takes longer than computing with it. */
-  private static final int FEWEST_ROWS = 128;
-
-  /** More gain nothing. */
-  private static final int MOST_ROWS = 256;
+  /** With fewer, reading the weight takes longer than computing with it; more take more memory. */
+  private static final int ROWS = 128;
 
   private final Linear linear;
   private final NDArray cap;
-  private final int rows;
 
   /**
    * @param cap logits are softly held within ± it; 0-d, or null
    */
-  LanguageModelHead(Linear linear, NDArray cap, int vocabulary) {
+  LanguageModelHead(Linear linear, NDArray cap) {
     this.linear = linear;
     this.cap = cap;
-    this.rows = Math.max(FEWEST_ROWS, Math.min(MOST_ROWS, LOGITS / vocabulary));
   }
 
   Linear linear() {
@@ -56,8 +48,8 @@ final class LanguageModelHead implements SegmentChain.Top {
     NDArray targets = pass.batch().targets();
     int n = (int) states.getShape().get(0);
     float[] all = new float[n];
-    for (int from = 0; from < n; from += rows) {
-      int to = Math.min(n, from + rows);
+    for (int from = 0; from < n; from += ROWS) {
+      int to = Math.min(n, from + ROWS);
       try (NDManager scope = states.getManager().newSubManager()) {
         NDArray logits = logits(slice(states, from, to, scope), pass);
         NDArray chunk = TrainingOps.tokenLogProbs(logits, slice(targets, from, to, scope));
@@ -75,8 +67,8 @@ final class LanguageModelHead implements SegmentChain.Top {
     int n = (int) states.getShape().get(0);
     NDList gradients = new NDList();
     double loss = 0;
-    for (int from = 0; from < n; from += rows) {
-      int to = Math.min(n, from + rows);
+    for (int from = 0; from < n; from += ROWS) {
+      int to = Math.min(n, from + ROWS);
       try (NDManager scope = manager.newSubManager()) {
         NDArray chunk = Autograd.leaf(slice(states, from, to, scope));
         NDArray logits;
@@ -112,10 +104,10 @@ final class LanguageModelHead implements SegmentChain.Top {
     return slice;
   }
 
-  /** A chunk's logits and their gradient, and probabilities in float32. */
+  /** A chunk's logits, in whose place their gradient comes, and probabilities in float32. */
   @Override
   public long bytes() {
-    return 2L * Float.BYTES * rows * linear.projection().out();
+    return 2L * Float.BYTES * ROWS * linear.projection().out();
   }
 
   @Override

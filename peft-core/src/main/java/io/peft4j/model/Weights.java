@@ -1,5 +1,6 @@
 package io.peft4j.model;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -88,6 +89,17 @@ final class Weights {
     return streaming
         ? new Parameter(name, new Shape(shape), false, () -> stream(stored))
         : new Parameter(name, load(stored), false);
+  }
+
+  /**
+   * Takes a tensor's pages out of the process's memory; they are read again when touched. For
+   * tables, of which a batch needs few rows.
+   */
+  Runnable forgetting(String name) {
+    String stored = find(name);
+    boolean mapped =
+        !streaming && manager.getDevice().equals(Device.cpu()) && isWanted(checkpoint.info(stored));
+    return mapped ? () -> checkpoint.release(stored) : () -> {};
   }
 
   /**

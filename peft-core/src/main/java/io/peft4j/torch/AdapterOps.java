@@ -9,7 +9,8 @@ public final class AdapterOps {
 
   /**
    * LoRA: {@code y + scale · ((x Aᵀ) Bᵀ + bias)}. x [.., in], y [.., out], a [r, in], b [out, r],
-   * bias [out] or null; the factors are read in {@code x}'s type.
+   * bias [out] or null; the factors are read in {@code x}'s type. May be computed in {@code y}'s
+   * place, which therefore no operation may have kept for its gradient.
    */
   public static NDArray lora(
       NDArray y, NDArray x, NDArray a, NDArray b, NDArray bias, NDArray scale) {

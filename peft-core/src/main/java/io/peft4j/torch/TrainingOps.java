@@ -23,7 +23,7 @@ public final class TrainingOps {
    * {@link #crossEntropy} and its gradient with respect to the logits times {@code scale} (0-d), in
    * fewer passes over them than automatic differentiation takes.
    *
-   * @param logits outside of any graph
+   * @param logits outside of any graph, overwritten with the gradient
    */
   public static NDList crossEntropyGradient(NDArray logits, NDArray labels, NDArray scale) {
     return Script.run("cross_entropy_gradient", new NDList(logits, labels, scale));

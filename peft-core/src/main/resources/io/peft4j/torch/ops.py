@@ -167,12 +167,13 @@ class Ops(Module):
   def low_rank(self: __torch__.Ops, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
     low = torch.linear(x, torch.to(a, x.dtype))
     return torch.mul(torch.linear(low, torch.to(b, x.dtype)), float(scale))
+  # into y, which no graph keeps; not through a tracked view, whose gradient would be copied
   def lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
     low = torch.mul(torch.linear(x, torch.to(a, x.dtype)), float(scale))
-    flat = torch.reshape(y, [-1, torch.size(y, -1)])
+    flat = torch._unsafe_view(y, [-1, torch.size(y, -1)])
     up = torch.transpose(torch.to(b, x.dtype), 0, 1)
-    sum = torch.addmm(flat, torch.reshape(low, [-1, torch.size(low, -1)]), up)
-    return torch.reshape(sum, y.shape)
+    sum = torch.addmm_(flat, torch.reshape(low, [-1, torch.size(low, -1)]), up)
+    return torch._unsafe_view(sum, y.shape)
   def lora_bias(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, bias: Tensor, scale: Tensor) -> Tensor:
     low = torch.linear(x, torch.to(a, x.dtype))
     up = torch.linear(low, torch.to(b, x.dtype), torch.to(bias, x.dtype))
@@ -357,7 +358,7 @@ class Ops(Module):
   def token_log_probs(self: __torch__.Ops, logits: Tensor, tokens: Tensor) -> Tensor:
     p = torch.log_softmax(torch.to(logits, 6), -1)
     return torch.squeeze(torch.gather(p, -1, torch.unsqueeze(torch.clamp(tokens, 0), -1)), -1)
-  # the sum, and its gradient times scale
+  # the sum, and its gradient times scale in the logits' place
   def cross_entropy_gradient(self: __torch__.Ops, logits: Tensor, labels: Tensor, scale: Tensor) -> Tuple[Tensor, Tensor]:
     p = torch.log_softmax(logits, -1, 6)
     real = torch.unsqueeze(torch.ge(labels, 0), -1)
@@ -366,7 +367,7 @@ class Ops(Module):
     _0 = torch.exp_(p)
     _1 = torch.scatter_add_(p, -1, index, torch.full_like(torch.to(index, 6), -1.))
     _2 = torch.mul_(p, torch.mul(torch.to(real, 6), float(scale)))
-    return (sum, torch.to(p, logits.dtype))
+    return (sum, torch.copy_(logits, p))
   def squared_error(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
     return torch.sum(torch.square(torch.sub(torch.to(logits, 6), labels)))
   def binary_cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
