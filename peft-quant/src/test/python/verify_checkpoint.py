@@ -2,6 +2,7 @@
 
     python verify_checkpoint.py make DIR             # tiny random models: DIR/llama, DIR/bert, DIR/gpt2
     python verify_checkpoint.py compare DENSE QUANTIZED
+    python verify_checkpoint.py logprobs DIR ID...  # of a causal model, a JSON list
 
 Needs torch, transformers, accelerate, bitsandbytes (CPU). Exits with 1 if anything differs.
 """
@@ -34,11 +35,11 @@ def make(out):
     GPT2LMHeadModel(gpt2).to(torch.float16).save_pretrained(f"{out}/gpt2")
 
 
-def load(path, config=None):
+def load(path, config=None, dtype="auto"):
     kinds = json.load(open(f"{path}/config.json"))["architectures"][0]
     auto = AutoModelForSequenceClassification if "Sequence" in kinds else AutoModelForCausalLM
     chosen = {} if config is None else {"quantization_config": config}
-    return auto.from_pretrained(path, dtype="auto", device_map="cpu", **chosen).eval()
+    return auto.from_pretrained(path, dtype=dtype, device_map="cpu", **chosen).eval()
 
 
 def parts(parameter):
@@ -84,5 +85,23 @@ def compare(dense, quantized):
     print(f"{packed} quantized weights of {len(reference)} parameters and the logits are equal{how}")
 
 
+def log_probs(path, ids):
+    model = load(path, dtype=torch.float32)
+    packed = [p for p in model.parameters() if isinstance(p, Params4bit)]
+    assert packed, "no packed weight"
+    for parameter in packed:
+        parameter.quant_state.dtype = torch.float32  # else decoded to the dense model's type
+    model = model.dequantize()  # bitsandbytes' own product on AVX-512 is in bfloat16, whatever is asked
+    ids = torch.tensor([ids])
+    with torch.no_grad():
+        values = model(ids).logits[0, :-1].float().log_softmax(-1).gather(1, ids[0, 1:, None])[:, 0]
+    print(json.dumps(values.tolist()))
+
+
 if __name__ == "__main__":
-    make(sys.argv[2]) if sys.argv[1] == "make" else compare(sys.argv[2], sys.argv[3])
+    if sys.argv[1] == "make":
+        make(sys.argv[2])
+    elif sys.argv[1] == "compare":
+        compare(sys.argv[2], sys.argv[3])
+    else:
+        log_probs(sys.argv[2], [int(i) for i in sys.argv[3:]])

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.safetensors.CheckpointWriter;
 import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.TensorSource;
@@ -22,10 +23,12 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.BiFunction;
 
 /** Writes a model, with what is merged or trained over it, as a plain Hugging Face checkpoint. */
 public final class ModelExport {
 
+  private static final String QUANTIZATION = "quantization_config";
   private static final List<String> TYPES = List.of("F32", "BF16", "F16");
 
   /** A tensor is converted and written in parts of about this size. */
@@ -59,12 +62,43 @@ public final class ModelExport {
   public static void write(
       Model model, Path folder, Map<String, String> metadata, long maxShardBytes)
       throws IOException {
+    ModelConfig config = model.config().without(QUANTIZATION);
+    write(model, folder, config, ModelExport::dense, metadata, maxShardBytes);
+  }
+
+  /**
+   * As {@link #write(Model, Path)}, but weights that are not kept dense are written as they are
+   * kept.
+   *
+   * @param quantization the {@code quantization_config} of the folder's {@code config.json}
+   * @throws IllegalStateException if what is merged into a weight is not kept in its format
+   */
+  public static void writePacked(Model model, Path folder, ObjectNode quantization)
+      throws IOException {
+    ObjectNode changes = JsonNodeFactory.instance.objectNode().set(QUANTIZATION, quantization);
+    write(
+        model,
+        folder,
+        model.config().with(changes),
+        (owner, linear) -> linear.projection().packed(linear.name() + ".weight"),
+        Map.of(),
+        CheckpointWriter.DEFAULT_SHARD_BYTES);
+  }
+
+  private static void write(
+      Model model,
+      Path folder,
+      ModelConfig described,
+      BiFunction<Model, Linear, List<TensorSource>> packed,
+      Map<String, String> metadata,
+      long maxShardBytes)
+      throws IOException {
     checkTarget(model, folder);
     List<TensorSource> tensors = new ArrayList<>();
-    ModelConfig config = model.config().without("quantization_config");
+    ModelConfig config = described;
     for (Module module : model.modules().leaves()) {
       if (module instanceof Linear linear && linear.weight() == null) {
-        tensors.add(packed(model, linear));
+        tensors.addAll(packed.apply(model, linear));
       }
     }
     for (Parameter parameter : model.modules().parameters()) {
@@ -110,8 +144,8 @@ public final class ModelExport {
         storedName(model, parameter.name()), type, shape, out -> writeAs(parameter, type, out));
   }
 
-  /** A weight that is not kept dense. */
-  private static TensorSource packed(Model model, Linear linear) {
+  /** What a weight that is not kept dense stands for. */
+  private static List<TensorSource> dense(Model model, Linear linear) {
     Projection projection = linear.projection();
     boolean turned = projection.turned();
     List<Long> shape =
@@ -120,16 +154,17 @@ public final class ModelExport {
             : List.of(projection.out(), projection.in());
     DType type = typeOf(model, linear.name() + ".weight");
     DType stored = type == null ? DType.BF16 : type;
-    return new TensorSource(
-        linear.name() + ".weight",
-        stored,
-        shape,
-        out -> {
-          try (NDManager scope = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
-            NDArray weight = projection.weight(scope);
-            write(turned ? weight.transpose() : weight, stored, out);
-          }
-        });
+    return List.of(
+        new TensorSource(
+            linear.name() + ".weight",
+            stored,
+            shape,
+            out -> {
+              try (NDManager scope = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
+                NDArray weight = projection.weight(scope);
+                write(turned ? weight.transpose() : weight, stored, out);
+              }
+            }));
   }
 
   /** GPT-NeoX's head is {@code embed_out} in checkpoints, {@code lm_head} among the modules. */

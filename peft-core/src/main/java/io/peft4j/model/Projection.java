@@ -2,6 +2,8 @@ package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.peft4j.safetensors.TensorSource;
+import java.util.List;
 
 /**
  * A linear map {@code y = x Wᵀ + b}, however its weight is stored. This is the seam that everything
@@ -83,6 +85,17 @@ public interface Projection {
    * graph holds the place of the dense weight, not a copy.
    */
   default void beforeBackward() {}
+
+  /**
+   * {@return the tensors that hold W, with what is merged, in files of its format; none where it is
+   * dense}
+   *
+   * @param name the weight's name in the checkpoint
+   * @throws IllegalStateException if what is merged is not kept in the format
+   */
+  default List<TensorSource> packed(String name) {
+    return List.of();
+  }
 
   /** {@return whether a gradient is wanted for the weight or the bias themselves} */
   boolean trainable();

@@ -123,6 +123,11 @@ public final class FourBitTensor implements QuantizedTensor {
     return new FourBitTensor(type, blockSize, sourceType, shape, other, scales);
   }
 
+  @Override
+  public FourBitTensor withSourceType(FloatType other) {
+    return new FourBitTensor(type, blockSize, other, shape, codes, scales);
+  }
+
   /** The blocks' scales. */
   public BlockScales scales() {
     return scales;

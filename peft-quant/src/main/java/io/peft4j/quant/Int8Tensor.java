@@ -117,6 +117,11 @@ public final class Int8Tensor implements QuantizedTensor {
     return new Int8Tensor(sourceType, shape, other, rowAbsmax, outliers);
   }
 
+  @Override
+  public Int8Tensor withSourceType(FloatType other) {
+    return new Int8Tensor(other, shape, codes, rowAbsmax, outliers);
+  }
+
   /** The rows' scales; element {@code [r, c]} is {@code code / 127 * rowAbsmax[r]}. */
   public float[] rowAbsmax() {
     return rowAbsmax;

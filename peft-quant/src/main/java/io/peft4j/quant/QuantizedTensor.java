@@ -36,6 +36,9 @@ public sealed interface QuantizedTensor permits FourBitTensor, Int8Tensor {
    */
   QuantizedTensor withCodes(ByteBuffer codes);
 
+  /** This, said to be made of a weight of that type, the one that bitsandbytes decodes it to. */
+  QuantizedTensor withSourceType(FloatType type);
+
   /**
    * Restores the weight in float32.
    *

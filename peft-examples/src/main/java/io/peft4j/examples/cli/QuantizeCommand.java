@@ -1,12 +1,8 @@
 package io.peft4j.examples.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.ModelConfig;
 import io.peft4j.quant.QuantizationConfig;
-import io.peft4j.quant.QuantizationError;
 import io.peft4j.quant.checkpoint.CheckpointQuantizer;
 import io.peft4j.quant.checkpoint.QuantizedWeight;
 import io.peft4j.quant.checkpoint.WeightSelection;
@@ -25,8 +21,6 @@ import picocli.CommandLine.Option;
     description = "Write a quantized copy of a model, which transformers with bitsandbytes loads.",
     mixinStandardHelpOptions = true)
 final class QuantizeCommand implements Callable<Integer> {
-
-  private static final String ROW = "%-52s %14s %11s %11s %11s %11s%n";
 
   @Option(names = "--model", required = true, paramLabel = "DIR|ID", description = "The base.")
   private String model;
@@ -50,10 +44,7 @@ final class QuantizeCommand implements Callable<Integer> {
     }
     Path folder = ModelOptions.locate(model);
     String modelType = ModelConfig.read(folder).modelType();
-    if (!json) {
-      System.out.printf(
-          Locale.ROOT, ROW, "weight", "shape", "abs error", "rel error", "rms error", "largest");
-    }
+    new ErrorReport(json).head();
     List<QuantizedWeight> done =
         new CheckpointQuantizer(wanted)
             .quantize(
@@ -66,31 +57,14 @@ final class QuantizeCommand implements Callable<Integer> {
   }
 
   private void report(QuantizedWeight weight) {
-    QuantizationError error = weight.error();
-    if (json) {
-      print(
-          errors(JsonNodeFactory.instance.objectNode().put("weight", weight.name()), error)
-              .put("shape", weight.shape().toString())
-              .put("dense_bytes", weight.denseBytes())
-              .put("stored_bytes", weight.storedBytes()));
-      return;
-    }
-    System.out.printf(
-        Locale.ROOT,
-        ROW,
-        weight.name(),
-        weight.shape(),
-        "%.3e".formatted(error.meanAbsolute()),
-        "%.4f".formatted(error.meanRelative()),
-        "%.3e".formatted(error.rootMeanSquare()),
-        "%.3e".formatted(error.largest()));
-  }
-
-  private static ObjectNode errors(ObjectNode node, QuantizationError error) {
-    return node.put("mean_absolute", error.meanAbsolute())
-        .put("mean_relative", error.meanRelative())
-        .put("root_mean_square", error.rootMeanSquare())
-        .put("largest", error.largest());
+    new ErrorReport(json)
+        .row(
+            weight.name(),
+            weight.shape(),
+            weight.error(),
+            row ->
+                row.put("dense_bytes", weight.denseBytes())
+                    .put("stored_bytes", weight.storedBytes()));
   }
 
   private void summarize(List<QuantizedWeight> done) {
@@ -99,7 +73,7 @@ final class QuantizeCommand implements Callable<Integer> {
     long count = done.stream().mapToLong(weight -> weight.error().count()).sum();
     double bits = 8.0 * stored / count;
     if (json) {
-      print(
+      ErrorReport.print(
           JsonNodeFactory.instance
               .objectNode()
               .put("output", output.toString())
@@ -119,13 +93,5 @@ final class QuantizeCommand implements Callable<Integer> {
         stored / 1e6,
         bits,
         output);
-  }
-
-  private static void print(ObjectNode node) {
-    try {
-      System.out.println(new ObjectMapper().writeValueAsString(node));
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException("a tree of numbers and texts is always JSON", e);
-    }
   }
 }

@@ -7,7 +7,6 @@ import com.fasterxml.jackson.core.util.Separators;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.QuantizationException;
 import java.io.IOException;
@@ -51,28 +50,13 @@ final class HfConfig {
   }
 
   /**
-   * The file with the object that transformers' {@code BitsAndBytesConfig} writes. The block size
-   * has no place in it: it stands with every weight.
+   * The file with a {@link BnbConfig}.
    *
    * @param keptModules linear modules that are stored dense
    */
   String with(QuantizationConfig config, List<String> keptModules) throws IOException {
-    boolean fourBit = config.type().is4Bit();
     ObjectNode copy = root.deepCopy();
-    ObjectNode quantization = copy.putObject(KEY);
-    quantization.put("_load_in_4bit", fourBit);
-    quantization.put("_load_in_8bit", !fourBit);
-    quantization.put("bnb_4bit_compute_dtype", config.computeType().torchName());
-    quantization.put("bnb_4bit_quant_storage", "uint8");
-    quantization.put("bnb_4bit_quant_type", (fourBit ? config.type() : QuantType.FP4).id());
-    quantization.put("bnb_4bit_use_double_quant", config.doubleQuant());
-    quantization.put("llm_int8_enable_fp32_cpu_offload", false);
-    quantization.put("llm_int8_has_fp16_weight", false);
-    keptModules.forEach(quantization.putArray("llm_int8_skip_modules")::add);
-    quantization.put("llm_int8_threshold", 6.0);
-    quantization.put("load_in_4bit", fourBit);
-    quantization.put("load_in_8bit", !fourBit);
-    quantization.put("quant_method", "bitsandbytes");
+    copy.set(KEY, BnbConfig.json(config, keptModules));
     DefaultIndenter indenter = new DefaultIndenter("  ", "\n");
     Separators separators =
         Separators.createDefaultInstance()

@@ -42,23 +42,29 @@ public final class QuantizedFormat implements WeightFormat {
   private final List<String> skip;
   private final Merging merging;
   private final QuantKernels chosen;
+  private final FloatType compute;
 
   /** The format of a folder that is quantized already, as its {@code config.json} has it. */
   public QuantizedFormat() {
-    this(null, List.of(), Merging.DENSE, null);
+    this(null, List.of(), Merging.DENSE, null, null);
   }
 
   private QuantizedFormat(
-      QuantizationConfig config, List<String> skip, Merging merging, QuantKernels chosen) {
+      QuantizationConfig config,
+      List<String> skip,
+      Merging merging,
+      QuantKernels chosen,
+      FloatType compute) {
     this.config = config;
     this.skip = List.copyOf(skip);
     this.merging = merging;
     this.chosen = chosen;
+    this.compute = compute;
   }
 
   /** {@return the format for a dense folder that is to be quantized so, or a folder that is} */
   public static QuantizedFormat of(QuantizationConfig config) {
-    return new QuantizedFormat(config, List.of(), Merging.DENSE, null);
+    return new QuantizedFormat(config, List.of(), Merging.DENSE, null, null);
   }
 
   /**
@@ -67,12 +73,12 @@ public final class QuantizedFormat implements WeightFormat {
    * @param modules names, or their ends after a dot, or what contains them
    */
   public QuantizedFormat skipping(List<String> modules) {
-    return new QuantizedFormat(config, modules, merging, chosen);
+    return new QuantizedFormat(config, modules, merging, chosen, compute);
   }
 
   /** {@return this, where merged weights are kept so} */
   public QuantizedFormat merging(Merging how) {
-    return new QuantizedFormat(config, skip, how, chosen);
+    return new QuantizedFormat(config, skip, how, chosen, compute);
   }
 
   /**
@@ -80,7 +86,12 @@ public final class QuantizedFormat implements WeightFormat {
    * that of the device's tensors.
    */
   public QuantizedFormat kernels(QuantKernels others) {
-    return new QuantizedFormat(config, skip, merging, others);
+    return new QuantizedFormat(config, skip, merging, others, compute);
+  }
+
+  /** {@return this, computing in {@code type}, whatever the config or a stored folder has} */
+  public QuantizedFormat computing(FloatType type) {
+    return new QuantizedFormat(config, skip, merging, chosen, type);
   }
 
   @Override
@@ -90,11 +101,16 @@ public final class QuantizedFormat implements WeightFormat {
       throw new QuantizationException(
           checkpoint.path() + ": expected a 'quantization_config' in config.json, found none");
     }
-    FloatType compute =
+    FloatType configured =
         stored.isObject()
             ? StoredConfig.read(checkpoint, stored, config).computeType()
             : config.computeType();
-    return new Loader(stored.isObject(), compute, model.modelType(), checkpoint, manager);
+    return new Loader(
+        stored.isObject(),
+        compute == null ? configured : compute,
+        model.modelType(),
+        checkpoint,
+        manager);
   }
 
   /** Loads the weights of one model. */

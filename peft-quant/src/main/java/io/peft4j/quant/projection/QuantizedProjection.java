@@ -3,21 +3,30 @@ package io.peft4j.quant.projection;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.peft4j.model.Linear;
+import io.peft4j.model.Model;
+import io.peft4j.model.Module;
 import io.peft4j.model.Parameter;
 import io.peft4j.model.Projection;
 import io.peft4j.model.WeightFormat;
 import io.peft4j.quant.FloatType;
+import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.QuantizationError;
 import io.peft4j.quant.QuantizedTensor;
 import io.peft4j.quant.Quantizer;
+import io.peft4j.quant.bnb.BnbFormat;
 import io.peft4j.quant.kernel.PackedWeight;
 import io.peft4j.quant.kernel.QuantKernels;
+import io.peft4j.safetensors.TensorSource;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.NativeTensor;
 import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
 import java.nio.ByteBuffer;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 
 /**
@@ -77,6 +86,17 @@ public final class QuantizedProjection implements Projection {
     this.packed = basePacked;
     this.turned = source.turned();
     this.room = workspace.own(source.module(), base.count());
+  }
+
+  /** {@return the projections of {@code model} that are on packed weights, by their modules} */
+  public static Map<String, QuantizedProjection> in(Model model) {
+    Map<String, QuantizedProjection> found = new LinkedHashMap<>();
+    for (Module leaf : model.modules().leaves()) {
+      if (leaf instanceof Linear linear && linear.projection() instanceof QuantizedProjection own) {
+        found.put(linear.name(), own);
+      }
+    }
+    return found;
   }
 
   @Override
@@ -182,6 +202,15 @@ public final class QuantizedProjection implements Projection {
     return bias;
   }
 
+  @Override
+  public List<TensorSource> packed(String name) {
+    if (dense != null) {
+      throw new IllegalStateException(
+          name + ": merged with Merging.DENSE; Merging.REQUANTIZE keeps it packed");
+    }
+    return BnbFormat.write(name, tensor);
+  }
+
   /** {@return the weight in use as it is packed: the base's, or the merged one quantized again} */
   public QuantizedTensor packed() {
     return tensor;
@@ -190,6 +219,11 @@ public final class QuantizedProjection implements Projection {
   /** {@return the base's weight, which nothing changes} */
   public QuantizedTensor base() {
     return base;
+  }
+
+  /** {@return how the weight is packed, and what it computes in} */
+  public QuantizationConfig config() {
+    return base.config().withComputeType(workspace.type());
   }
 
   /** {@return whether a merged weight is kept dense at the moment} */
@@ -212,10 +246,15 @@ public final class QuantizedProjection implements Projection {
 
   @Override
   public Replacement replacement(NDArray weight) {
-    QuantizedTensor quantized =
-        new Quantizer(base.config())
-            .quantize(HostTensors.elements(weight), FloatType.F32, base.shape());
+    QuantizedTensor quantized = pack(HostTensors.elements(weight));
     return new Packed(quantized, kernels.place(quantized));
+  }
+
+  /** Packs float32 values as the base is. */
+  private QuantizedTensor pack(ByteBuffer values) {
+    return new Quantizer(base.config())
+        .quantize(values, FloatType.F32, base.shape())
+        .withSourceType(base.sourceType());
   }
 
   /** A packed weight in the base's place. */
@@ -261,7 +300,7 @@ public final class QuantizedProjection implements Projection {
     try (weight) {
       ByteBuffer values = HostTensors.elements(weight);
       if (merging == Merging.REQUANTIZE) {
-        tensor = new Quantizer(base.config()).quantize(values, FloatType.F32, base.shape());
+        tensor = pack(values);
         merged = kernels.place(tensor);
         packed = merged;
         mergeError = QuantizationError.measure(values, FloatType.F32, tensor);

@@ -1,11 +1,20 @@
 package io.peft4j.quant.checkpoint;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.model.CausalLm;
+import io.peft4j.model.LoadOptions;
 import io.peft4j.quant.FloatType;
 import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationConfig;
+import io.peft4j.quant.projection.Merging;
+import io.peft4j.quant.projection.PackedExport;
+import io.peft4j.quant.projection.QuantizedFormat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,6 +24,8 @@ import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Our checkpoints load in transformers with bitsandbytes, and are what these make of the dense
@@ -33,11 +44,7 @@ class TransformersTest {
 
   @Test
   void transformersMakesTheSameOfTheDenseModel() throws IOException, InterruptedException {
-    String python = System.getenv("PEFT4J_BNB_PYTHON");
-    if (python == null) {
-      System.out.println("skipped: PEFT4J_BNB_PYTHON names no Python with bitsandbytes");
-    }
-    Assumptions.assumeTrue(python != null, "PEFT4J_BNB_PYTHON is not set");
+    String python = python();
     run(python, "make", folder.toString());
     List<Path> models = new ArrayList<>();
     for (String name : List.of("llama", "bert", "gpt2")) {
@@ -63,6 +70,56 @@ class TransformersTest {
         assertTrue(said.contains("are equal"), said);
       }
     }
+  }
+
+  /** An adapter merged into packed weights and packed again: Python computes what Java does. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void transformersLoadsWhatIsMergedAndPackedAgain(boolean stored)
+      throws IOException, InterruptedException {
+    String python = python();
+    Path qlora = Path.of("src/test/resources/io/peft4j/quant/qlora");
+    QuantizationConfig config =
+        QuantizationConfig.nf4().withDoubleQuant(true).withComputeType(FloatType.F32);
+    Path base = qlora.resolve("base");
+    if (stored) {
+      base = folder.resolve("packed");
+      new CheckpointQuantizer(config).quantize(qlora.resolve("base"), base);
+    }
+    int[] ids = {1, 5, 9, 2, 30, 7, 44, 3};
+    Path merged = folder.resolve("merged");
+    float[] expected;
+    QuantizedFormat format = QuantizedFormat.of(config).merging(Merging.REQUANTIZE);
+    try (CausalLm lm = CausalLm.load(base, LoadOptions.DEFAULT.withFormat(format));
+        AdaptedModel adapted = new AdaptedModel(lm.model())) {
+      float[] bare = lm.logProbs(List.of(lm.sequence(ids)))[0];
+      adapted.load("default", qlora.resolve("adapter"));
+      adapted.merge("default");
+      PackedExport.write(lm.model(), merged);
+      expected = lm.logProbs(List.of(lm.sequence(ids)))[0];
+      assertTrue(Math.abs(bare[0] - expected[0]) > 1e-3, "the adapter does something");
+    }
+    List<String> command = new ArrayList<>(List.of("logprobs", merged.toString()));
+    for (int id : ids) {
+      command.add(Integer.toString(id));
+    }
+    JsonNode found = new ObjectMapper().readTree(run(python, command.toArray(String[]::new)));
+    assertEquals(expected.length, found.size());
+    for (int i = 0; i < expected.length; i++) {
+      assertEquals(expected[i], found.get(i).asDouble(), 1e-5);
+    }
+    try (CausalLm lm = CausalLm.load(merged, LoadOptions.DEFAULT)) {
+      assertArrayEquals(expected, lm.logProbs(List.of(lm.sequence(ids)))[0]);
+    }
+  }
+
+  private static String python() {
+    String python = System.getenv("PEFT4J_BNB_PYTHON");
+    if (python == null) {
+      System.out.println("skipped: PEFT4J_BNB_PYTHON names no Python with bitsandbytes");
+    }
+    Assumptions.assumeTrue(python != null, "PEFT4J_BNB_PYTHON is not set");
+    return python;
   }
 
   private static String run(String python, String... arguments)
