@@ -22,7 +22,9 @@ final class AdapterMethods {
           new PTuningMethod(),
           new BottleneckMethod(),
           new FusionMethod(),
-          new AverageMethod());
+          new AverageMethod(),
+          new GatedLoraMethod(),
+          new GatedPrefixMethod());
 
   private AdapterMethods() {}
 

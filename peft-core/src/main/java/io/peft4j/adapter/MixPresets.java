@@ -43,13 +43,13 @@ public final class MixPresets {
 
   /**
    * UniPELT (Mao et al., 2022): LoRA of rank 8 on queries and values, a prefix of 10 tokens, and a
-   * bottleneck after each feed-forward network that is gated by what it reads. The gates of LoRA
-   * and the prefix are left out: peft's files have no place for them.
+   * bottleneck after each feed-forward network, each gated by what it reads. All three are in the
+   * adapters library's files, which has them together as a {@code Stack}.
    */
   public static Map<String, AdapterConfig> unipelt(String taskType) {
     Map<String, AdapterConfig> parts = new LinkedHashMap<>();
-    parts.put("lora", LoraConfig.builder().r(8).loraAlpha(8).build());
-    parts.put("prefix", MethodConfig.of("PREFIX_TUNING").with("num_virtual_tokens", 10));
+    parts.put("lora", MethodConfig.of("GATED_LORA"));
+    parts.put("prefix", MethodConfig.of("GATED_PREFIX").with("prefix_length", 10));
     parts.put(
         "bottleneck",
         BottleneckPresets.named("pfeiffer").with("use_gating", true).with("task_type", taskType));

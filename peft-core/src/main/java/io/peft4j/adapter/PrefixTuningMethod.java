@@ -1,10 +1,8 @@
 package io.peft4j.adapter;
 
 import ai.djl.ndarray.NDArray;
-import io.peft4j.model.AttentionPrefix;
-import io.peft4j.model.LayerSites;
 import io.peft4j.model.Model;
-import io.peft4j.torch.Ops;
+import java.util.List;
 
 /**
  * Prefix tuning (Li and Liang, 2021): trained keys and values in each layer before those of the
@@ -52,7 +50,7 @@ final class PrefixTuningMethod extends PromptMethod {
     int layers = config.integer("num_layers");
     long width = config.integer("token_dim");
     boolean zero = "zero".equals(config.text("init_weights"));
-    Prefix prefix;
+    TrainedPrefix prefix;
     if (config.flag("prefix_projection") && !config.flag("inference_mode")) {
       long hidden = config.atLeast("encoder_hidden_size", 1);
       var random = builder.random(AT);
@@ -65,9 +63,9 @@ final class PrefixTuningMethod extends PromptMethod {
                   builder.zeros(AT + "transform.2.weight", out, hidden),
                   builder.zeros(AT + "transform.2.bias", out))
               : TrainedLinear.of(builder, AT + "transform.2", out, hidden);
-      Projected projected = new Projected(start, first, second);
-      VirtualPrompt.exportRows(builder, (like, pass) -> projected.columns(like, 0, out));
-      prefix = new Prefix(length, width, start, projected::columns);
+      TrainedPrefix.Table table = new TrainedPrefix.Projected(start, first, second, NDArray::tanh);
+      VirtualPrompt.exportRows(builder, (like, pass) -> table.columns(like, 0, out));
+      prefix = new TrainedPrefix(length, width, start, table, List.of());
     } else {
       var random = builder.random(VirtualPrompt.KEY);
       NDArray table =
@@ -76,50 +74,12 @@ final class PrefixTuningMethod extends PromptMethod {
               () -> zero ? 0 : random.nextGaussian(),
               length,
               layers * 2 * width);
-      prefix =
-          new Prefix(
-              length, width, table, (like, from, count) -> Ops.columns(like, table, from, count));
+      prefix = new TrainedPrefix(length, width, table, new TrainedPrefix.Whole(table), List.of());
     }
     builder.attach(
         model.words().name(),
         () -> model.virtualTokens().addPositions(prefix, length),
         () -> model.virtualTokens().remove(prefix));
-    for (LayerSites sites : model.sites()) {
-      builder.attach(sites.attention().name(), () -> sites.add(prefix), () -> sites.remove(prefix));
-    }
-  }
-
-  /** Gives some columns of [tokens, layers · 2 · width]. */
-  private interface Table {
-    NDArray columns(NDArray like, long from, long count);
-  }
-
-  /** A table that a network makes: {@code W₂ tanh(W₁ e + b₁) + b₂}. */
-  private record Projected(NDArray start, TrainedLinear first, TrainedLinear second) {
-    NDArray columns(NDArray like, long from, long count) {
-      NDArray hidden = first.forward(Ops.borrowed(like, start)).tanh();
-      NDArray weight = Ops.rowRange(hidden, second.weight(), from, count);
-      NDArray bias = Ops.rowRange(hidden, second.bias(), from, count);
-      return Ops.typedLike(like, Ops.linear(hidden, weight, bias));
-    }
-  }
-
-  private record Prefix(int length, long width, NDArray trained, Table table)
-      implements AttentionPrefix {
-
-    @Override
-    public NDArray keys(int layer, NDArray like) {
-      return table.columns(like, 2 * layer * width, width);
-    }
-
-    @Override
-    public NDArray values(int layer, NDArray like) {
-      return table.columns(like, (2 * layer + 1) * width, width);
-    }
-
-    @Override
-    public boolean trainable() {
-      return trained.hasGradient();
-    }
+    prefix.attach(builder);
   }
 }

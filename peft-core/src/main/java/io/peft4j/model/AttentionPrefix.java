@@ -20,6 +20,16 @@ public interface AttentionPrefix {
    */
   NDArray values(int layer, NDArray like);
 
+  /**
+   * {@return what its keys are multiplied with for each query, in the first column, and its values,
+   * in the last: [rows, length, 1 or more]; null for nothing}
+   *
+   * @param x what the layer's attention reads [rows, length, hidden]
+   */
+  default NDArray gate(int layer, NDArray x, Pass pass) {
+    return null;
+  }
+
   /** {@return whether it has anything to train at the moment} */
   boolean trainable();
 }

@@ -98,13 +98,13 @@ public final class Decoding implements AutoCloseable {
     Arrays.fill(keys, -1);
     for (int row = 0; row < rows(); row++) {
       for (int column = padding[row]; column < width; column++) {
-        keys[row * columns + column] = 1;
+        keys[row * columns + column] = row + 1;
         keyPositions[row * columns + column] = column - padding[row];
       }
       for (int i = 0; i < n; i++) {
         int column = width - n + i;
         positions[row * n + i] = Math.max(0, column - padding[row]);
-        owners[row * n + i] = column >= padding[row] ? 1 : 0;
+        owners[row * n + i] = column >= padding[row] ? row + 1 : 0;
       }
     }
     TokenBatch.Step step = new TokenBatch.Step(rows(), ids, positions, owners, keys, keyPositions);

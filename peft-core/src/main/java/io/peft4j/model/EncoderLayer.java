@@ -46,17 +46,19 @@ final class EncoderLayer implements Segment {
   @Override
   public NDArray forward(NDArray h, Pass pass) {
     TokenBatch batch = pass.batch();
-    boolean few = firstTokensOnly && !sites.readsAllTokens();
+    boolean few = firstTokensOnly && !readsAllTokens();
     NDArray residual = few ? Ops.rows(h, batch.firstTokens()) : h;
     NDArray q = parts.query.forward(residual, pass);
     NDArray k = sites.keys(parts.key.forward(h, pass));
     NDArray v = sites.values(parts.value.forward(h, pass));
     NDArray mask = sites.mask(few ? batch.firstMask() : batch.mask(), Integer.MAX_VALUE, batch);
+    PrefixGates gates = sites.gates(h, pass);
     NDArray context =
         few
             ? Ops.rows(
-                attend(Ops.rows(q, batch.firstByRow()), k, v, mask, pass), batch.firstSlots())
-            : attend(q, k, v, mask, pass);
+                attend(Ops.rows(q, batch.firstByRow()), k, v, mask, firsts(gates, batch), pass),
+                batch.firstSlots())
+            : attend(q, k, v, mask, gates, pass);
     NDArray attention = pass.dropout(parts.attentionOutput.forward(context, pass), spec.dropout());
     NDArray middle = sites.attention().join(attention, residual, pass);
 
@@ -84,8 +86,23 @@ final class EncoderLayer implements Segment {
     return batch.computedTokens() * token;
   }
 
-  private NDArray attend(NDArray q, NDArray k, NDArray v, NDArray mask, Pass pass) {
+  /** Those of the first tokens, in the order of {@link TokenBatch#firstByRow}. */
+  private static PrefixGates firsts(PrefixGates gates, TokenBatch batch) {
+    return gates.isEmpty() ? gates : gates.of(batch.firstTokens()).of(batch.firstByRow());
+  }
+
+  private boolean readsAllTokens() {
+    return sites.readsAllTokens() || Linear.anyReadsAllTokens(modules());
+  }
+
+  private NDArray attend(
+      NDArray q, NDArray k, NDArray v, NDArray mask, PrefixGates gates, Pass pass) {
     double p = pass.training() ? spec.attentionDropout() : 0;
+    if (!gates.isEmpty()) {
+      NDArray scores = gates.onKeys(AttentionOps.products(q, k, heads));
+      NDArray probabilities = pass.dropout(AttentionOps.maskedSoftmax(scores, mask), p);
+      return AttentionOps.attentionWeigh(gates.onValues(probabilities), v, heads);
+    }
     if (p == 0 && k.getShape().get(1) > SHORT) {
       return AttentionOps.attention(q, k, v, mask, heads);
     }

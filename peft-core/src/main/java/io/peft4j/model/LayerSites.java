@@ -62,6 +62,19 @@ public final class LayerSites {
   }
 
   /**
+   * {@return what the prefixes' gates do to attention; none where none is gated}
+   *
+   * @param x what the layer's attention reads [rows, length, hidden]
+   */
+  PrefixGates gates(NDArray x, Pass pass) {
+    PrefixGates gates = new PrefixGates();
+    for (AttentionPrefix prefix : prefixes) {
+      gates.add(prefix.length(), prefix.gate(layer, x, pass));
+    }
+    return gates;
+  }
+
+  /**
    * {@return {@code mask} [rows, 1, queries, keys] with columns for the prefixes in front}
    *
    * @param window how far back a query sees; {@link Integer#MAX_VALUE} for all

@@ -73,6 +73,15 @@ public final class Linear implements Module {
     return y;
   }
 
+  /** {@return whether some adapter of {@code modules} needs what all tokens give it} */
+  static boolean anyReadsAllTokens(List<Module> modules) {
+    return modules.stream()
+        .anyMatch(
+            module ->
+                module instanceof Linear linear
+                    && linear.adapters.stream().anyMatch(ProjectionAdapter::readsAllTokens));
+  }
+
   /** {@return how many elements a token's graph keeps for the adapters, beside its input} */
   long keptByAdapters() {
     return adapters.stream()

@@ -91,15 +91,13 @@ public final class Pass {
   }
 
   /**
-   * {@return in place of each token's number the mean over its example's; in generation over the
+   * {@return in place of each token's numbers the mean over its example's; in generation over the
    * tokens of the step}
    *
-   * @param x [rows, length, 1]
+   * @param x [rows, length, n]
    */
   public NDArray meanOfExample(NDArray x) {
-    return cache != null
-        ? x.mean(new int[] {1}, true)
-        : AdapterOps.meanByOwner(x, batch.owners(), batch.examples());
+    return AdapterOps.meanByOwner(x, batch.owners(), batch.examples());
   }
 
   /**

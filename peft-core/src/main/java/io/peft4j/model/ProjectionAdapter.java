@@ -19,6 +19,11 @@ public interface ProjectionAdapter {
    */
   NDArray output(NDArray x, NDArray y, Linear linear, Pass pass);
 
+  /** {@return whether what it does to a token depends on others of the example} */
+  default boolean readsAllTokens() {
+    return false;
+  }
+
   /** {@return whether {@link #mergedWeight} is defined} */
   boolean mergeable();
 

@@ -62,7 +62,9 @@ final class SelfAttention {
       k = pass.cache().addKeys(layer, k);
       v = pass.cache().addValues(layer, v);
     }
-    return parts.output.forward(attend(q, sites.keys(k), sites.values(v), sites, pass), pass);
+    PrefixGates gates = sites.gates(x, pass);
+    NDArray context = attend(q, sites.keys(k), sites.values(v), sites, gates, pass);
+    return parts.output.forward(context, pass);
   }
 
   private NDList project(NDArray x, Pass pass) {
@@ -93,10 +95,17 @@ final class SelfAttention {
         : constants.rotary.turn(x, heads, batch);
   }
 
-  private NDArray attend(NDArray q, NDArray k, NDArray v, LayerSites sites, Pass pass) {
+  private NDArray attend(
+      NDArray q, NDArray k, NDArray v, LayerSites sites, PrefixGates gates, Pass pass) {
     int window = spec.attention().windows()[layer];
     NDArray mask = sites.mask(pass.batch().causalMask(window), window, pass.batch());
     double p = pass.training() ? spec.attention().dropout() : 0;
+    if (!gates.isEmpty()) {
+      NDArray scores =
+          gates.onKeys(AttentionOps.groupedProducts(q, k, constants.scale, constants.cap));
+      NDArray probabilities = pass.dropout(AttentionOps.maskedSoftmax(scores, mask), p);
+      return AttentionOps.groupedWeigh(gates.onValues(probabilities), v);
+    }
     if (p == 0 && constants.cap == null && q.getShape().get(2) > SHORT) {
       return AttentionOps.groupedAttention(q, k, v, mask, constants.scale);
     }

@@ -138,7 +138,7 @@ public final class TokenBatch implements AutoCloseable {
    * Some more tokens of each of some rows, of which earlier ones are cached. Queries are [rows, n]
    * row by row, keys [rows, m] with m at least n.
    *
-   * @param owners non-zero for tokens that count
+   * @param owners of tokens that count the row's number from 1; 0 for others
    * @param keys the same number where a token can be seen
    */
   record Step(

@@ -204,7 +204,7 @@ public final class AdapterOps {
   }
 
   /**
-   * {@return in place of each number of {@code x} [r, l, 1] the mean of those with its owner}
+   * {@return in place of each row of {@code x} [r, l, n] the mean of those with its owner}
    *
    * @param owner int64 [r, l], 0 to {@code owners}
    */

@@ -29,6 +29,31 @@ public final class AttentionOps {
     return Script.call("scores", q, k, mask, heads);
   }
 
+  /** Scaled products of queries and keys, [r, h, lq, lk], operands as {@link #attention}'s. */
+  public static NDArray products(NDArray q, NDArray k, NDArray heads) {
+    return Script.call("product", q, k, heads);
+  }
+
+  /** What scores [r, h, lq, lk] become with {@code mask} [r, 1, lq, lk] added: probabilities. */
+  public static NDArray maskedSoftmax(NDArray scores, NDArray mask) {
+    return Script.call("masked_softmax", scores, mask);
+  }
+
+  /**
+   * {@return {@code s} [r, h, q, k] with {@code count} of its columns from {@code start} on times
+   * {@code gate}'s own, a number for each query}
+   *
+   * @param gate [r, q, n]
+   * @param column which of the n
+   */
+  public static NDArray gateColumns(NDArray s, NDArray gate, long column, long start, long count) {
+    try (NDArray which = HostTensors.number(s.getManager(), column);
+        NDArray from = HostTensors.number(s.getManager(), start);
+        NDArray n = HostTensors.number(s.getManager(), count)) {
+      return Script.call("gate_columns", s, gate, which, from, n);
+    }
+  }
+
   /** The second half of {@link #attention}: p [r, h, lq, lk], v [r, lk, h·d]. */
   public static NDArray attentionWeigh(NDArray p, NDArray v, NDArray heads) {
     return Script.call("weigh", p, v, heads);
@@ -85,6 +110,12 @@ public final class AttentionOps {
     return cap == null
         ? Script.call("grouped_scores", q, k, mask, scale)
         : Script.call("capped_scores", q, k, mask, scale, cap);
+  }
+
+  /** Scaled products of grouped heads, [r, h, lq, lk], operands as {@link #groupedScores}'s. */
+  public static NDArray groupedProducts(NDArray q, NDArray k, NDArray scale, NDArray cap) {
+    NDArray products = Script.call("grouped_product", q, k, scale);
+    return cap == null ? products : Script.call("soft_cap", products, cap);
   }
 
   /** Attention's output: p [r, h, lq, lk], v [r, g, lk, d], result [r, lq, h·d]. */

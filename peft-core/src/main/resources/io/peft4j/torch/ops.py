@@ -80,12 +80,15 @@ class Ops(Module):
     h = int(heads)
     y = torch.scaled_dot_product_attention(self.split_heads(q, h), self.split_heads(k, h), self.split_heads(v, h), mask)
     return self.merge_heads(y)
-  def scores(self: __torch__.Ops, q: Tensor, k: Tensor, mask: Tensor, heads: Tensor) -> Tensor:
+  def product(self: __torch__.Ops, q: Tensor, k: Tensor, heads: Tensor) -> Tensor:
     h = int(heads)
     qh = self.split_heads(q, h)
     scale = torch.pow(float(torch.size(qh, -1)), -0.5)
-    s = torch.matmul(torch.mul(qh, scale), torch.transpose(self.split_heads(k, h), -2, -1))
+    return torch.matmul(torch.mul(qh, scale), torch.transpose(self.split_heads(k, h), -2, -1))
+  def masked_softmax(self: __torch__.Ops, s: Tensor, mask: Tensor) -> Tensor:
     return torch.softmax(torch.add(s, mask), -1)
+  def scores(self: __torch__.Ops, q: Tensor, k: Tensor, mask: Tensor, heads: Tensor) -> Tensor:
+    return self.masked_softmax(self.product(q, k, heads), mask)
   def weigh(self: __torch__.Ops, p: Tensor, v: Tensor, heads: Tensor) -> Tensor:
     return self.merge_heads(torch.matmul(p, self.split_heads(v, int(heads))))
 
@@ -130,11 +133,9 @@ class Ops(Module):
     s = torch.matmul(self.stack(torch.mul(q, float(scale)), torch.size(k, 1)), torch.transpose(k, -2, -1))
     return torch.reshape(s, [torch.size(q, 0), torch.size(q, 1), torch.size(q, 2), -1])
   def grouped_scores(self: __torch__.Ops, q: Tensor, k: Tensor, mask: Tensor, scale: Tensor) -> Tensor:
-    return torch.softmax(torch.add(self.grouped_product(q, k, scale), mask), -1)
+    return self.masked_softmax(self.grouped_product(q, k, scale), mask)
   def capped_scores(self: __torch__.Ops, q: Tensor, k: Tensor, mask: Tensor, scale: Tensor, cap: Tensor) -> Tensor:
-    c = float(cap)
-    s = torch.mul(torch.tanh(torch.div(self.grouped_product(q, k, scale), c)), c)
-    return torch.softmax(torch.add(s, mask), -1)
+    return self.masked_softmax(self.soft_cap(self.grouped_product(q, k, scale), cap), mask)
   def grouped_weigh(self: __torch__.Ops, p: Tensor, v: Tensor) -> Tensor:
     y = torch.matmul(self.stack(p, torch.size(v, 1)), v)
     return self.merge_heads(torch.reshape(y, [torch.size(p, 0), torch.size(p, 1), torch.size(p, 2), -1]))
@@ -251,6 +252,14 @@ class Ops(Module):
     return sum
   def columns(self: __torch__.Ops, like: Tensor, table: Tensor, start: Tensor, count: Tensor) -> Tensor:
     return torch.to(torch.narrow(table, 1, int(start), int(count)), like.dtype)
+  # columns [start, start + count) of s [r, h, q, k] times one column of gate [r, q, n]
+  def gate_columns(self: __torch__.Ops, s: Tensor, gate: Tensor, column: Tensor, start: Tensor, count: Tensor) -> Tensor:
+    first = int(start)
+    end = torch.add(first, int(count))
+    before = torch.narrow(s, -1, 0, first)
+    gated = torch.mul(torch.narrow(s, -1, first, int(count)), torch.unsqueeze(torch.narrow(gate, -1, int(column), 1), 1))
+    after = torch.narrow(s, -1, end, torch.sub(torch.size(s, -1), end))
+    return torch.cat([before, gated, after], -1)
   def pad_front(self: __torch__.Ops, mask: Tensor, n: Tensor) -> Tensor:
     return torch.constant_pad_nd(mask, [int(n), 0], 0)
   def prefix_mask(self: __torch__.Ops, mask: Tensor, position: Tensor, n: Tensor, window: Tensor) -> Tensor:
@@ -332,8 +341,8 @@ class Ops(Module):
     return torch.cat([forth, torch.flip(back, [0])], 1)
   def mean_by_owner(self: __torch__.Ops, x: Tensor, owner: Tensor, examples: Tensor) -> Tensor:
     index = torch.reshape(owner, [-1])
-    flat = torch.reshape(x, [-1, 1])
-    zero = torch.zeros([torch.add(int(examples), 1), 1], dtype=x.dtype, device=x.device)
+    flat = torch.reshape(x, [-1, torch.size(x, -1)])
+    zero = torch.zeros([torch.add(int(examples), 1), torch.size(x, -1)], dtype=x.dtype, device=x.device)
     sum = torch.index_add(zero, 0, index, flat)
     count = torch.index_add(zero, 0, index, torch.ones_like(flat))
     mean = torch.div(sum, torch.clamp(count, 1))

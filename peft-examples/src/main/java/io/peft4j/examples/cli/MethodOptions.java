@@ -29,8 +29,8 @@ final class MethodOptions {
   private static final String NAMES =
       "lora, qlora (lora on all linear layers of a base in nf4 with double quantization), ia3, vera,"
           + " loha, lokr, adalora, prefix-tuning, prompt-tuning, p-tuning, ln-tuning, bitfit,"
-          + " bottleneck (pfeiffer, houlsby, parallel, scaled-parallel), mam, unipelt, full (all"
-          + " parameters; saved as a plain checkpoint)";
+          + " bottleneck (pfeiffer, houlsby, parallel, scaled-parallel), gated-lora, gated-prefix,"
+          + " mam, unipelt, full (all parameters; saved as a plain checkpoint)";
 
   @Option(
       names = "--method",
