@@ -1,6 +1,5 @@
 package io.peft4j.model;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -98,7 +97,7 @@ final class Weights {
   Runnable forgetting(String name) {
     String stored = find(name);
     boolean mapped =
-        !streaming && manager.getDevice().equals(Device.cpu()) && isWanted(checkpoint.info(stored));
+        !streaming && !manager.getDevice().isGpu() && isWanted(checkpoint.info(stored));
     return mapped ? () -> checkpoint.release(stored) : () -> {};
   }
 
