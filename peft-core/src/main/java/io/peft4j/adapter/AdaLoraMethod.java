@@ -2,7 +2,6 @@ package io.peft4j.adapter;
 
 import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Module;
 import io.peft4j.model.Pass;
@@ -118,13 +117,6 @@ final class AdaLoraMethod extends DocumentMethod {
       rank += element.asBoolean() ? 1 : 0;
     }
     return rank;
-  }
-
-  /** {@return {@code config} with the triplets that are left} */
-  static MethodConfig withPattern(MethodConfig config, int totalSteps, ObjectNode pattern) {
-    MethodConfig told =
-        config.get("total_step") == null ? config.with("total_step", totalSteps) : config;
-    return told.with("rank_pattern", pattern);
   }
 
   /**

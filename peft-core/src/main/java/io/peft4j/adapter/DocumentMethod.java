@@ -90,7 +90,7 @@ abstract class DocumentMethod implements AdapterMethod {
 
   /** {@return what is adapted where the config does not say} */
   ModuleSelector defaultTargets(String modelType) {
-    return TargetMatcher.defaults(LoraMethod.DEFAULT_TARGETS, modelType);
+    return TargetMatcher.defaults(modelType);
   }
 
   /** {@return {@code config} with what else it leaves open settled for {@code model}} */

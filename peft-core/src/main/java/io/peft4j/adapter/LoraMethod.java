@@ -11,8 +11,6 @@ import io.peft4j.model.Parameter;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
 import java.util.LinkedHashSet;
-import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 
@@ -22,19 +20,6 @@ import java.util.SplittableRandom;
  * besides.
  */
 final class LoraMethod implements AdapterMethod {
-
-  static final Map<String, List<String>> DEFAULT_TARGETS =
-      Map.ofEntries(
-          Map.entry("bert", List.of("query", "value")),
-          Map.entry("roberta", List.of("query", "value")),
-          Map.entry("distilbert", List.of("q_lin", "v_lin")),
-          Map.entry("llama", List.of("q_proj", "v_proj")),
-          Map.entry("mistral", List.of("q_proj", "v_proj")),
-          Map.entry("qwen2", List.of("q_proj", "v_proj")),
-          Map.entry("qwen3", List.of("q_proj", "v_proj")),
-          Map.entry("gemma2", List.of("q_proj", "v_proj")),
-          Map.entry("gpt2", List.of("c_attn")),
-          Map.entry("gpt_neox", List.of("query_key_value")));
 
   private static final Set<Class<? extends Module>> KINDS = Set.of(Linear.class, Embedding.class);
 
@@ -62,7 +47,7 @@ final class LoraMethod implements AdapterMethod {
   static LoraConfig settle(LoraConfig config, String modelType) {
     LoraConfig.Builder settled = config.toBuilder().modulesToSave(config.targets().savedWithHead());
     if (config.targetModules() == null) {
-      settled.targetModules(TargetMatcher.defaults(DEFAULT_TARGETS, modelType));
+      settled.targetModules(TargetMatcher.defaults(modelType));
     }
     return settled.build();
   }

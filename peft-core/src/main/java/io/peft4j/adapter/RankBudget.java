@@ -201,7 +201,7 @@ final class RankBudget implements StepHook, Export {
   @Override
   public AdapterConfig config(AdapterConfig own) {
     if (allocated.getFloat() == 0) {
-      return AdaLoraMethod.withPattern((MethodConfig) own, totalSteps, null);
+      return withPattern((MethodConfig) own, totalSteps, null);
     }
     ObjectNode pattern = JsonNodeFactory.instance.objectNode();
     for (Site site : sites) {
@@ -210,7 +210,7 @@ final class RankBudget implements StepHook, Export {
         kept.add(value != 0);
       }
     }
-    return AdaLoraMethod.withPattern((MethodConfig) own, totalSteps, pattern);
+    return withPattern((MethodConfig) own, totalSteps, pattern);
   }
 
   @Override
@@ -246,5 +246,12 @@ final class RankBudget implements StepHook, Export {
   private static NDArray attached(NDArray array, NDManager scope) {
     array.attach(scope);
     return array;
+  }
+
+  /** {@return {@code config} with the triplets that are left} */
+  private static MethodConfig withPattern(MethodConfig config, int totalSteps, ObjectNode pattern) {
+    MethodConfig told =
+        config.get("total_step") == null ? config.with("total_step", totalSteps) : config;
+    return told.with("rank_pattern", pattern);
   }
 }

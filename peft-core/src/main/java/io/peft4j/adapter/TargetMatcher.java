@@ -17,12 +17,31 @@ final class TargetMatcher {
   /** Names that sequence-classification heads have; "all-linear" leaves them out. */
   private static final Set<String> CLASSIFIERS = Set.of("classifier", "score");
 
+  /** What peft adapts in a family by most methods. */
+  private static final Map<String, List<String>> DEFAULTS =
+      Map.ofEntries(
+          Map.entry("bert", List.of("query", "value")),
+          Map.entry("roberta", List.of("query", "value")),
+          Map.entry("distilbert", List.of("q_lin", "v_lin")),
+          Map.entry("llama", List.of("q_proj", "v_proj")),
+          Map.entry("mistral", List.of("q_proj", "v_proj")),
+          Map.entry("qwen2", List.of("q_proj", "v_proj")),
+          Map.entry("qwen3", List.of("q_proj", "v_proj")),
+          Map.entry("gemma2", List.of("q_proj", "v_proj")),
+          Map.entry("gpt2", List.of("c_attn")),
+          Map.entry("gpt_neox", List.of("query_key_value")));
+
   private static final Pattern ANY_LAYER = Pattern.compile(".*?\\.[^.]*\\.(\\d+)\\..*");
 
   private final Targets config;
 
   private TargetMatcher(Targets config) {
     this.config = config;
+  }
+
+  /** As {@link #defaults(Map, String)}, for LoRA and what is like it. */
+  static ModuleSelector defaults(String modelType) {
+    return defaults(DEFAULTS, modelType);
   }
 
   /**

@@ -9,11 +9,16 @@ import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.sli
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.lang.ConditionEvents;
+import com.tngtech.archunit.lang.SimpleConditionEvent;
 import com.tngtech.archunit.library.dependencies.SliceAssignment;
 import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import java.nio.Buffer;
@@ -120,6 +125,30 @@ class ModuleBoundariesTest {
               "io\\.peft4j\\.model\\.(LoadOptions|ModelExport|Fingerprint)(\\$.*)?")
           .should()
           .callMethod(Device.class, "cpu");
+
+  /** One file and one registration: nobody else has to know of a method. */
+  @ArchTest
+  static final ArchRule A_METHOD_IS_KNOWN_TO_ITS_REGISTRY_ALONE =
+      classes()
+          .that()
+          .areAssignableTo("io.peft4j.adapter.AdapterMethod")
+          .and()
+          .areNotInterfaces()
+          .and()
+          .doNotHaveModifier(JavaModifier.ABSTRACT)
+          .should(
+              new ArchCondition<>("be known to its own file and AdapterMethods alone") {
+                @Override
+                public void check(JavaClass method, ConditionEvents events) {
+                  for (Dependency use : method.getDirectDependenciesToSelf()) {
+                    String user = use.getOriginClass().getName();
+                    boolean own = (user + "$").startsWith(method.getName() + "$");
+                    if (!own && !user.equals("io.peft4j.adapter.AdapterMethods")) {
+                      events.add(SimpleConditionEvent.violated(method, use.getDescription()));
+                    }
+                  }
+                }
+              });
 
   @ArchTest
   static final ArchRule COMMAND_LINE_STAYS_IN_THE_EXAMPLES =

@@ -24,11 +24,13 @@ import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The README's program compiles and runs; its links, and those of the docs, lead somewhere. */
+/** The README's program compiles and runs; links lead somewhere; excerpts are the source's. */
 class ReadmeTest {
 
   private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
   private static final Pattern PROGRAM = Pattern.compile("(?s)```java\n(.*?)```");
+  private static final Pattern EXCERPT =
+      Pattern.compile("(?s)```java\n// ([\\w/-]+\\.java)\n(.*?)```");
   private static final Pattern CLASS = Pattern.compile("public class (\\w+)");
   private static final Pattern LINK = Pattern.compile("\\]\\((?!https?:)([^)#]+)(#[^)]*)?\\)");
 
@@ -84,15 +86,44 @@ class ReadmeTest {
     assertTrue(compiled, messages.toString());
   }
 
+  /**
+   * A block that begins with the path of a file holds lines of it: all of them, but for imports and
+   * comments at the head, notes at their ends, and what a line with three dots leaves out.
+   */
   @Test
-  void linksLeadSomewhere() throws IOException {
+  void excerptsAreTheSource() throws IOException {
+    int excerpts = 0;
+    for (Path page : pages()) {
+      Matcher block = EXCERPT.matcher(Files.readString(page));
+      while (block.find()) {
+        String source = Files.readString(ROOT.resolve(block.group(1)));
+        int from = 0;
+        for (String part : block.group(2).split("(?m)^ *\\.\\.\\.\n")) {
+          String lines = part.replaceAll("(?m) +// \\d+\\..*$", "");
+          int at = source.indexOf(lines, from);
+          assertTrue(at >= 0, page + ": " + block.group(1) + " has no\n" + lines);
+          from = at + lines.length();
+        }
+        assertEquals(source.length(), from, page + ": all to the end of " + block.group(1));
+        excerpts++;
+      }
+    }
+    assertTrue(excerpts > 0, "there is an excerpt");
+  }
+
+  private static List<Path> pages() throws IOException {
     List<Path> pages = new ArrayList<>(List.of(ROOT.resolve("README.md")));
     try (Stream<Path> docs = Files.list(ROOT.resolve("docs"))) {
       docs.filter(page -> page.toString().toLowerCase(Locale.ROOT).endsWith(".md"))
           .forEach(pages::add);
     }
+    return pages;
+  }
+
+  @Test
+  void linksLeadSomewhere() throws IOException {
     List<String> broken = new ArrayList<>();
-    for (Path page : pages) {
+    for (Path page : pages()) {
       Matcher link = LINK.matcher(Files.readString(page));
       while (link.find()) {
         if (!Files.exists(page.resolveSibling(link.group(1)))) {
