@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.peft4j.Golden;
+import io.peft4j.ParityTable;
 import io.peft4j.model.Decoding;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
@@ -20,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -33,6 +35,23 @@ import org.junit.jupiter.params.provider.ValueSource;
 class CompositionParityTest {
 
   private static final ObjectMapper JSON = new ObjectMapper();
+
+  private static final ParityTable TABLE =
+      new ParityTable(
+          "compositions",
+          "Compositions and UniPELT against the adapters library",
+          "adapters",
+          "base",
+          "logits",
+          "loss",
+          "gradients",
+          "gradients, recomputed",
+          "saved again");
+
+  @AfterAll
+  static void write() throws IOException {
+    TABLE.write();
+  }
 
   @TempDir Path temp;
 
@@ -126,13 +145,16 @@ class CompositionParityTest {
         double loss = subject.backward(recompute);
         double relative = Math.abs(loss / subject.golden.get("loss").asDouble() - 1);
         assertTrue(relative < 1e-5, "loss: " + relative);
+        TABLE.put(name, "base", subject.golden.get("base").asText());
+        if (subject.lm == null) {
+          TABLE.put(name, "logits", distance);
+        }
+        TABLE.put(name, "loss", relative);
         if (mix.parameterCount() == 0) {
           continue;
         }
         double gradients = Gradients.distance(takeGradients(mix), shown(Gradients.read(expected)));
-        System.out.printf(
-            "%s: logits differ by %.1e, loss by %.1e, gradients by %.1e%n",
-            name, distance, relative, gradients);
+        TABLE.put(name, recompute ? "gradients, recomputed" : "gradients", gradients);
         assertTrue(gradients < 1e-4, "gradients: " + gradients);
       }
     }
@@ -162,6 +184,7 @@ class CompositionParityTest {
           }
         }
       }
+      TABLE.put(name, "saved again", "the same");
     }
   }
 

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.Golden;
+import io.peft4j.ParityTable;
 import io.peft4j.model.Embedding;
 import io.peft4j.model.Linear;
 import io.peft4j.model.LoadOptions;
@@ -24,12 +25,27 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Adapters that HF peft saved: same logits, same merged weights, same files when saved again. */
 class LoraParityTest {
+
+  private static final ParityTable TABLE =
+      new ParityTable(
+          "lora-encoders",
+          "LoRA on encoders against peft",
+          "adapter",
+          "logits",
+          "merged",
+          "saved again");
+
+  @AfterAll
+  static void write() throws IOException {
+    TABLE.write();
+  }
 
   @TempDir Path temp;
 
@@ -81,7 +97,7 @@ class LoraParityTest {
         AdaptedModel adapted = new AdaptedModel(model)) {
       Adapter adapter = adapted.load("a", Golden.path("lora/" + name));
       double distance = distance(golden.get("logits"), logits(model, golden));
-      System.out.printf("%s: largest difference of logits %.1e%n", name, distance);
+      TABLE.put(name, "logits", distance);
       assertTrue(distance < 1e-5, name + ": " + distance);
       assertEquals(golden.get("trainable").asLong(), adapter.parameterCount());
     }
@@ -97,6 +113,7 @@ class LoraParityTest {
       adapted.load("a", Golden.path("lora/" + name));
       adapted.merge("a");
       double distance = distance(golden.get("logits"), logits(model, golden));
+      TABLE.put(name, "merged", distance);
       assertTrue(distance < 1e-4, name + " merged: " + distance);
       Path merged = Golden.path("lora/" + name).resolve("merged.safetensors");
       if (Files.exists(merged)) {
@@ -151,6 +168,7 @@ class LoraParityTest {
     assertEquals(
         sorted(json.readTree(original.resolve(AdapterFiles.CONFIG).toFile())),
         sorted(json.readTree(temp.resolve(AdapterFiles.CONFIG).toFile())));
+    TABLE.put(name, "saved again", "the same");
   }
 
   /** peft writes target_modules in the order of a Python set, and takes a list of one bare. */

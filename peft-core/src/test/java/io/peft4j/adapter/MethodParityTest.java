@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.Golden;
+import io.peft4j.ParityTable;
 import io.peft4j.model.Decoding;
 import io.peft4j.model.TokenSequence;
 import java.io.IOException;
@@ -21,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,6 +32,25 @@ import org.junit.jupiter.params.provider.MethodSource;
 class MethodParityTest {
 
   private static final ObjectMapper JSON = new ObjectMapper();
+
+  private static final ParityTable TABLE =
+      new ParityTable(
+          "methods",
+          "Methods against peft (bottlenecks: the adapters library's formulas)",
+          "adapter",
+          "base",
+          "logits",
+          "loss",
+          "gradients",
+          "gradients, recomputed",
+          "saved again",
+          "merged",
+          "generated");
+
+  @AfterAll
+  static void write() throws IOException {
+    TABLE.write();
+  }
 
   @TempDir Path temp;
 
@@ -103,9 +124,12 @@ class MethodParityTest {
         double gradients =
             Gradients.distance(
                 found, withoutFrozen(Gradients.read(folder(name).resolve("grads.safetensors"))));
-        System.out.printf(
-            "%s: logits differ by %.1e, loss by %.1e, gradients by %.1e%n",
-            name, distance, relative, gradients);
+        TABLE.put(name, "base", subject.golden.get("base").asText());
+        if (subject.lm == null) {
+          TABLE.put(name, "logits", distance);
+        }
+        TABLE.put(name, "loss", relative);
+        TABLE.put(name, recompute ? "gradients, recomputed" : "gradients", gradients);
         assertTrue(distance < 2e-5, "logits: " + distance);
         assertTrue(relative < 1e-5, "loss: " + relative);
         assertTrue(gradients < 1e-4, "gradients: " + gradients);
@@ -152,6 +176,7 @@ class MethodParityTest {
         assertEquals(config(original.resolve(file)), config(temp.resolve(file)));
       }
     }
+    TABLE.put(name, "saved again", "the same");
   }
 
   /** peft writes sets of names in any order, and a name that is there already again. */
@@ -192,6 +217,7 @@ class MethodParityTest {
       if (subject.lm == null) {
         subject.adapted.merge("a");
         double merged = subject.distance();
+        TABLE.put(name, "merged", merged);
         assertTrue(merged < 1e-4, "merged: " + merged);
         subject.adapted.unmerge();
         subject.adapted.activate();
@@ -205,7 +231,9 @@ class MethodParityTest {
         subject.adapted.merge("a");
         float[][] merged = subject.lm.logProbs(sequences);
         subject.adapted.unmerge();
-        assertTrue(Golden.distance(merged, subject.lm.logProbs(sequences)) < 1e-4, "merged");
+        double distance = Golden.distance(merged, subject.lm.logProbs(sequences));
+        TABLE.put(name, "merged", distance);
+        assertTrue(distance < 1e-4, "merged");
         subject.adapted.activate();
         assertTrue(Golden.distance(bare, subject.lm.logProbs(sequences)) > 0.01, "unmerged");
       }
@@ -228,6 +256,7 @@ class MethodParityTest {
         }
       }
       assertArrayEquals(expected, found);
+      TABLE.put(name, "generated", "the same");
     }
   }
 
