@@ -78,6 +78,34 @@ public final class MappedFile implements AutoCloseable {
     return HAS_MMAP ? map(path, offset, length) : read(path, offset, length);
   }
 
+  /**
+   * Memory of zeros whose pages lie in a file in {@code folder} that has no name any more, so that
+   * the system can write them out when memory is short, and nothing is left whatever becomes of
+   * this process. What is written to it stays through {@link #release}. On systems without {@code
+   * mmap} it is allocated memory.
+   *
+   * @throws IOException if the folder has no room for {@code length} bytes, or cannot be written to
+   */
+  public static MappedFile scratch(Path folder, long length) throws IOException {
+    Path path = Files.createTempFile(folder, "peft4j", ".scratch");
+    try {
+      // written out: on a full disk a page of a hole would end the process when it is touched
+      try (FileChannel out = FileChannel.open(path, StandardOpenOption.WRITE)) {
+        ByteBuffer zeros = ByteBuffer.allocateDirect(1 << 20);
+        for (long at = 0; at < length; ) {
+          zeros.clear().limit((int) Math.min(zeros.capacity(), length - at));
+          at += out.write(zeros, at);
+        }
+      } catch (IOException e) {
+        throw new IOException(
+            folder + ": cannot keep " + length + " bytes there: " + e.getMessage(), e);
+      }
+      return HAS_MMAP ? map(path, 0, length, LibC.MAP_SHARED) : read(path, 0, length);
+    } finally {
+      Files.delete(path);
+    }
+  }
+
   private static long sizeOf(Path path) throws IOException {
     if (!Files.isRegularFile(path)) {
       throw new IOException(path + ": expected a regular file, found " + kindOf(path));
@@ -97,21 +125,21 @@ public final class MappedFile implements AutoCloseable {
   }
 
   private static MappedFile map(Path path, long offset, long length) throws IOException {
+    return map(path, offset, length, LibC.MAP_PRIVATE | LibC.MAP_NORESERVE);
+  }
+
+  private static MappedFile map(Path path, long offset, long length, int kind) throws IOException {
     long before = offset % ALIGNMENT;
     long mapped = before + length;
-    int descriptor = LibC.INSTANCE.open(nullTerminated(path), LibC.O_RDONLY);
+    boolean shared = (kind & LibC.MAP_SHARED) != 0;
+    int descriptor = LibC.INSTANCE.open(nullTerminated(path), shared ? LibC.O_RDWR : LibC.O_RDONLY);
     if (descriptor < 0) {
       throw new IOException(path + ": cannot open: " + LibC.lastError());
     }
     try {
       long address =
           LibC.INSTANCE.mmap(
-              null,
-              mapped,
-              LibC.PROT_READ | LibC.PROT_WRITE,
-              LibC.MAP_PRIVATE | LibC.MAP_NORESERVE,
-              descriptor,
-              offset - before);
+              null, mapped, LibC.PROT_READ | LibC.PROT_WRITE, kind, descriptor, offset - before);
       if (address == LibC.MAP_FAILED) {
         throw new IOException(path + ": cannot map " + length + " bytes: " + LibC.lastError());
       }
@@ -201,19 +229,33 @@ public final class MappedFile implements AutoCloseable {
 
   /**
    * Says that a range is not needed for now: its whole pages leave this process's memory and are
-   * read again when touched. What was written to them is lost.
+   * read again when touched. What was written to them is lost, unless this is {@link #scratch}.
    *
    * @throws IndexOutOfBoundsException if the range is not within the file
    * @throws IllegalStateException if this is closed
    */
   public void release(long offset, long length) {
+    advise(offset, length, LibC.MADV_DONTNEED);
+  }
+
+  /**
+   * Says that a range is needed soon: the system begins to read what is not in memory.
+   *
+   * @throws IndexOutOfBoundsException if the range is not within the file
+   * @throws IllegalStateException if this is closed
+   */
+  public void prefetch(long offset, long length) {
+    advise(offset, length, LibC.MADV_WILLNEED);
+  }
+
+  private void advise(long offset, long length, int advice) {
     Objects.checkFromIndexSize(offset, length, this.length);
     long start = address() + offset;
     long from = (start + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     long to = (start + length) / ALIGNMENT * ALIGNMENT;
     if (paged && from < to) {
       // advice: where it is not taken nothing is lost
-      LibC.INSTANCE.madvise(new Pointer(from), to - from, LibC.MADV_DONTNEED);
+      LibC.INSTANCE.madvise(new Pointer(from), to - from, advice);
     }
   }
 
@@ -231,8 +273,10 @@ public final class MappedFile implements AutoCloseable {
     LibC INSTANCE = Native.load("c", LibC.class);
 
     int O_RDONLY = 0;
+    int O_RDWR = 2;
     int PROT_READ = 1;
     int PROT_WRITE = 2;
+    int MAP_SHARED = 1;
     int MAP_PRIVATE = 2;
     // without it Linux refuses a private mapping larger than memory and swap
     int MAP_NORESERVE = Platform.isLinux() ? 0x4000 : Platform.isMac() ? 0x40 : 0;
@@ -242,6 +286,7 @@ public final class MappedFile implements AutoCloseable {
 
     long mmap(Pointer hint, long length, int protection, int flags, int descriptor, long offset);
 
+    int MADV_WILLNEED = 3;
     int MADV_DONTNEED = 4;
 
     int madvise(Pointer address, long length, int advice);

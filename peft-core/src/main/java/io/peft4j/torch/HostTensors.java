@@ -130,4 +130,33 @@ public final class HostTensors {
       return Script.call("on_device", like, there);
     }
   }
+
+  /**
+   * {@return zeros in the CPU's memory, whatever {@code owner} is for; if that is a GPU, memory
+   * that it copies from by itself (page-locked)}
+   */
+  public static NDArray zeros(NDManager owner, DataType type, Shape shape) {
+    NDArray memory = empty(owner, NativeTensor.Type.valueOf(type.name()), shape);
+    Script.call("zeroed", memory).close();
+    if (!owner.getDevice().isGpu()) {
+      return memory;
+    }
+    try (memory) {
+      return Script.call("pinned", memory);
+    }
+  }
+
+  /**
+   * {@return a copy of {@code x} on the device of {@code owner}, and its, perhaps under way yet}
+   */
+  public static NDArray copyTo(NDManager owner, NDArray x) {
+    try (NDArray like = owner.create(0f)) {
+      return Script.call("on_device_soon", like, x);
+    }
+  }
+
+  /** Overwrites {@code to} with the elements of {@code from}, on whatever devices they are. */
+  public static void copy(NDArray from, NDArray to) {
+    Script.call("overwrite", to, from).close();
+  }
 }

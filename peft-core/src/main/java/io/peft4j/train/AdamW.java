@@ -2,7 +2,6 @@ package io.peft4j.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import io.peft4j.safetensors.DType;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.TrainingOps;
@@ -18,6 +17,9 @@ import java.util.ServiceLoader;
  */
 final class AdamW implements AutoCloseable {
 
+  private static final String PAGED = "paged_";
+  private static final String PAGED_FLOAT = PAGED + "adamw_32bit";
+
   private final TrainingArguments arguments;
   private final Map<String, NDArray> parameters;
   private final List<ParameterGroup> groups;
@@ -25,6 +27,7 @@ final class AdamW implements AutoCloseable {
   private final Map<String, NDArray> firstMoments = new LinkedHashMap<>();
   private final Map<String, NDArray> secondMoments = new LinkedHashMap<>();
   private final Map<String, MomentStore> stores = new LinkedHashMap<>();
+  private final Map<String, PagedMoments> paged = new LinkedHashMap<>();
   private final MomentStore.Provider provider;
   private int steps;
 
@@ -36,29 +39,61 @@ final class AdamW implements AutoCloseable {
     this.arguments = arguments;
     this.parameters = parameters;
     this.provider = provider(arguments.optim());
+    boolean pages = arguments.optim().startsWith(PAGED);
     this.groups = ParameterGroup.of(parameters, arguments);
     this.manager = parent.newSubManager();
     parameters.forEach(
         (name, parameter) -> {
-          if (provider != null && provider.serves(parameter.size())) {
-            stores.put(name, provider.create(manager, parameter.size()));
-            return;
+          if (pages && parameter.size() >= PagedMoments.FEWEST) {
+            paged.put(
+                name,
+                PagedMoments.create(
+                    manager, bytes(parameter.size()), memory -> store(parameter, memory)));
+          } else if (serves(parameter.size())) {
+            stores.put(name, store(parameter, StateMemory.of(manager)));
+          } else {
+            firstMoments.put(name, manager.zeros(parameter.getShape()));
+            secondMoments.put(name, manager.zeros(parameter.getShape()));
           }
-          firstMoments.put(name, manager.zeros(parameter.getShape()));
-          secondMoments.put(name, manager.zeros(parameter.getShape()));
         });
   }
 
+  private MomentStore store(NDArray parameter, StateMemory memory) {
+    return serves(parameter.size())
+        ? provider.create(manager, memory, parameter.size())
+        : FloatMoments.zeros(memory, parameter.getShape());
+  }
+
+  private boolean serves(long elements) {
+    return provider != null && provider.serves(elements);
+  }
+
+  private long bytes(long elements) {
+    return serves(elements) ? provider.bytes(elements) : FloatMoments.bytes(elements);
+  }
+
+  /**
+   * {@return the optimizer of the same steps whose state is not paged} It does not matter to the
+   * weights, nor to a checkpoint.
+   */
+  static String unpaged(String optim) {
+    if (optim.equals(PAGED_FLOAT)) {
+      return TrainingArguments.ADAMW;
+    }
+    return optim.startsWith(PAGED) ? optim.substring(PAGED.length()) : optim;
+  }
+
   private static MomentStore.Provider provider(String optim) {
-    if (optim.equals(TrainingArguments.ADAMW)) {
+    if (optim.equals(TrainingArguments.ADAMW) || optim.equals(PAGED_FLOAT)) {
       return null;
     }
-    List<String> known = new ArrayList<>(List.of(TrainingArguments.ADAMW));
+    List<String> known = new ArrayList<>(List.of(TrainingArguments.ADAMW, PAGED_FLOAT));
     for (MomentStore.Provider provider : ServiceLoader.load(MomentStore.Provider.class)) {
-      if (provider.optim().equals(optim)) {
+      List<String> names = List.of(provider.optim(), PAGED + provider.optim());
+      if (names.contains(optim)) {
         return provider;
       }
-      known.add(provider.optim());
+      known.addAll(names);
     }
     throw new IllegalArgumentException("optim: expected one of " + known + ", found " + optim);
   }
@@ -114,16 +149,19 @@ final class AdamW implements AutoCloseable {
             group.weightDecay(),
             steps,
             gradientScale);
+    List<Runnable> pagedSteps = new ArrayList<>();
+    List<PagedMoments> pages = new ArrayList<>();
     try (NDManager scope = manager.newSubManager()) {
       NDArray settings = HostTensors.numbers(scope, step.hyper());
       for (String name : group.names()) {
         NDArray parameter = parameters.get(name);
         NDArray gradient = gradient(parameter, scope);
-        if (gradient != null && stores.containsKey(name)) {
-          MomentStore store = stores.get(name);
-          if (!store.step(parameter, gradient, step)) {
-            update(parameter, gradient, store, settings);
-          }
+        if (gradient != null && paged.containsKey(name)) {
+          PagedMoments moments = paged.get(name);
+          pages.add(moments);
+          pagedSteps.add(() -> update(parameter, gradient, moments.fetch(), step, settings));
+        } else if (gradient != null && stores.containsKey(name)) {
+          update(parameter, gradient, stores.get(name), step, settings);
         } else if (gradient != null) {
           p.add(parameter);
           g.add(gradient);
@@ -134,11 +172,22 @@ final class AdamW implements AutoCloseable {
       if (!p.isEmpty()) {
         TrainingOps.adamw(p, g, m, v, settings);
       }
+      for (int i = 0; i < pages.size(); i++) {
+        if (i + 1 < pages.size()) {
+          pages.get(i + 1).prefetch();
+        }
+        pagedSteps.get(i).run();
+        pages.get(i).putBack();
+      }
     }
   }
 
   /** One parameter at a time, so that the moments of one only exist as float32. */
-  private void update(NDArray parameter, NDArray gradient, MomentStore store, NDArray settings) {
+  private void update(
+      NDArray parameter, NDArray gradient, MomentStore store, AdamStep step, NDArray settings) {
+    if (store.step(parameter, gradient, step)) {
+      return;
+    }
     try (NDManager scope = manager.newSubManager()) {
       NDArray first = scope.zeros(parameter.getShape());
       NDArray second = scope.zeros(parameter.getShape());
@@ -153,12 +202,16 @@ final class AdamW implements AutoCloseable {
     parameters.values().forEach(Autograd::clearGradient);
   }
 
-  /** {@return what the state takes} */
+  /** {@return what the state takes, of paged state what is there at a time} */
   long stateBytes() {
-    return parameters.values().stream()
-        .mapToLong(NDArray::size)
-        .map(n -> provider != null && provider.serves(n) ? provider.bytes(n) : 2L * Float.BYTES * n)
-        .sum();
+    long staying =
+        parameters.entrySet().stream()
+            .filter(entry -> !paged.containsKey(entry.getKey()))
+            .mapToLong(entry -> bytes(entry.getValue().size()))
+            .sum();
+    long largest =
+        paged.keySet().stream().mapToLong(n -> bytes(parameters.get(n).size())).max().orElse(0);
+    return staying + 2 * largest;
   }
 
   int steps() {
@@ -168,16 +221,16 @@ final class AdamW implements AutoCloseable {
   /** {@return the state by name, to write to a file and to read back into} */
   Map<String, MomentStore.StateTensor> state() {
     Map<String, MomentStore.StateTensor> state = new LinkedHashMap<>();
-    firstMoments.forEach((name, moment) -> state.put(name + ".exp_avg", tensor(moment)));
-    secondMoments.forEach((name, moment) -> state.put(name + ".exp_avg_sq", tensor(moment)));
-    stores.forEach(
+    firstMoments.forEach(
+        (name, moment) -> state.put(name + "." + FloatMoments.FIRST, FloatMoments.tensor(moment)));
+    secondMoments.forEach(
+        (name, moment) -> state.put(name + "." + FloatMoments.SECOND, FloatMoments.tensor(moment)));
+    Map<String, MomentStore> others = new LinkedHashMap<>(stores);
+    paged.forEach((name, moments) -> others.put(name, moments.kept()));
+    others.forEach(
         (name, store) ->
             store.state().forEach((part, tensor) -> state.put(name + "." + part, tensor)));
     return state;
-  }
-
-  private static MomentStore.StateTensor tensor(NDArray moment) {
-    return new MomentStore.StateTensor(DType.F32, moment);
   }
 
   /** Goes on after {@code stepsDone} updates, the {@link #state} having been read. */

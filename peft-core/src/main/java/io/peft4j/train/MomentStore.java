@@ -41,6 +41,9 @@ public interface MomentStore {
   /** Keeps the moments given. */
   void write(NDArray first, NDArray second);
 
+  /** {@return the same moments in memory of {@code manager}, on its device} */
+  MomentStore copyTo(NDManager manager);
+
   /** {@return the state by name, such as {@code exp_avg}} */
   Map<String, StateTensor> state();
 
@@ -56,7 +59,12 @@ public interface MomentStore {
     /** {@return bytes that it takes for {@code elements} numbers} */
     long bytes(long elements);
 
-    /** {@return a store of zeros whose memory belongs to {@code manager}} */
-    MomentStore create(NDManager manager, long elements);
+    /**
+     * {@return a store of zeros}
+     *
+     * @param manager whose device takes the steps
+     * @param memory where the state is kept
+     */
+    MomentStore create(NDManager manager, StateMemory memory, long elements);
   }
 }

@@ -13,7 +13,8 @@ import java.util.TreeSet;
 /**
  * What determines the weights that a run ends with, by name. Two runs of one plan pass through the
  * same states, so a checkpoint serves any run of its plan and no other. What may differ is left
- * out: when to save, how much to recompute, evaluation's batch size.
+ * out: when to save, how much to recompute, where the optimizer's state is, evaluation's batch
+ * size.
  */
 final class RunPlan {
 
@@ -36,8 +37,9 @@ final class RunPlan {
     plan.put("workers", Integer.toString(workers));
     plan.put("group_by_length", text(arguments.groupByLength()));
     plan.put("seed", text(arguments.seed()));
-    if (!arguments.optim().equals(TrainingArguments.ADAMW)) {
-      plan.put("optim", arguments.optim());
+    String optim = AdamW.unpaged(arguments.optim());
+    if (!optim.equals(TrainingArguments.ADAMW)) {
+      plan.put("optim", optim);
     }
     plan.put("learning_rate", text(arguments.learningRate()));
     plan.put("lr_scheduler_type", text(arguments.lrSchedulerType()));

@@ -10,7 +10,9 @@ package io.peft4j.train;
  * @param perDeviceEvalBatchSize examples in one evaluation pass
  * @param gradientAccumulationSteps passes summed up for one optimizer step
  * @param optim {@code adamw_torch}, or the form in which an optimizer on the class path keeps its
- *     state: {@code adamw_8bit} with peft-quant
+ *     state: {@code adamw_8bit} with peft-quant; {@code paged_adamw_32bit}, {@code
+ *     paged_adamw_8bit}: the same, large tensors' state being kept away from the device (on a GPU:
+ *     in host memory; on the CPU: in a temporary file)
  * @param learningRate peak rate
  * @param weightDecay decoupled decay of all but biases and norms
  * @param loraplusLrRatio how many times the rate of A the rate of B is (LoRA+, Hayou et al., 2024);

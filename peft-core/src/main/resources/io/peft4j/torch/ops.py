@@ -31,6 +31,12 @@ class Ops(Module):
     return torch._to_copy(torch.detach(x), device=like.device)
   def overwrite(self: __torch__.Ops, x: Tensor, values: Tensor) -> Tensor:
     return torch.copy_(torch.detach(x), values)
+  def zeroed(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.zero_(torch.detach(x))
+  def pinned(self: __torch__.Ops, x: Tensor) -> Tensor:
+    return torch.pin_memory(x)
+  def on_device_soon(self: __torch__.Ops, like: Tensor, x: Tensor) -> Tensor:
+    return torch._to_copy(torch.detach(x), device=like.device, non_blocking=True)
   # DropoutMask's hash of 32 bits, in int64; settings: threshold, scale, the key's lower and upper half
   def dropout_mask(self: __torch__.Ops, x: Tensor, settings: Tensor) -> Tensor:
     n = torch.numel(x)

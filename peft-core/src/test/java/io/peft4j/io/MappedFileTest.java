@@ -108,4 +108,22 @@ class MappedFileTest {
       }
     }
   }
+
+  @Test
+  void scratchMemoryKeepsWhatIsWrittenAndLeavesNoFile(@TempDir Path folder) throws IOException {
+    long length = (1 << 21) + 7;
+    try (MappedFile scratch = MappedFile.scratch(folder, length)) {
+      assertEquals(0, scratch.buffer(length - 8, 8).getLong());
+      scratch.buffer(length - 8, 8).putLong(42);
+      scratch.buffer(1 << 20, 8).putLong(43);
+      scratch.release(0, length);
+      scratch.prefetch(0, length);
+      assertEquals(42, scratch.buffer(length - 8, 8).getLong());
+      assertEquals(43, scratch.buffer(1 << 20, 8).getLong());
+      try (var files = Files.list(folder)) {
+        assertEquals(0, files.count());
+      }
+    }
+    assertThrows(IOException.class, () -> MappedFile.scratch(folder.resolve("none"), 8));
+  }
 }

@@ -266,7 +266,9 @@ class EightBitAdamWTest {
     try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
       IllegalArgumentException e =
           assertThrows(IllegalArgumentException.class, () -> new AdamW(Map.of(), manager, wrong));
-      assertTrue(e.getMessage().contains("[adamw_torch, adamw_8bit]"), e.getMessage());
+      assertTrue(
+          e.getMessage().contains("[adamw_torch, paged_adamw_32bit, adamw_8bit, paged_adamw_8bit]"),
+          e.getMessage());
     }
   }
 }

@@ -49,7 +49,9 @@ final class TrainingOptions {
   @Option(
       names = "--optim",
       defaultValue = TrainingArguments.ADAMW,
-      description = "adamw_torch, or adamw_8bit: 8-bit state. Default: ${DEFAULT-VALUE}.")
+      description =
+          "adamw_torch; adamw_8bit: 8-bit state; paged_adamw_32bit, paged_adamw_8bit: state away from"
+              + " the device. Default: ${DEFAULT-VALUE}.")
   private String optim;
 
   @Option(

@@ -13,6 +13,7 @@ import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.NativeTensor;
 import io.peft4j.train.AdamStep;
 import io.peft4j.train.MomentStore;
+import io.peft4j.train.StateMemory;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.LinkedHashMap;
@@ -35,11 +36,16 @@ public final class EightBitMoments implements MomentStore {
   /** One moment. */
   private record Moment(DynamicQuantizer quantizer, NDArray codes, NDArray absmax) {
 
-    static Moment create(DynamicQuantizer quantizer, NDManager manager, long elements) {
+    static Moment create(DynamicQuantizer quantizer, StateMemory memory, long elements) {
       return new Moment(
           quantizer,
-          manager.zeros(new Shape(elements), DataType.UINT8),
-          manager.zeros(new Shape(blocks(elements)), DataType.FLOAT32));
+          memory.zeros(DataType.UINT8, new Shape(elements)),
+          memory.zeros(DataType.FLOAT32, new Shape(blocks(elements))));
+    }
+
+    Moment copyTo(NDManager manager) {
+      return new Moment(
+          quantizer, HostTensors.copyTo(manager, codes), HostTensors.copyTo(manager, absmax));
     }
 
     void read(NDArray values) {
@@ -111,9 +117,13 @@ public final class EightBitMoments implements MomentStore {
    * @param adam takes steps on that device; null to take them on the CPU
    */
   public static EightBitMoments zeros(NDManager manager, long elements, EightBitAdam adam) {
+    return zeros(StateMemory.of(manager), elements, adam);
+  }
+
+  private static EightBitMoments zeros(StateMemory memory, long elements, EightBitAdam adam) {
     return new EightBitMoments(
-        Moment.create(DynamicQuantizer.signed(), manager, elements),
-        Moment.create(DynamicQuantizer.unsigned(), manager, elements),
+        Moment.create(DynamicQuantizer.signed(), memory, elements),
+        Moment.create(DynamicQuantizer.unsigned(), memory, elements),
         adam);
   }
 
@@ -153,6 +163,11 @@ public final class EightBitMoments implements MomentStore {
   }
 
   @Override
+  public EightBitMoments copyTo(NDManager manager) {
+    return new EightBitMoments(first.copyTo(manager), second.copyTo(manager), adam);
+  }
+
+  @Override
   public Map<String, StateTensor> state() {
     Map<String, StateTensor> state = new LinkedHashMap<>();
     state.put("state1", first.codesState());
@@ -189,12 +204,12 @@ public final class EightBitMoments implements MomentStore {
     }
 
     @Override
-    public MomentStore create(NDManager manager, long elements) {
+    public MomentStore create(NDManager manager, StateMemory memory, long elements) {
       if (kernels == null) {
         kernels = QuantKernels.on(manager.getDevice());
         manager.attachInternal(UUID.randomUUID().toString(), kernels);
       }
-      return zeros(manager, elements, kernels.adam().orElse(null));
+      return zeros(memory, elements, kernels.adam().orElse(null));
     }
   }
 }
