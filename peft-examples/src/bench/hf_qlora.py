@@ -3,10 +3,10 @@
     python hf_qlora.py --model DIR --examples examples.jsonl --json out.json
         [--gradient-checkpointing] [--adapters fp32|bf16] [--prepare] [--steps 6] [--warmup 2]
 
-NF4 with double quantization, products in bfloat16, LoRA r16 on all linear layers, every token predicted, AdamW (fused); a plain
-PyTorch loop without the Trainer's overhead, SDPA attention. --adapters fp32 is peft's default; bf16 is faster. --prepare calls
-prepare_model_for_kbit_training, which makes everything that is not packed float32. Examples are of equal length.
-Needs torch, transformers, peft, bitsandbytes. Prints one JSON object.
+The folder is packed already, or a dense one that is packed here: NF4 with double quantization, products in bfloat16. LoRA r16
+on all linear layers, every token predicted, AdamW (fused); a plain PyTorch loop without the Trainer's overhead, SDPA attention.
+--adapters fp32 is peft's default; bf16 is faster. --prepare calls prepare_model_for_kbit_training, which makes everything that
+is not packed float32. Examples are of equal length. Needs torch, transformers, peft, bitsandbytes. Prints one JSON object.
 """
 
 import argparse
@@ -43,10 +43,12 @@ def arguments():
 
 def build(args):
     torch.manual_seed(0)
-    packed = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-                                bnb_4bit_compute_dtype=torch.bfloat16)
-    model = transformers.AutoModelForCausalLM.from_pretrained(
-        args.model, dtype=torch.bfloat16, quantization_config=packed, device_map="cpu", attn_implementation="sdpa")
+    settings = {"dtype": torch.bfloat16, "device_map": "cpu", "attn_implementation": "sdpa"}
+    if "quantization_config" not in json.loads((Path(args.model) / "config.json").read_text()):
+        settings["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16)
+    model = transformers.AutoModelForCausalLM.from_pretrained(args.model, **settings)
     model.config.use_cache = False
     kwargs = {"use_reentrant": False}
     if args.prepare:

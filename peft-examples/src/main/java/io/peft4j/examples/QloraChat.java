@@ -25,6 +25,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -86,6 +87,14 @@ public final class QloraChat extends LanguageModelProject {
 
   @Option(names = "--plan", description = "Only print what Llamas of 7 B to 70 B would take.")
   private boolean plan;
+
+  public static void main(String[] arguments) {
+    System.exit(commandLine().execute(arguments));
+  }
+
+  static CommandLine commandLine() {
+    return commandLine(new QloraChat());
+  }
 
   @Override
   public Integer call() throws IOException {
