@@ -122,6 +122,11 @@ final class LoraProjection implements ProjectionAdapter {
   }
 
   @Override
+  public boolean keepsInput() {
+    return dropout == 0; // else what was dropped out of it
+  }
+
+  @Override
   public boolean trainable() {
     return factors.trainable();
   }

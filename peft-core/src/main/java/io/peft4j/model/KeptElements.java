@@ -15,7 +15,7 @@ final class KeptElements {
   static long ofInput(List<Linear> linears) {
     long elements = 0;
     for (Linear linear : linears) {
-      if (linear.trainable()) {
+      if (linear.keepsInput()) {
         elements = Math.max(elements, linear.projection().in());
       }
     }

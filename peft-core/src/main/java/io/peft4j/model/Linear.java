@@ -82,6 +82,12 @@ public final class Linear implements Module {
                     && linear.adapters.stream().anyMatch(ProjectionAdapter::readsAllTokens));
   }
 
+  /** {@return whether a graph keeps its input} */
+  boolean keepsInput() {
+    return projection.trainable()
+        || adapters.stream().anyMatch(adapter -> adapter.trainable() && adapter.keepsInput());
+  }
+
   /** {@return how many elements a token's graph keeps for the adapters, beside its input} */
   long keptByAdapters() {
     return adapters.stream()

@@ -53,6 +53,11 @@ public interface ProjectionAdapter {
     return 0;
   }
 
+  /** {@return whether its graph keeps the input itself in training} */
+  default boolean keepsInput() {
+    return true;
+  }
+
   /** {@return whether it has anything to train at the moment} */
   boolean trainable();
 }
