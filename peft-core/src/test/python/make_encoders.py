@@ -45,6 +45,9 @@ CLASSIFIERS = {
                                                     num_hidden_layers=1)),
     "distilbert-no-dropout": ("distilbert", SINGLE | dict(dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0,
                                                           num_hidden_layers=1)),
+    # rows of more than 256 tokens, whose attention is the fused one
+    "bert-long": ("bert", SINGLE | dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+                                        max_position_embeddings=512)),
 }
 
 
@@ -63,7 +66,7 @@ def classifier(name, seed):
     problem = model.config.problem_type  # before forward() fills it in
     generator = torch.Generator().manual_seed(seed + 1)
     cases = []
-    for case, batch in batches(family, seed + 2).items():
+    for case, batch in batches(family, seed + 2, 30 if name.endswith("-long") else 1).items():
         labels = labels_for(problem, model.config.num_labels, len(batch["input_ids"]), generator)
         with torch.no_grad():
             output = model(**tensors(batch), labels=labels)

@@ -26,7 +26,7 @@ from peft import (AdaLoraConfig, IA3Config, LNTuningConfig, LoHaConfig, LoKrConf
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from make_decoders import padded, rows
+from make_decoders import LONG, padded, rows
 from make_lora import cases
 from tiny import GOLDEN, numbers, tensors, write_json
 
@@ -74,8 +74,14 @@ ADAPTERS = {
     "p-tuning-bert": ("bert-no-dropout", PromptEncoderConfig, dict(PREFIX, encoder_hidden_size=6)),
     "p-tuning-llama": ("llama", PromptEncoderConfig, dict(PREFIX, encoder_hidden_size=6)),
     "p-tuning-lstm-llama": ("llama", PromptEncoderConfig, dict(PREFIX, **LSTM)),
+    "prompt-roberta": ("roberta-no-dropout", PromptTuningConfig, dict(PREFIX)),
+    "p-tuning-roberta": ("roberta-no-dropout", PromptEncoderConfig, dict(PREFIX, encoder_hidden_size=6)),
+    "prefix-bert-long": ("bert-long", PrefixTuningConfig, dict(PREFIX)),
+    "prompt-bert-long": ("bert-long", PromptTuningConfig, dict(PREFIX)),
+    "prefix-llama-long": ("llama-long", PrefixTuningConfig, dict(PREFIX)),
+    "prefix-mistral-long": ("mistral-long", PrefixTuningConfig, dict(PREFIX)),
 }
-ENCODERS = ("bert-no-dropout", "distilbert-no-dropout", "roberta-no-dropout")
+ENCODERS = ("bert-no-dropout", "distilbert-no-dropout", "roberta-no-dropout", "bert-long")
 PROMPTS = (PrefixTuningConfig, PromptTuningConfig, PromptEncoderConfig)
 
 
@@ -129,9 +135,9 @@ def encoder_golden(model, base, chosen=None):
     return golden, loss, logits
 
 
-def labelled(seed, left=False):
+def labelled(seed, left=False, lengths=(12, 7, 4, 9)):
     """A padded batch, labels from each row's fourth token on, and how many there are."""
-    sequences = rows(seed, (12, 7, 4, 9))
+    sequences = rows(seed, lengths)
     batch = padded(sequences, left)
     labels = padded([[-100] * 3 + row[3:] for row in sequences], left)
     labels = [[t if m else -100 for t, m in zip(*row)] for row in zip(labels["input_ids"], labels["attention_mask"])]
@@ -139,11 +145,12 @@ def labelled(seed, left=False):
 
 
 def decoder_golden(model, seed):
-    batch, labels, count = labelled(seed)
+    lengths = LONG["padded"] if model.config.max_position_embeddings > 256 else (12, 7, 4, 9)
+    batch, labels, count = labelled(seed, lengths=lengths)
     loss = model(**tensors(batch), labels=torch.tensor(labels)).loss
     if hasattr(model.base_model, "trainable_adapter_name") and model.training:
         raise AssertionError
-    left, left_labels, _ = labelled(seed, left=True)
+    left, left_labels, _ = labelled(seed, left=True, lengths=lengths)
     with torch.no_grad():
         left_loss = model(**tensors(left), labels=torch.tensor(left_labels)).loss * count
     prompt = rows(seed + 1, (6,))

@@ -57,8 +57,8 @@ def randomize(model, seed):
     return model.eval()
 
 
-def batches(family, seed):
-    """Four batches of token ids: unpadded, right-padded, left-padded, and padded sentence pairs."""
+def batches(family, seed, times=1):
+    """Four batches of token ids: unpadded, right-padded, left-padded, and padded sentence pairs; `times` as long."""
     generator = torch.Generator().manual_seed(seed)
     start, end, pad = (0, 2, 1) if family == "roberta" else (2, 3, 0)
 
@@ -88,10 +88,10 @@ def batches(family, seed):
             batch["token_type_ids"] = [fill(t, 0) for t in types]
         return batch
 
-    rows = [single(n) for n in (9, 5, 12)]
-    pairs = [pair(4, 6), pair(2, 3), pair(7, 5)]
+    rows = [single(n * times) for n in (9, 5, 12)]
+    pairs = [pair(n * times, m * times) for n, m in ((4, 6), (2, 3), (7, 5))]
     return {
-        "unpadded": padded([single(8) for _ in range(3)]),
+        "unpadded": padded([single(8 * times) for _ in range(3)]),
         "right-padded": padded(rows),
         "left-padded": padded(rows, left=True),
         "pairs": padded([p[0] for p in pairs], [p[1] for p in pairs]),

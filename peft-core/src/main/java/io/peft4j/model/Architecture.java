@@ -26,6 +26,11 @@ interface Architecture {
   /** One row of a padded batch, with the positions Hugging Face gives it. */
   TokenSequence unpad(int[] ids, int[] types, int[] mask);
 
+  /** As {@link #unpad}, where trained vectors go before the tokens, which go in as vectors too. */
+  default TokenSequence unpadVectors(int[] ids, int[] types, int[] mask) {
+    return unpad(ids, types, mask);
+  }
+
   /** {@return the segments of a sequence classifier} */
   List<Segment> classifier(Weights weights, int labels);
 

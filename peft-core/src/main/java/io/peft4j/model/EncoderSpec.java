@@ -270,6 +270,17 @@ record EncoderSpec(
    */
   @Override
   public TokenSequence unpad(int[] ids, int[] types, int[] mask) {
+    return unpad(ids, types, mask, positionsAfterPad);
+  }
+
+  /** RoBERTa does not see which vectors are padding, and counts it. */
+  @Override
+  public TokenSequence unpadVectors(int[] ids, int[] types, int[] mask) {
+    return unpad(ids, types, mask, false);
+  }
+
+  private TokenSequence unpad(int[] ids, int[] types, int[] mask, boolean padStaysBehind) {
+    int first = positionsAfterPad ? padId + 1 : 0;
     checkLength(ids.length);
     int kept = 0;
     for (int i = 0; i < ids.length; i++) {
@@ -288,7 +299,7 @@ record EncoderSpec(
       }
       id[to] = ids[i];
       type[to] = types[i];
-      position[to] = !positionsAfterPad ? i : ids[i] == padId ? padId : padId + real;
+      position[to] = !padStaysBehind ? first + i : ids[i] == padId ? padId : padId + real;
       visible[to++] = mask[i] != 0;
     }
     return new TokenSequence(id, type, position, visible);

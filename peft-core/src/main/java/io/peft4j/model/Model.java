@@ -266,9 +266,15 @@ public final class Model implements AutoCloseable {
     return architecture.sequence(ids, types == null ? new int[ids.length] : types);
   }
 
-  /** One row of a padded batch, as a tokenizer or a Python colleague may have made it. */
+  /**
+   * One row of a padded batch, as a tokenizer or a Python colleague may have made it, with the
+   * positions that Hugging Face gives it under the adapters now active.
+   */
   public TokenSequence unpad(int[] ids, int[] types, int[] attentionMask) {
-    return architecture.unpad(ids, types == null ? new int[ids.length] : types, attentionMask);
+    int[] segments = types == null ? new int[ids.length] : types;
+    return virtualTokens.haveVectors()
+        ? architecture.unpadVectors(ids, segments, attentionMask)
+        : architecture.unpad(ids, segments, attentionMask);
   }
 
   /** Lays sequences out as one batch for this model; the caller closes it. */

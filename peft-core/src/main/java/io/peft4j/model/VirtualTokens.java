@@ -62,6 +62,11 @@ public final class VirtualTokens {
     return sum(tokens) + sum(positions);
   }
 
+  /** {@return whether there are trained tokens} */
+  boolean haveVectors() {
+    return sum(tokens) > 0;
+  }
+
   /** {@return positions taken by attention prefixes} */
   int shift() {
     return sum(positions);

@@ -11,8 +11,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.peft4j.Golden;
 import io.peft4j.ParityTable;
 import io.peft4j.model.Decoding;
-import io.peft4j.model.TokenBatch;
-import io.peft4j.model.TokenSequence;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -211,11 +209,11 @@ class CompositionParityTest {
   void packedAGateIsOfItsExample(String name) throws IOException {
     int[][] ids = {{5, 9, 13, 4, 77}, {44, 9, 8}, {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}};
     try (Subject subject = new Subject(golden(name))) {
-      float[][] bare = together(subject, ids);
+      float[][] bare = subject.run(ids);
       compose(subject, name);
-      float[][] packed = together(subject, ids);
+      float[][] packed = subject.run(ids);
       for (int i = 0; i < ids.length; i++) {
-        assertArrayEquals(together(subject, new int[][] {ids[i]})[0], packed[i], 1e-5f);
+        assertArrayEquals(subject.run(ids[i])[0], packed[i], 1e-5f);
       }
       assertTrue(Golden.distance(bare, packed) > 1e-2, "the adapters show");
     }
@@ -234,20 +232,6 @@ class CompositionParityTest {
           }
         }
       }
-    }
-  }
-
-  private static float[][] together(Subject subject, int[][] ids) {
-    List<TokenSequence> sequences = new ArrayList<>();
-    for (int[] of : ids) {
-      sequences.add(
-          subject.lm != null ? subject.lm.sequence(of) : subject.model.sequence(of, null));
-    }
-    if (subject.lm != null) {
-      return subject.lm.logProbs(sequences);
-    }
-    try (TokenBatch batch = subject.model.batch(sequences)) {
-      return subject.model.logits(batch);
     }
   }
 

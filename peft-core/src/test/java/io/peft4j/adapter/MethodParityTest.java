@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.Golden;
 import io.peft4j.ParityTable;
+import io.peft4j.data.RowPacking;
 import io.peft4j.model.Decoding;
 import io.peft4j.model.TokenSequence;
 import java.io.IOException;
@@ -20,6 +21,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -257,6 +259,48 @@ class MethodParityTest {
       }
       assertArrayEquals(expected, found);
       TABLE.put(name, "generated", "the same");
+    }
+  }
+
+  /** What a method puts before a text or between its tokens is each example's own. */
+  @ParameterizedTest
+  @MethodSource("adapters")
+  void packedEachExampleIsAsAlone(String name) throws IOException {
+    int[] lengths = {5, 3, 13, 9, 4};
+    int[][] ids = new int[lengths.length][];
+    Random random = new Random(3);
+    for (int i = 0; i < ids.length; i++) {
+      ids[i] = random.ints(lengths[i], 5, 100).toArray();
+    }
+    try (Subject subject = new Subject(golden(name))) {
+      subject.adapted.load("a", folder(name));
+      assertTrue(RowPacking.pack(lengths).rows() < lengths.length, "packed");
+      float[][] packed = subject.run(ids);
+      for (int i = 0; i < ids.length; i++) {
+        assertArrayEquals(subject.run(ids[i])[0], packed[i], 2e-5f);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("decoders")
+  void continuedFromTheCacheIsAsAllAtOnce(String name) throws IOException {
+    int[] ids = {5, 9, 13, 4, 77, 8, 44, 31};
+    try (Subject subject = new Subject(golden(name))) {
+      subject.adapted.load("a", folder(name));
+      float[] expected = subject.run(ids)[0];
+      List<int[]> prompts = List.of(Arrays.copyOf(ids, 3), new int[] {7, 8, 9, 10, 11});
+      try (Decoding decoding = subject.lm.start(prompts)) {
+        for (int t = 3; t < ids.length; t++) {
+          float[] logits = decoding.logits()[0];
+          double sum = 0;
+          for (float logit : logits) {
+            sum += Math.exp(logit);
+          }
+          assertEquals(expected[t - 1], logits[ids[t]] - Math.log(sum), 2e-5, "token " + t);
+          decoding.append(new int[] {ids[t], 12});
+        }
+      }
     }
   }
 

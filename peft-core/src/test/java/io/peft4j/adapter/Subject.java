@@ -84,6 +84,20 @@ final class Subject implements AutoCloseable {
     return model.batch(sequences);
   }
 
+  /** {@return an encoder's logits, or a decoder's log-probabilities, of examples in one batch} */
+  float[][] run(int[]... ids) {
+    List<TokenSequence> sequences =
+        Arrays.stream(ids)
+            .map(of -> lm != null ? lm.sequence(of) : model.sequence(of, null))
+            .toList();
+    if (lm != null) {
+      return lm.logProbs(sequences);
+    }
+    try (TokenBatch batch = model.batch(sequences)) {
+      return model.logits(batch);
+    }
+  }
+
   double backward(boolean recompute) {
     try (TokenBatch batch = batch()) {
       Model.Loss loss =
