@@ -67,6 +67,7 @@ public interface WeightSelection {
             "output_projection",
             "score",
             "classifier",
+            "pre_classifier",
             "qa_outputs",
             "cls");
     Set<String> routers = Set.of("gate", "router", "shared_expert_gate");
