@@ -51,6 +51,9 @@ METHODS = {
     "parallel": ("parallel bottlenecks, 1/2, × 4", 1e-3, PARALLEL),
     "mam": ("MAM: prefix of 30 + parallel bottlenecks", 1e-3, {
         "prefix": PREFIX | {"num_virtual_tokens": 30}, "bottleneck": PARALLEL | TASK}),
+    "unipelt": ("UniPELT: LoRA, a prefix of 10, Pfeiffer bottlenecks, each gated", 2e-3, {
+        "lora": {"peft_type": "GATED_LORA"}, "prefix": {"peft_type": "GATED_PREFIX", "prefix_length": 10},
+        "bottleneck": BOTTLENECK | {"use_gating": True} | TASK}),
     "lora+bottleneck": ("a mix: LoRA + Pfeiffer bottlenecks", 1e-3, {"lora": LORA, "bottleneck": BOTTLENECK | TASK}),
 }
 

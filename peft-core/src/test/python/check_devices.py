@@ -68,6 +68,7 @@ def arguments():
         "empty": [x, torch.tensor([2, 3]), host(6)],
         "empty_like": [x],
         "on_device": [x, torch.empty(2, 3)],
+        "on_device_soon": [x, torch.empty(2, 3)],
         "overwrite": [f(2, 3), torch.empty(2, 3)],
         "dropout_mask": [x, host(100.0, 1.1, 5.0, 7.0)],
         "detach": [x],
@@ -79,6 +80,8 @@ def arguments():
         "silu": [x],
         "encoder_mask": [i(R, L), i(R, L)],
         "attention": [x, x, x, square_mask, host(H)],
+        "product": [x, x, host(H)],
+        "masked_softmax": [f(R, H, L, L), square_mask],
         "scores": [x, x, square_mask, host(H)],
         "weigh": [f(R, H, L, L), x, host(H)],
         "normalized": [x, scale],
@@ -107,12 +110,16 @@ def arguments():
         "lora_embedding": [i(R, L), x, f(N, V), f(E, N), scale],
         "dora_factor": [a, b, scale, f(V), f(V), f(N, V)],
         "dora": [y, y, x, a, b, scale, f(V), f(V), f(N, V)],
+        "dora_around": [y, y, x, a, b, scale, f(V)],
+        "dora_whole": [y, x, a, b, scale, f(V), f(V), f(N, V)],
+        "dora_whole_bias": [y, x, a, b, scale, f(V), f(V), f(N, V), f(V)],
         "dora_embedding": [i(R, L), x, f(N, V), f(E, N), scale, f(E), f(E), f(V, E)],
         "prepend": [x, f(3, E)],
         "routed_lora": [y, x, f(2, N, E), f(2, V, N), i(R)],
         "routed_linear": [x, f(2, V, E), i(R)],
         "routed_bias": [y, f(2, V), i(R)],
         "columns": [x, f(4, 9), host(2), host(3)],
+        "gate_columns": [f(R, H, L, K), f(R, L, 2), host(1), host(0), host(3)],
         "pad_front": [mask, host(2)],
         "prefix_mask": [mask, i(R, L), host(2), host(4)],
         "scaled": [x, f(E)],
@@ -135,6 +142,8 @@ def arguments():
         "virtual_rows": [i(R, L), x, f(3, E), host(1)],
         "lstm": [f(L, E)] + lstm + lstm,
         "mean_by_owner": [f(R, L, 1), i(R, L), host(2)],
+        "fusion_scores": [f(R, L, 3, E), x],
+        "fusion_context": [f(R, L, 3), f(R, L, 3, E)],
         "svd": [f(4, 3)],
         "qr": [f(4, 3)],
         "cross_entropy": [f(4, V), i(4)],
@@ -149,8 +158,8 @@ def arguments():
 
 # parts of others, whose arguments are no tensors alone
 PARTS = {"split_heads", "merge_heads", "turned", "stack", "repeat_heads", "lstm_pass"}
-# fake tensors refuse to come to the CPU, since there is nothing to come
-TO_THE_CPU = {"on_host"}
+# fake tensors refuse to come to the CPU, since there is nothing to come; and what is on the CPU to stay
+TO_THE_CPU = {"on_host", "pinned", "zeroed"}
 # their result is the list of numbers that they were given
 NOTHING_MADE = {"observe_importance", "adamw"}
 

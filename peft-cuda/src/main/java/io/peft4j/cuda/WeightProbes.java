@@ -9,6 +9,7 @@ import io.peft4j.quant.Quantizer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /** Probes of everything that touches a 4-bit weight, against peft-quant's Java. */
 final class WeightProbes {
@@ -93,63 +94,76 @@ final class WeightProbes {
 
   /** {@code y = x Wᵀ + z Bᵀ}, bound by memory for few rows and by arithmetic for many. */
   Probe multiply(int rows) {
-    float[] x = bench.draw(rows * k, 1, type);
-    float[] z = bench.draw(rows * RANK, 1, type);
     float[] b = bench.draw(n * RANK, 0.1, type);
-    DeviceMemory in = bench.upload(x, type);
-    DeviceMemory out = bench.allocate((long) rows * n * type.bytes());
-    LowRankTail tail =
-        new LowRankTail(bench.upload(z, type).span(), bench.upload(b, type).span(), RANK, RANK);
-    return new Probe(
-        "multiply %s %d rows, %dx%d, rank %d".formatted(type.torchName(), rows, n, k, RANK),
-        tolerance(),
-        weight.bytes() + in.span().bytes() + out.span().bytes(),
-        2.0 * rows * n * (k + RANK),
-        () -> kernels.multiply(type, in.span(), rows, weight, tail, null, out.span()),
-        () -> {
-          float[] w = tensor.dequantize();
-          float[] y = new float[rows * n];
-          for (int m = 0; m < rows; m++) {
-            for (int o = 0; o < n; o++) {
-              double sum = dot(x, m * k, w, o * k, k) + dot(z, m * RANK, b, o * RANK, RANK);
-              y[m * n + o] = (float) sum;
-            }
-          }
-          return new float[][] {y, type.toFloats(out.download())};
-        });
+    return product(
+        "multiply",
+        rows,
+        k,
+        n,
+        b,
+        b,
+        tensor::dequantize,
+        (x, tail, y) -> kernels.multiply(type, x, rows, weight, tail, null, y));
   }
 
   /** {@code dx = dy W + z A}. */
   Probe inputGradient(int rows) {
-    float[] dy = bench.draw(rows * n, 1, type);
-    float[] z = bench.draw(rows * RANK, 1, type);
     float[] a = bench.draw(RANK * k, 0.1, type);
-    DeviceMemory in = bench.upload(dy, type);
-    DeviceMemory out = bench.allocate((long) rows * k * type.bytes());
+    return product(
+        "input gradient",
+        rows,
+        n,
+        k,
+        a,
+        transposed(a, RANK, k),
+        () -> transposed(tensor.dequantize(), n, k),
+        (dy, tail, dx) -> kernels.inputGradient(type, dy, rows, weight, tail, false, dx));
+  }
+
+  private interface Product {
+    void run(DeviceSpan x, LowRankTail tail, DeviceSpan y);
+  }
+
+  /**
+   * {@code y = x Mᵀ + z Fᵀ}, x {@code [rows, from]} and y {@code [rows, to]}.
+   *
+   * @param factor what the kernel takes for F
+   * @param f F itself {@code [to, rank]}
+   * @param matrix M {@code [to, from]}
+   */
+  private Probe product(
+      String name,
+      int rows,
+      int from,
+      int to,
+      float[] factor,
+      float[] f,
+      Supplier<float[]> matrix,
+      Product kernel) {
+    float[] x = bench.draw(rows * from, 1, type);
+    float[] z = bench.draw(rows * RANK, 1, type);
+    DeviceMemory in = bench.upload(x, type);
+    DeviceMemory out = bench.allocate((long) rows * to * type.bytes());
     LowRankTail tail =
-        new LowRankTail(bench.upload(z, type).span(), bench.upload(a, type).span(), RANK, RANK);
+        new LowRankTail(
+            bench.upload(z, type).span(), bench.upload(factor, type).span(), RANK, RANK);
     return new Probe(
-        "input gradient %s %d rows, %dx%d, rank %d".formatted(type.torchName(), rows, n, k, RANK),
+        "%s %s %d rows, %dx%d, rank %d".formatted(name, type.torchName(), rows, n, k, RANK),
         tolerance(),
         weight.bytes() + in.span().bytes() + out.span().bytes(),
-        2.0 * rows * k * (n + RANK),
-        () -> kernels.inputGradient(type, in.span(), rows, weight, tail, false, out.span()),
+        2.0 * rows * to * (from + RANK),
+        () -> kernel.run(in.span(), tail, out.span()),
         () -> {
-          float[] w = tensor.dequantize();
-          float[] dx = new float[rows * k];
-          for (int m = 0; m < rows; m++) {
-            for (int i = 0; i < k; i++) {
-              double sum = 0;
-              for (int o = 0; o < n; o++) {
-                sum += (double) dy[m * n + o] * w[o * k + i];
-              }
-              for (int r = 0; r < RANK; r++) {
-                sum += (double) z[m * RANK + r] * a[r * k + i];
-              }
-              dx[m * k + i] = (float) sum;
-            }
+          float[] m = matrix.get();
+          float[] y = new float[rows * to];
+          for (int i = 0; i < y.length; i++) {
+            int row = i / to;
+            int o = i % to;
+            double sum =
+                dot(x, row * from, m, o * from, from) + dot(z, row * RANK, f, o * RANK, RANK);
+            y[i] = (float) sum;
           }
-          return new float[][] {dx, type.toFloats(out.download())};
+          return new float[][] {y, type.toFloats(out.download())};
         });
   }
 

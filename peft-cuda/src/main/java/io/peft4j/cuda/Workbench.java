@@ -12,12 +12,19 @@ final class Workbench implements AutoCloseable {
   private static final long SEED = 20231101;
 
   final CudaContext context;
-  private final SplittableRandom random = new SplittableRandom(SEED);
-  private final List<DeviceMemory> memories = new ArrayList<>();
-  private final List<AutoCloseable> others = new ArrayList<>();
+  private final SplittableRandom random;
+  private final List<AutoCloseable> owned = new ArrayList<>();
 
   Workbench(CudaContext context) {
+    this(context, SEED);
+  }
+
+  /**
+   * @param context stays the caller's
+   */
+  Workbench(CudaContext context, long seed) {
     this.context = context;
+    this.random = new SplittableRandom(seed);
   }
 
   /** From N(0, spread), exact in {@code type}. */
@@ -37,7 +44,7 @@ final class Workbench implements AutoCloseable {
     return type.toFloats(bytes(values, type));
   }
 
-  private static ByteBuffer bytes(float[] values, FloatType type) {
+  static ByteBuffer bytes(float[] values, FloatType type) {
     ByteBuffer bytes =
         ByteBuffer.allocate(values.length * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
     type.fromFloats(values, bytes);
@@ -56,43 +63,26 @@ final class Workbench implements AutoCloseable {
     return keep(DeviceMemory.copyOf(context, ByteBuffer.allocate(bytes)));
   }
 
-  DeviceMemory keep(DeviceMemory memory) {
-    memories.add(memory);
-    return memory;
-  }
-
-  DeviceWeight keep(DeviceWeight weight) {
-    others.add(weight);
-    return weight;
-  }
-
-  AdapterTable keep(AdapterTable table) {
-    others.add(table);
-    return table;
-  }
-
-  QuantizerTables keep(QuantizerTables tables) {
-    others.add(tables);
-    return tables;
-  }
-
-  OptimizerKernels keep(OptimizerKernels kernels) {
-    others.add(kernels);
-    return kernels;
+  /** Closes {@code resource} with the others. */
+  <T extends AutoCloseable> T keep(T resource) {
+    owned.add(resource);
+    return resource;
   }
 
   @Override
   public void close() {
-    try {
-      for (AutoCloseable other : others) {
-        other.close();
+    CudaException failed = null;
+    for (AutoCloseable resource : owned) {
+      try {
+        resource.close();
+      } catch (CudaException e) {
+        failed = failed == null ? e : failed; // the others are to go all the same
+      } catch (Exception e) {
+        throw new IllegalStateException(e);
       }
-    } catch (CudaException e) {
-      throw e;
-    } catch (Exception e) {
-      throw new IllegalStateException(e);
-    } finally {
-      DeviceMemory.closeAll(memories);
+    }
+    if (failed != null) {
+      throw failed;
     }
   }
 }

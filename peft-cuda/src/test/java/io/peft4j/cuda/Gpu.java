@@ -6,64 +6,51 @@ import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.Quantizer;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.SplittableRandom;
 
 /** A context, and what a test keeps on the device until it ends. */
 final class Gpu implements AutoCloseable {
   final CudaContext context = CudaContext.open(0);
-  private final List<AutoCloseable> owned = new ArrayList<>();
-  private final SplittableRandom random;
+  private final Workbench bench;
 
   Gpu(long seed) {
-    random = new SplittableRandom(seed);
+    bench = new Workbench(context, seed);
   }
 
   <T extends AutoCloseable> T keep(T resource) {
-    owned.add(resource);
-    return resource;
+    return bench.keep(resource);
   }
 
   /** Values drawn from N(0, spread), such that they are exact in {@code type}. */
   float[] normal(int count, double spread, FloatType type) {
-    float[] values = new float[count];
-    for (int i = 0; i < count; i++) {
-      values[i] = (float) (spread * random.nextGaussian());
-    }
-    return rounded(values, type);
+    return bench.draw(count, spread, type);
   }
 
   int integer(int bound) {
-    return random.nextInt(bound);
+    return bench.drawBelow(bound);
   }
 
   static float[] rounded(float[] values, FloatType type) {
-    return type.toFloats(bytes(values, type));
+    return Workbench.rounded(values, type);
   }
 
   static ByteBuffer bytes(float[] values, FloatType type) {
-    ByteBuffer bytes =
-        ByteBuffer.allocate(values.length * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
-    type.fromFloats(values, bytes);
-    return bytes.rewind();
+    return Workbench.bytes(values, type);
   }
 
   DeviceMemory upload(float[] values, FloatType type) {
-    return keep(DeviceMemory.copyOf(context, bytes(values, type)));
+    return bench.upload(values, type);
   }
 
   DeviceMemory empty(long elements, FloatType type) {
-    return keep(DeviceMemory.allocate(context, elements * type.bytes()));
+    return bench.allocate(elements * type.bytes());
   }
 
   DeviceMemory bytes(long count) {
-    return keep(DeviceMemory.allocate(context, count));
+    return bench.allocate(count);
   }
 
   DeviceMemory zeros(int count) {
-    return keep(DeviceMemory.copyOf(context, ByteBuffer.allocate(count)));
+    return bench.zeros(count);
   }
 
   static float[] floats(DeviceMemory memory, FloatType type) {
@@ -94,11 +81,7 @@ final class Gpu implements AutoCloseable {
   @Override
   public void close() {
     try {
-      for (AutoCloseable resource : owned) {
-        resource.close();
-      }
-    } catch (Exception e) {
-      throw new IllegalStateException(e);
+      bench.close();
     } finally {
       context.close();
     }

@@ -78,7 +78,7 @@ class LayerKernelsTest {
           for (int i = 0; i < width; i++) {
             close(FloatType.F32, sumDw[i], gotDw[i]);
           }
-          Tally.count("rmsNorm");
+          Tally.count("rmsNorm", type);
         }
       }
     }
@@ -132,7 +132,7 @@ class LayerKernelsTest {
         for (int i = 0; i < x.length; i++) {
           assertEquals(x[i], back[i], unit * 2, "turned there and back");
         }
-        Tally.count("rotary");
+        Tally.count("rotary", type);
       }
     }
   }
@@ -162,7 +162,7 @@ class LayerKernelsTest {
           close(type, dy[i] * up[i] * s * (1 + gate[i] * (1 - s)), dGate[i]);
           close(type, dy[i] * gate[i] * s, dUp[i]);
         }
-        Tally.count("swiglu");
+        Tally.count("swiglu", type);
       }
     }
   }
@@ -210,7 +210,7 @@ class LayerKernelsTest {
               close(type, wanted, gradient[r * classes + c]);
             }
           }
-          Tally.count("crossEntropy");
+          Tally.count("crossEntropy", type);
         }
       }
     }

@@ -92,7 +92,7 @@ class LoraKernelsTest {
         Standin.set("order", order);
         try (Gpu gpu = new Gpu(rows + inputs)) {
           check(gpu, type, new Batch(gpu, type, rows, inputs, outputs, ranks));
-          Tally.count("lora");
+          Tally.count("lora", type);
         }
       }
     }

@@ -47,7 +47,7 @@ class OptimizerKernelsTest {
       DynamicQuantizer.signed().quantize(values, BLOCK, expectedCodes, expectedAbsmax);
       assertArrayEquals(expectedCodes, Gpu.raw(codes));
       assertArrayEquals(expectedAbsmax, Gpu.floats(absmax, FloatType.F32));
-      Tally.count("quantizeDynamic");
+      Tally.count("quantizeDynamic", FloatType.F32);
     }
   }
 
@@ -88,7 +88,7 @@ class OptimizerKernelsTest {
           assertEquals(
               reference.weight[i], found[i], 5e-6); // twenty float32 roundings of |weight| < 4
         }
-        Tally.count("adamW");
+        Tally.count("adamW", FloatType.F32);
       }
     }
   }

@@ -64,7 +64,7 @@ class WeightKernelsTest {
                 ((BlockScales.Plain) expected.scales()).absmax(),
                 Gpu.floats(absmax, FloatType.F32),
                 which);
-            Tally.count("quantize");
+            Tally.count("quantize", type);
           }
         }
       }
@@ -89,7 +89,7 @@ class WeightKernelsTest {
                   Gpu.floats(out, type),
                   "%s %s nested %s block %d count %d"
                       .formatted(quant, type, nested, blockSize, count));
-              Tally.count("dequantize");
+              Tally.count("dequantize", type);
             }
           }
         }
@@ -139,7 +139,7 @@ class WeightKernelsTest {
                   gpu.upload(bias, type).span(),
                   y.span());
           p.checkForward(Gpu.floats(y, type), bias);
-          Tally.count("multiply");
+          Tally.count("multiply", type);
         }
       }
     }
@@ -166,7 +166,7 @@ class WeightKernelsTest {
                   accumulate,
                   dx.span());
           p.checkBackward(Gpu.floats(dx, type), dy, accumulate ? before : null);
-          Tally.count("inputGradient");
+          Tally.count("inputGradient", type);
         }
       }
     }
