@@ -293,14 +293,11 @@ public final class Model implements AutoCloseable {
 
   /**
    * {@return whether two threads may run a training pass each at the same time} They may not where
-   * layers take turns at a place for their weights, quantized or streamed; nor is there anything to
-   * gain on a GPU.
+   * weights are streamed, for the layers take turns in memory; nor is there anything to gain on a
+   * GPU.
    */
   public boolean passesMayOverlap() {
-    return !streaming
-        && !manager.getDevice().isGpu()
-        && modules.leaves().stream()
-            .allMatch(module -> !(module instanceof Linear linear) || linear.weight() != null);
+    return !streaming && !manager.getDevice().isGpu();
   }
 
   /**

@@ -44,7 +44,7 @@ final class Workers implements AutoCloseable {
     boolean mayOverlap = model.passesMayOverlap();
     if (arguments.workers() > 1 && !mayOverlap) {
       throw new IllegalArgumentException(
-          "workers: expected 1 for a base that is quantized, streamed or on a GPU, found "
+          "workers: expected 1 for a base that is streamed or on a GPU, found "
               + arguments.workers());
     }
     if (arguments.workers() > 0) {

@@ -47,10 +47,8 @@ public final class QuantizedProjection implements Projection {
   private final QuantizedTensor base;
   private final Function<NDManager, NDArray> original;
   private final PackedWeight basePacked;
-  private final Room room;
+  private final String kind;
   private final boolean turned;
-  private NDArray ownView;
-  private NDArray sharedView;
   private QuantizedTensor tensor;
   private PackedWeight packed;
   private PackedWeight merged;
@@ -85,7 +83,7 @@ public final class QuantizedProjection implements Projection {
     this.tensor = base;
     this.packed = basePacked;
     this.turned = source.turned();
-    this.room = workspace.own(source.module(), base.count());
+    this.kind = workspace.reserve(source.module(), base.count());
   }
 
   /** {@return the projections of {@code model} that are on packed weights, by their modules} */
@@ -145,23 +143,14 @@ public final class QuantizedProjection implements Projection {
   }
 
   private NDArray decoded() {
-    if (Autograd.recording()) {
-      room.fill(packed);
-      if (ownView == null) {
-        ownView = room.view(out(), in());
-      }
-      return ownView;
-    }
-    workspace.shared().fill(packed);
-    if (sharedView == null) {
-      sharedView = workspace.shared().view(out(), in());
-    }
-    return sharedView;
+    Room room = Autograd.recording() ? workspace.own(kind) : workspace.shared();
+    return room.weight(packed);
   }
 
   @Override
   public void beforeBackward() {
-    if (dense == null && ownView != null) {
+    Room room = workspace.own(kind);
+    if (dense == null && room.isUsed()) {
       room.fill(packed);
     }
   }

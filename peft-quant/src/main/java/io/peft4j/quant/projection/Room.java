@@ -9,6 +9,8 @@ import io.peft4j.quant.kernel.PackedWeight;
 import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.NativeTensor;
 import io.peft4j.torch.Ops;
+import java.util.HashMap;
+import java.util.Map;
 
 /**
  * Memory for one dense weight at a time. Who wants its weight here has it decoded, unless it is the
@@ -22,6 +24,7 @@ final class Room {
   private final FloatType type;
   private final boolean onDevice;
   private long capacity;
+  private final Map<Shape, NDArray> views = new HashMap<>();
   private NDArray memory;
   private PackedWeight content;
 
@@ -42,14 +45,24 @@ final class Room {
     capacity = Math.max(capacity, elements);
   }
 
-  /** {@return the place of a weight [out, in], a view that the caller owns} */
-  NDArray view(long out, long in) {
-    allocate();
-    try (NDArray part = memory.get("0:" + out * in)) {
-      NDArray view = part.reshape(out, in);
+  /** {@return the dense weight [out, in], in a place that stays this room's} */
+  NDArray weight(PackedWeight weight) {
+    fill(weight);
+    Shape shape = new Shape(weight.outputs(), weight.inputs());
+    return views.computeIfAbsent(shape, this::view);
+  }
+
+  private NDArray view(Shape shape) {
+    try (NDArray part = memory.get("0:" + shape.size())) {
+      NDArray view = part.reshape(shape);
       view.attach(manager);
       return view;
     }
+  }
+
+  /** {@return whether a weight has been here, so that a graph may hold the place} */
+  boolean isUsed() {
+    return memory != null;
   }
 
   private void allocate() {

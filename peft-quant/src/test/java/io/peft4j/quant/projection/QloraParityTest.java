@@ -132,8 +132,8 @@ class QloraParityTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"float32", "kbit", "bf16"})
-  void lossCurvesOverlap(String mode) throws IOException {
+  @CsvSource({"float32,1", "float32,2", "kbit,1", "bf16,1", "bf16,2"})
+  void lossCurvesOverlap(String mode, int workers) throws IOException {
     JsonNode golden = json(mode + ".json");
     List<Double> losses = new ArrayList<>();
     try (CausalLm lm = CausalLm.load(folder().resolve("base"), options(mode));
@@ -147,6 +147,7 @@ class QloraParityTest {
               .learningRate(golden.get("rate").asDouble())
               .lrSchedulerType(Schedule.CONSTANT)
               .maxGradNorm(0)
+              .workers(workers)
               .seed(0)
               .build();
       TrainingListener listener =
@@ -165,7 +166,8 @@ class QloraParityTest {
     for (int i = 0; i < losses.size(); i++) {
       worst = Math.max(worst, Math.abs(curve.get(i).asDouble() - losses.get(i)));
     }
-    System.out.printf("qlora %s: 50 losses differ by at most %.4f%n", mode, worst);
+    System.out.printf(
+        "qlora %s, workers %d: 50 losses differ by at most %.4f%n", mode, workers, worst);
     assertTrue(worst < (mode.equals("float32") ? 1e-4 : 0.03), "the curves differ by " + worst);
   }
 
