@@ -14,7 +14,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -28,6 +30,12 @@ import org.slf4j.LoggerFactory;
 final class Weights {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(Weights.class);
+
+  /**
+   * What a parameter can be stored as; anything else needs more than the tensor to be understood.
+   */
+  private static final Set<DType> FLOATING =
+      EnumSet.of(DType.F64, DType.F32, DType.F16, DType.BF16);
 
   private final NDManager manager;
   private final Checkpoint checkpoint;
@@ -224,6 +232,11 @@ final class Weights {
 
   private void checkShape(String stored, long[] shape) {
     TensorInfo info = checkpoint.info(stored);
+    if (!FLOATING.contains(info.dtype())) {
+      throw new IllegalArgumentException(
+          "%s: tensor '%s': expected one of %s, found %s; is config.json's quantization_config missing?"
+              .formatted(checkpoint.path(stored), stored, FLOATING, info.dtype()));
+    }
     if (!new Shape(shape).equals(new Shape(info.dimensions()))) {
       throw new IllegalArgumentException(
           checkpoint.path()

@@ -124,6 +124,15 @@ public final class Checkpoint implements AutoCloseable {
     return path;
   }
 
+  /**
+   * The safetensors file that holds a tensor.
+   *
+   * @throws IllegalArgumentException if there is no tensor of that name
+   */
+  public Path path(String name) {
+    return file(name).path();
+  }
+
   /** The safetensors files behind this checkpoint. */
   public List<Path> files() {
     return files.stream().map(SafetensorsFile::path).toList();

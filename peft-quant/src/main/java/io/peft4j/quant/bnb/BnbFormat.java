@@ -3,6 +3,7 @@ package io.peft4j.quant.bnb;
 import io.peft4j.quant.BlockScales;
 import io.peft4j.quant.FourBitTensor;
 import io.peft4j.quant.Int8Tensor;
+import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationException;
 import io.peft4j.quant.QuantizedTensor;
 import io.peft4j.safetensors.Checkpoint;
@@ -12,6 +13,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * bitsandbytes' layout of quantized weights in safetensors files.
@@ -117,8 +119,14 @@ public final class BnbFormat {
    * @param weight a tensor's name
    */
   public static boolean isQuantized(Checkpoint checkpoint, String weight) {
-    return checkpoint.names().contains(weight + QUANT_MAP)
+    return isFourBit(checkpoint, weight)
         || (weight.endsWith(WEIGHT) && checkpoint.names().contains(rowScales(weight)));
+  }
+
+  /** Whether any part says so: one that is missing is then missed by name. */
+  private static boolean isFourBit(Checkpoint checkpoint, String weight) {
+    return Stream.of(QUANT_MAP, QUANT_STATE + QuantType.NF4.id(), QUANT_STATE + QuantType.FP4.id())
+        .anyMatch(part -> checkpoint.names().contains(weight + part));
   }
 
   /**
@@ -130,8 +138,6 @@ public final class BnbFormat {
    */
   public static QuantizedTensor read(Checkpoint checkpoint, String weight) {
     BnbReader reader = new BnbReader(checkpoint, weight);
-    return checkpoint.names().contains(weight + QUANT_MAP)
-        ? reader.readFourBit()
-        : reader.readInt8();
+    return isFourBit(checkpoint, weight) ? reader.readFourBit() : reader.readInt8();
   }
 }

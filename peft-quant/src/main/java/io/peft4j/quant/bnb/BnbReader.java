@@ -12,6 +12,7 @@ import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Supplier;
@@ -30,7 +31,7 @@ final class BnbReader {
 
   FourBitTensor readFourBit() {
     String stateName = stateName();
-    boolean nested = checkpoint.names().contains(weight + BnbFormat.NESTED_ABSMAX);
+    boolean nested = isNested();
     QuantState state =
         checking(stateName, () -> QuantState.parse(bytes(stateName, DType.U8), nested));
     if (!stateName.equals(weight + BnbFormat.QUANT_STATE + state.type().id())) {
@@ -56,6 +57,14 @@ final class BnbReader {
               .formatted(state.type().id(), Arrays.toString(levels)));
     }
     return tensor;
+  }
+
+  /** Whether anything says so, so that a part that is missing then is missed. */
+  private boolean isNested() {
+    String absmax = weight + BnbFormat.ABSMAX;
+    return checkpoint.names().contains(weight + BnbFormat.NESTED_ABSMAX)
+        || checkpoint.names().contains(weight + BnbFormat.NESTED_QUANT_MAP)
+        || (checkpoint.names().contains(absmax) && checkpoint.info(absmax).dtype() == DType.U8);
   }
 
   private String stateName() {
@@ -160,11 +169,15 @@ final class BnbReader {
       return work.get();
     } catch (QuantizationException e) {
       throw new QuantizationException(
-          "%s: '%s': %s".formatted(checkpoint.path(), name, e.getMessage()), e);
+          "%s: '%s': %s".formatted(fileOf(name), name, e.getMessage()), e);
     }
   }
 
   private QuantizationException wrong(String name, String message) {
-    return new QuantizationException("%s: '%s': %s".formatted(checkpoint.path(), name, message));
+    return new QuantizationException("%s: '%s': %s".formatted(fileOf(name), name, message));
+  }
+
+  private Path fileOf(String name) {
+    return checkpoint.names().contains(name) ? checkpoint.path(name) : checkpoint.path();
   }
 }

@@ -18,6 +18,7 @@ import io.peft4j.quant.checkpoint.WeightSelection;
 import io.peft4j.quant.kernel.PackedWeight;
 import io.peft4j.quant.kernel.QuantKernels;
 import io.peft4j.safetensors.Checkpoint;
+import io.peft4j.safetensors.DType;
 import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.NativeTensor;
 import java.nio.ByteBuffer;
@@ -164,7 +165,7 @@ public final class QuantizedFormat implements WeightFormat {
         throw new QuantizationException(
             "%s: '%s': expected shape %s, found %s"
                 .formatted(
-                    checkpoint.path(),
+                    checkpoint.path(source.tensor()),
                     source.tensor(),
                     Arrays.toString(expected),
                     Arrays.toString(weight.shape())));
@@ -186,6 +187,12 @@ public final class QuantizedFormat implements WeightFormat {
     private QuantizedTensor weight(Source source) {
       if (BnbFormat.isQuantized(checkpoint, source.tensor())) {
         return BnbFormat.read(checkpoint, source.tensor());
+      }
+      DType type = checkpoint.info(source.tensor()).dtype();
+      if (stored && (type == DType.U8 || type == DType.I8)) {
+        throw new QuantizationException(
+            "%s: '%s': expected the other parts of a quantized weight beside its %s codes, found none"
+                .formatted(checkpoint.path(source.tensor()), source.tensor(), type));
       }
       // what a quantized folder keeps dense stays so
       if (stored || !wants(source)) {

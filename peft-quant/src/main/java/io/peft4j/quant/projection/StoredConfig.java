@@ -40,10 +40,15 @@ final class StoredConfig {
     boolean doubleQuant = fourBit && json.path("bnb_4bit_use_double_quant").asBoolean();
     return QuantizationConfig.of(type)
         .withDoubleQuant(doubleQuant)
-        .withComputeType(
-            asked != null
-                ? asked.computeType()
-                : FloatType.ofTorchName(compute.replace("torch.", "")));
+        .withComputeType(asked != null ? asked.computeType() : computeType(checkpoint, compute));
+  }
+
+  private static FloatType computeType(Checkpoint checkpoint, String name) {
+    try {
+      return FloatType.ofTorchName(name.replace("torch.", ""));
+    } catch (QuantizationException e) {
+      throw wrong(checkpoint, "bnb_4bit_compute_dtype", "float32, float16 or bfloat16", name);
+    }
   }
 
   private static QuantType naming(Checkpoint checkpoint, String key, String name) {
