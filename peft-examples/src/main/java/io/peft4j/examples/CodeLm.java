@@ -135,7 +135,7 @@ public final class CodeLm extends LanguageModelProject {
       double other = perplexity(firstHeldOut, lm);
       say("%nperplexity before: %s %.2f, %s %.2f", second.name(), before, first.name(), other);
       say("completions by the base:");
-      complete(lm, tokenizer);
+      complete(lm, tokenizer, base);
 
       LoraConfig lora =
           LoraConfig.builder()
@@ -155,7 +155,7 @@ public final class CodeLm extends LanguageModelProject {
           "perplexity after: %s %.2f (before %.2f), %s %.2f",
           second.name(), after, before, first.name(), perplexity(firstHeldOut, lm));
       say("completions with the adapter:");
-      complete(lm, tokenizer);
+      complete(lm, tokenizer, base);
 
       adapted.activate();
       double bare = perplexity(secondHeldOut, lm);
@@ -236,9 +236,9 @@ public final class CodeLm extends LanguageModelProject {
     }
   }
 
-  private void complete(CausalLm lm, CausalTokenizer tokenizer) {
+  private void complete(CausalLm lm, CausalTokenizer tokenizer, Path base) throws IOException {
     GenerationConfig config =
-        GenerationConfig.greedy().withMaxNewTokens(32).withRepetitionPenalty(1.1);
+        GenerationConfig.of(base).withoutSampling().withMaxNewTokens(32).withRepetitionPenalty(1.1);
     sayContinuations(lm, tokenizer, PROMPTS, config);
   }
 }

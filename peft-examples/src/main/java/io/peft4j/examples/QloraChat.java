@@ -25,6 +25,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.stream.IntStream;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -43,6 +44,9 @@ import picocli.CommandLine.Option;
 public final class QloraChat extends LanguageModelProject {
 
   private static final String TASKS = "java_tasks.jsonl";
+
+  /** One of so many tasks is held out. */
+  private static final int HELD_OUT = 7;
 
   @Option(
       names = "--model",
@@ -67,7 +71,7 @@ public final class QloraChat extends LanguageModelProject {
   @Option(names = "--rank", defaultValue = "32", description = "Rank r of the update; alpha is r.")
   private int rank;
 
-  @Option(names = "--steps", defaultValue = "60", description = "Updates.")
+  @Option(names = "--steps", defaultValue = "150", description = "Updates.")
   private int steps;
 
   @Option(names = "--batch-size", defaultValue = "8", description = "Examples in an update.")
@@ -117,15 +121,23 @@ public final class QloraChat extends LanguageModelProject {
       measure("with the base in " + type.id());
       CausalDataset tasks =
           CausalDataset.read(data == null ? bundled() : data, StandardCharsets.UTF_8);
-      CausalSet.Split split =
-          CausalSet.of(tasks, tokenizer, lm.model(), maxLength).split(0.15, seed);
-      List<String> prompts = prompts(tasks);
-      double before = perplexity(split.heldOut(), lm);
-      say("%d tasks to learn, %d held out", split.train().size(), split.heldOut().size());
-      say("answers of the base:");
-      answer(lm, tokenizer, prompts);
+      if (tasks.size() < HELD_OUT) {
+        throw new IllegalArgumentException(
+            tasks.source() + ": expected " + HELD_OUT + " tasks or more, found " + tasks.size());
+      }
+      CausalSet train = CausalSet.of(part(tasks, false), tokenizer, lm.model(), maxLength);
+      CausalSet heldOut = CausalSet.of(part(tasks, true), tokenizer, lm.model(), maxLength);
+      List<String> prompts = prompts(part(tasks, true));
+      double before = perplexity(heldOut, lm);
+      say("%d tasks to learn, %d held out", train.size(), heldOut.size());
+      say("answers of the base to what is held out:");
+      answer(lm, tokenizer, folder, prompts);
 
-      say("%nexpected: %s", expected(lm, config));
+      MemoryPlan memory = expected(lm, config);
+      say("%nexpected: %s", memory);
+      ProcessMemory.now()
+          .rssBytes()
+          .ifPresent(now -> say("expected peak memory: %d MB", (now + memory.added()) / 1_000_000));
       LoraConfig lora =
           LoraConfig.builder()
               .r(rank)
@@ -135,13 +147,13 @@ public final class QloraChat extends LanguageModelProject {
               .baseModel(folder.toString())
               .build();
       adapted.add("chat", lora, seed);
-      train(adapted, split.train());
+      train(adapted, train);
       measure("after training");
 
-      double after = perplexity(split.heldOut(), lm);
+      double after = perplexity(heldOut, lm);
       say("%nperplexity of the held-out answers: %.2f, before %.2f", after, before);
       say("answers with the adapter:");
-      answer(lm, tokenizer, prompts);
+      answer(lm, tokenizer, folder, prompts);
       say("%nadapter: %s", output);
       return after < before ? 0 : 1;
     }
@@ -176,19 +188,29 @@ public final class QloraChat extends LanguageModelProject {
     train(adapted, "chat", arguments, train, output);
   }
 
-  /** Beside the process itself, which was measured before loading. */
   private MemoryPlan expected(CausalLm lm, QuantizationConfig config) {
     JsonNode json = lm.model().config().json();
     long hidden = json.path("hidden_size").asLong();
     long heads = json.path("num_attention_heads").asLong();
+    long width = json.path("head_dim").asLong(hidden / heads);
     MemoryPlan.Shape shape =
         new MemoryPlan.Shape(
             json.path("num_hidden_layers").asLong(),
             hidden,
-            hidden / heads * json.path("num_key_value_heads").asLong(heads),
+            width * json.path("num_key_value_heads").asLong(heads),
             json.path("intermediate_size").asLong(),
             json.path("vocab_size").asLong());
     return MemoryPlan.of(shape, config, rank, (long) batchSize * maxLength, recompute);
+  }
+
+  private static CausalDataset part(CausalDataset tasks, boolean heldOut) {
+    List<CausalExample> all = tasks.examples();
+    return new CausalDataset(
+        tasks.source(),
+        IntStream.range(0, all.size())
+            .filter(i -> ((i + 1) % HELD_OUT == 0) == heldOut)
+            .mapToObj(all::get)
+            .toList());
   }
 
   /** The first few tasks, without their answers. */
@@ -206,8 +228,9 @@ public final class QloraChat extends LanguageModelProject {
         .toList();
   }
 
-  private void answer(CausalLm lm, CausalTokenizer tokenizer, List<String> prompts) {
-    GenerationConfig config = GenerationConfig.greedy().withMaxNewTokens(48);
+  private void answer(CausalLm lm, CausalTokenizer tokenizer, Path folder, List<String> prompts)
+      throws IOException {
+    GenerationConfig config = GenerationConfig.of(folder).withoutSampling().withMaxNewTokens(48);
     sayContinuations(lm, tokenizer, prompts, config);
   }
 
