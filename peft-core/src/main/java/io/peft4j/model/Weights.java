@@ -234,8 +234,8 @@ final class Weights {
     TensorInfo info = checkpoint.info(stored);
     if (!FLOATING.contains(info.dtype())) {
       throw new IllegalArgumentException(
-          "%s: tensor '%s': expected one of %s, found %s; is config.json's quantization_config missing?"
-              .formatted(checkpoint.path(stored), stored, FLOATING, info.dtype()));
+          "%s: tensor '%s': expected a floating-point type, found %s; is config.json's quantization_config missing?"
+              .formatted(checkpoint.path(stored), stored, info.dtype()));
     }
     if (!new Shape(shape).equals(new Shape(info.dimensions()))) {
       throw new IllegalArgumentException(

@@ -250,7 +250,7 @@ class QuantizedFaultsTest {
     write(tensor -> tensor);
     config(json -> json.remove("quantization_config"));
     score(
-        "q_proj.weight': expected one of [F64, F32, BF16, F16], found U8; is config.json's"
+        "q_proj.weight': expected a floating-point type, found U8; is config.json's"
             + " quantization_config missing?");
   }
 
@@ -294,7 +294,7 @@ class QuantizedFaultsTest {
         score,
         "'" + WEIGHT + "': expected the other parts of a quantized weight beside its I8 codes");
     config(json -> json.remove("quantization_config"));
-    refuses(score, "q_proj.weight': expected one of [F64, F32, BF16, F16], found I8");
+    refuses(score, "q_proj.weight': expected a floating-point type, found I8");
     replace(
         scales,
         old -> TensorSource.of(old.name(), DType.F32, List.of(3L), ByteBuffer.allocate(12)));
