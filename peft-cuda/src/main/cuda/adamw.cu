@@ -79,6 +79,7 @@ KERNEL(adamw8_f32, 256,
 }
 
 // Blockwise 8-bit codes of float32 values, as bitsandbytes' quantize_blockwise: blocks of 256.
+// Floor: bytes moved = 5 count (values, codes) + count / 64 (scales).
 KERNEL(quantize_dynamic_f32, 256,
        (const float* x, const float* levels, u8* codes, float* absmax, i64 count)) {
   __shared__ Map map;
