@@ -149,17 +149,14 @@ final class AdamW implements AutoCloseable {
             group.weightDecay(),
             steps,
             gradientScale);
-    List<Runnable> pagedSteps = new ArrayList<>();
-    List<PagedMoments> pages = new ArrayList<>();
+    Map<String, NDArray> ofPaged = new LinkedHashMap<>();
     try (NDManager scope = manager.newSubManager()) {
       NDArray settings = HostTensors.numbers(scope, step.hyper());
       for (String name : group.names()) {
         NDArray parameter = parameters.get(name);
         NDArray gradient = gradient(parameter, scope);
         if (gradient != null && paged.containsKey(name)) {
-          PagedMoments moments = paged.get(name);
-          pages.add(moments);
-          pagedSteps.add(() -> update(parameter, gradient, moments.fetch(), step, settings));
+          ofPaged.put(name, gradient);
         } else if (gradient != null && stores.containsKey(name)) {
           update(parameter, gradient, stores.get(name), step, settings);
         } else if (gradient != null) {
@@ -172,12 +169,15 @@ final class AdamW implements AutoCloseable {
       if (!p.isEmpty()) {
         TrainingOps.adamw(p, g, m, v, settings);
       }
-      for (int i = 0; i < pages.size(); i++) {
-        if (i + 1 < pages.size()) {
-          pages.get(i + 1).prefetch();
+      List<String> names = List.copyOf(ofPaged.keySet());
+      for (int i = 0; i < names.size(); i++) {
+        if (i + 1 < names.size()) {
+          paged.get(names.get(i + 1)).prefetch();
         }
-        pagedSteps.get(i).run();
-        pages.get(i).putBack();
+        String name = names.get(i);
+        PagedMoments moments = paged.get(name);
+        update(parameters.get(name), ofPaged.get(name), moments.fetch(), step, settings);
+        moments.putBack();
       }
     }
   }

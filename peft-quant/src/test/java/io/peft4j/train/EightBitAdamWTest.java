@@ -10,7 +10,6 @@ import ai.djl.ndarray.NDManager;
 import io.peft4j.quant.DrawnTensor;
 import io.peft4j.quant.DynamicQuantizer;
 import io.peft4j.safetensors.SafetensorsFile;
-import io.peft4j.torch.Autograd;
 import io.peft4j.torch.HostTensors;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -18,7 +17,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -31,49 +29,23 @@ class EightBitAdamWTest {
   private static final TrainingArguments ARGUMENTS =
       TrainingArguments.builder().optim("adamw_8bit").weightDecay(0.1).adamBeta2(0.95).build();
 
-  private static NDArray parameter(NDManager manager, int size) {
-    NDArray parameter = manager.create(floats(1, size));
-    parameter.setRequiresGradient(true);
-    return parameter;
-  }
-
-  private static float[] floats(long seed, int size) {
-    Random random = new Random(seed);
-    float[] values = new float[size];
-    for (int i = 0; i < size; i++) {
-      values[i] = (float) random.nextGaussian();
-    }
-    return values;
-  }
-
-  private static void step(NDManager manager, NDArray parameter, AdamW optimizer, int seed) {
-    addGradient(manager, parameter, floats(seed, (int) parameter.size()));
+  private static void step(NDArray parameter, AdamW optimizer, int seed) {
+    DrawnGradients.add(parameter, DrawnGradients.floats(seed, (int) parameter.size()));
     optimizer.step(0.01, 1);
     optimizer.clearGradients();
   }
 
-  private static void addGradient(NDManager manager, NDArray parameter, float[] gradient) {
-    try (NDManager scope = manager.newSubManager();
-        Autograd.Mode recording = Autograd.record()) {
-      NDArray product = parameter.mul(scope.create(gradient));
-      product.attach(scope);
-      NDArray sum = product.sum();
-      sum.attach(scope);
-      Autograd.backward(sum, sum.onesLike());
-    }
-  }
-
   @Test
   void followsTheFormulaWithRoundedMoments() {
-    float[] x = floats(1, SIZE);
+    float[] x = DrawnGradients.floats(1, SIZE);
     float[] m = new float[SIZE];
     float[] v = new float[SIZE];
     try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-      NDArray parameter = parameter(manager, SIZE);
+      NDArray parameter = DrawnGradients.parameter(manager, 1, SIZE);
       try (AdamW optimizer = new AdamW(Map.of("a.weight", parameter), manager, ARGUMENTS)) {
         for (int t = 1; t <= 4; t++) {
-          step(manager, parameter, optimizer, 10 + t);
-          float[] g = floats(10 + t, SIZE);
+          step(parameter, optimizer, 10 + t);
+          float[] g = DrawnGradients.floats(10 + t, SIZE);
           for (int i = 0; i < SIZE; i++) {
             m[i] = 0.9f * m[i] + 0.1f * g[i];
             v[i] = 0.95f * v[i] + 0.05f * g[i] * g[i];
@@ -136,7 +108,7 @@ class EightBitAdamWTest {
       try (AdamW optimizer = new AdamW(parameters, manager, ARGUMENTS)) {
         for (int t = 1; t <= 10; t++) {
           for (Case test : cases) {
-            addGradient(manager, parameters.get(test.name + ".weight"), test.gradient(t));
+            DrawnGradients.add(parameters.get(test.name + ".weight"), test.gradient(t));
           }
           optimizer.step(1e-3, 1);
           optimizer.clearGradients();
@@ -201,12 +173,12 @@ class EightBitAdamWTest {
   @Test
   void resumesWithTheSameBytes() {
     try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-      NDArray through = parameter(manager, SIZE);
-      NDArray resumed = parameter(manager, SIZE);
+      NDArray through = DrawnGradients.parameter(manager, 1, SIZE);
+      NDArray resumed = DrawnGradients.parameter(manager, 1, SIZE);
       try (AdamW whole = new AdamW(Map.of("a.weight", through), manager, ARGUMENTS);
           AdamW second = new AdamW(Map.of("a.weight", resumed), manager, ARGUMENTS)) {
         for (int seed = 0; seed < 3; seed++) {
-          step(manager, through, whole, seed);
+          step(through, whole, seed);
         }
         Map<String, byte[]> saved = new TreeMap<>();
         whole
@@ -221,8 +193,8 @@ class EightBitAdamWTest {
             .forEach((name, tensor) -> HostTensors.elements(tensor.array()).put(saved.get(name)));
         second.resume(3);
         for (int seed = 3; seed < 5; seed++) {
-          step(manager, through, whole, seed);
-          step(manager, resumed, second, seed);
+          step(through, whole, seed);
+          step(resumed, second, seed);
         }
         assertArrayEquals(through.toFloatArray(), resumed.toFloatArray());
         second
@@ -247,7 +219,11 @@ class EightBitAdamWTest {
   void takesAQuarterAndLeavesSmallTensorsAlone() {
     try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
       Map<String, NDArray> parameters =
-          Map.of("a.weight", parameter(manager, SIZE), "b.weight", parameter(manager, 4095));
+          Map.of(
+              "a.weight",
+              DrawnGradients.parameter(manager, 1, SIZE),
+              "b.weight",
+              DrawnGradients.parameter(manager, 1, 4095));
       try (AdamW optimizer = new AdamW(parameters, manager, ARGUMENTS)) {
         long state =
             optimizer.state().values().stream()

@@ -8,7 +8,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.quant.optimizer.EightBitMoments;
-import io.peft4j.torch.Autograd;
 import io.peft4j.torch.HostTensors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -17,7 +16,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -40,35 +38,17 @@ class PagedMomentsTest {
   private static Map<String, NDArray> parameters(NDManager manager, Map<String, Integer> sizes) {
     Map<String, NDArray> parameters = new LinkedHashMap<>();
     for (Map.Entry<String, Integer> size : new TreeMap<>(sizes).entrySet()) {
-      NDArray parameter = manager.create(floats(parameters.size(), size.getValue()));
-      parameter.setRequiresGradient(true);
-      parameters.put(size.getKey(), parameter);
+      parameters.put(
+          size.getKey(), DrawnGradients.parameter(manager, parameters.size(), size.getValue()));
     }
     return parameters;
-  }
-
-  private static float[] floats(long seed, int size) {
-    Random random = new Random(seed);
-    float[] values = new float[size];
-    for (int i = 0; i < size; i++) {
-      values[i] = (float) random.nextGaussian();
-    }
-    return values;
   }
 
   /** Each parameter's gradient is its own, drawn by step. */
   private static void step(AdamW optimizer, Map<String, NDArray> parameters, int number) {
     int seed = 1000 * number;
     for (NDArray parameter : parameters.values()) {
-      try (NDManager scope = parameter.getManager().newSubManager();
-          Autograd.Mode recording = Autograd.record()) {
-        NDArray gradient = scope.create(floats(seed++, (int) parameter.size()));
-        NDArray product = parameter.mul(gradient);
-        product.attach(scope);
-        NDArray sum = product.sum();
-        sum.attach(scope);
-        Autograd.backward(sum, sum.onesLike());
-      }
+      DrawnGradients.add(parameter, DrawnGradients.floats(seed++, (int) parameter.size()));
     }
     optimizer.step(0.01, 0.5);
     optimizer.clearGradients();
@@ -166,8 +146,8 @@ class PagedMomentsTest {
       NDArray a = manager.zeros(new Shape(size));
       NDArray b = manager.zeros(new Shape(size));
       for (int i = 0; i < 4; i++) {
-        a.set(floats(i, size));
-        b.set(floats(10 + i, size));
+        a.set(DrawnGradients.floats(i, size));
+        b.set(DrawnGradients.floats(10 + i, size));
         plain.write(a, b);
         for (int k = 0; k < 2; k++) {
           if (k == 0) {

@@ -24,12 +24,6 @@ class CausalCommandsTest {
 
   @TempDir private Path temp;
 
-  private static PeftRun good(String... arguments) {
-    PeftRun result = PeftRun.of(arguments);
-    assertEquals(0, result.code(), result.err());
-    return result;
-  }
-
   private Path file(String name, String... lines) throws IOException {
     return Files.write(temp.resolve(name), List.of(lines));
   }
@@ -65,7 +59,7 @@ class CausalCommandsTest {
       if (key.equals("adapted")) {
         arguments.addAll(List.of("--adapter", GOLDEN.resolve("adapter").toString()));
       }
-      good(arguments.toArray(String[]::new));
+      PeftRun.good(arguments.toArray(String[]::new));
       List<JsonNode> found = lines(output);
       assertEquals(5, found.size());
       for (int i = 0; i < 3; i++) {
@@ -119,7 +113,7 @@ class CausalCommandsTest {
             "--json");
     List<String> all = new ArrayList<>(arguments);
     all.addAll(more);
-    PeftRun trained = good(all.toArray(String[]::new));
+    PeftRun trained = PeftRun.good(all.toArray(String[]::new));
     String[] events = trained.out().split("\n");
     JsonNode about = JSON.readTree(events[0]);
     assertEquals("data", about.get("event").asText());
@@ -137,7 +131,7 @@ class CausalCommandsTest {
     assertFalse(Files.exists(adapter.resolve("config.json")));
 
     PeftRun answered =
-        good(
+        PeftRun.good(
             "generate",
             "--model",
             MODEL,
@@ -158,7 +152,7 @@ class CausalCommandsTest {
     Path data = file("texts.jsonl", "{\"text\": \"Rinse the probe before every run.\"}");
     Path output = temp.resolve("full");
     PeftRun trained =
-        good(
+        PeftRun.good(
             "train",
             "--task",
             "causal-lm",
@@ -178,7 +172,7 @@ class CausalCommandsTest {
             "1e-2");
     assertTrue(trained.out().contains("saved in"), trained.out());
     PeftRun said =
-        good(
+        PeftRun.good(
             "generate",
             "--model",
             output.toString(),
@@ -201,7 +195,7 @@ class CausalCommandsTest {
     List<String> outputs = new ArrayList<>();
     for (String batch : List.of("1", "4", "3")) {
       Path output = temp.resolve("out" + batch);
-      good(
+      PeftRun.good(
           "generate",
           "--model",
           MODEL,
@@ -235,7 +229,7 @@ class CausalCommandsTest {
   @Test
   void streamsAsJson() throws IOException {
     PeftRun result =
-        good(
+        PeftRun.good(
             "generate",
             "--model",
             MODEL,

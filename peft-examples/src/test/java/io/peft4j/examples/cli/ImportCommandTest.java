@@ -1,6 +1,5 @@
 package io.peft4j.examples.cli;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -19,11 +18,9 @@ class ImportCommandTest {
   @Test
   void makesAFolderThatInspectReads() {
     Path output = folder.resolve("minilm");
-    PeftRun run = PeftRun.of("import", "--model", "minilm", "--output", output.toString());
-    assertEquals(0, run.code(), run.err());
+    PeftRun.good("import", "--model", "minilm", "--output", output.toString());
     assertTrue(Files.exists(output.resolve("model.safetensors")));
-    PeftRun inspected = PeftRun.of("inspect", "--model", output.toString());
-    assertEquals(0, inspected.code(), inspected.err());
+    PeftRun.good("inspect", "--model", output.toString());
   }
 
   @ParameterizedTest

@@ -1,5 +1,7 @@
 package io.peft4j.examples.cli;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -9,6 +11,13 @@ import picocli.CommandLine;
 
 /** What a command, run as a user runs it, ended with and said. */
 record PeftRun(int code, String out, String err) {
+
+  /** {@return a run that has to end well} */
+  static PeftRun good(String... arguments) {
+    PeftRun run = of(arguments);
+    assertEquals(0, run.code(), run.err());
+    return run;
+  }
 
   static PeftRun of(String... arguments) {
     StringWriter err = new StringWriter();

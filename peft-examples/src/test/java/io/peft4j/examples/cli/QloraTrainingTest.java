@@ -30,9 +30,7 @@ class QloraTrainingTest {
   private static PeftRun good(List<String> arguments, String... more) {
     List<String> all = new ArrayList<>(arguments);
     all.addAll(List.of(more));
-    PeftRun run = PeftRun.of(all.toArray(String[]::new));
-    assertEquals(0, run.code(), run.err());
-    return run;
+    return PeftRun.good(all.toArray(String[]::new));
   }
 
   private List<JsonNode> predict(Path model, Path adapter, String... more) throws IOException {

@@ -37,9 +37,7 @@ class QuantizedMergeTest {
   private static PeftRun good(List<String> options, String... arguments) {
     List<String> all = new ArrayList<>(List.of(arguments));
     all.addAll(options);
-    PeftRun run = PeftRun.of(all.toArray(String[]::new));
-    assertEquals(0, run.code(), run.err());
-    return run;
+    return PeftRun.good(all.toArray(String[]::new));
   }
 
   /** A packed folder, an adapter trained on it, and texts. */
