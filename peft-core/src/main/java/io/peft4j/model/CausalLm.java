@@ -28,7 +28,7 @@ public final class CausalLm implements AutoCloseable {
    *     architecture needs; the message names file and key
    */
   public static CausalLm load(Path folder, LoadOptions options) throws IOException {
-    return new CausalLm(Model.loadLanguageModel(folder, options));
+    return new CausalLm(new ModelLoader(folder, options).languageModel());
   }
 
   /** {@return the model as adapters and the trainer take it; it belongs to this} */

@@ -2,8 +2,6 @@ package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
 import io.peft4j.safetensors.Checkpoint;
@@ -38,32 +36,27 @@ public final class Model implements AutoCloseable {
   private final VirtualTokens virtualTokens;
   private String fingerprint;
 
-  private Model(
+  /**
+   * @param task null for a language model, as are {@code labels}
+   * @param weights of {@code checkpoint}, on {@code manager}
+   */
+  Model(
       ModelConfig config,
       Architecture architecture,
       Task task,
       LabelNames labels,
       LoadOptions options,
       NDManager manager,
-      Checkpoint checkpoint) {
-    this.config = labels == null ? config : config.with(headConfig(task, labels));
+      Checkpoint checkpoint,
+      Weights weights) {
+    this.config = config;
     this.architecture = architecture;
     this.task = task;
     this.labels = labels;
     this.precision = options.precision();
+    this.streaming = options.streaming();
     this.manager = manager;
     this.checkpoint = checkpoint;
-    Weights weights =
-        new Weights(
-            manager,
-            checkpoint,
-            precision,
-            architecture.baseName(),
-            architecture.initializerRange(),
-            options.labels() != null,
-            formatOf(options, config, checkpoint, manager),
-            options.streaming(),
-            options.seed());
     List<Segment> segments;
     if (labels == null) {
       DecoderBuilder.LanguageModel built =
@@ -75,8 +68,7 @@ public final class Model implements AutoCloseable {
       head = null;
     }
     this.mappedBytes = weights.mappedBytes();
-    this.streaming = options.streaming();
-    this.chain = new SegmentChain(segments, precision, options.streaming(), architecture.hidden());
+    this.chain = new SegmentChain(segments, precision, streaming, architecture.hidden());
     List<Module> leaves = new ArrayList<>();
     segments.forEach(segment -> leaves.addAll(segment.modules()));
     if (head != null) {
@@ -100,65 +92,7 @@ public final class Model implements AutoCloseable {
    *     architecture needs; the message names file and key
    */
   public static Model load(Path folder, LoadOptions options) throws IOException {
-    ModelConfig config = ModelConfig.read(folder);
-    Architecture architecture = architecture(config);
-    LabelNames labels = options.labels() != null ? options.labels() : config.labels();
-    Task task = options.task() != null ? options.task() : config.task();
-    return open(folder, config, architecture, task, labels, options);
-  }
-
-  /** Loads a decoder with its language-model head; see {@link CausalLm#load}. */
-  static Model loadLanguageModel(Path folder, LoadOptions options) throws IOException {
-    ModelConfig config = ModelConfig.read(folder);
-    return open(folder, config, DecoderFamilies.of(config), null, null, options);
-  }
-
-  private static Architecture architecture(ModelConfig config) {
-    String type = config.modelType();
-    if (EncoderSpec.knows(type)) {
-      return EncoderSpec.of(config);
-    }
-    if (DecoderFamilies.knows(type)) {
-      return DecoderFamilies.of(config);
-    }
-    throw config.unsupported("model_type", "bert, roberta, distilbert, " + DecoderFamilies.types());
-  }
-
-  private static Model open(
-      Path folder,
-      ModelConfig config,
-      Architecture architecture,
-      Task task,
-      LabelNames labels,
-      LoadOptions options)
-      throws IOException {
-    Checkpoint checkpoint =
-        options.streaming() ? Checkpoint.openUnmapped(folder) : Checkpoint.open(folder);
-    NDManager manager = NDManager.newBaseManager(options.device(), "PyTorch");
-    try {
-      return new Model(config, architecture, task, labels, options, manager, checkpoint);
-    } catch (RuntimeException e) {
-      manager.close();
-      checkpoint.close();
-      throw e;
-    }
-  }
-
-  private static WeightFormat.Opened formatOf(
-      LoadOptions options, ModelConfig config, Checkpoint checkpoint, NDManager manager) {
-    WeightFormat format =
-        options.format() != null ? options.format() : WeightFormat.ofStored(config);
-    return format == null ? null : format.open(config, checkpoint, manager);
-  }
-
-  private static ObjectNode headConfig(Task task, LabelNames labels) {
-    ObjectNode changes = JsonNodeFactory.instance.objectNode();
-    ObjectNode id2label = changes.putObject("id2label");
-    labels.id2label().forEach((id, name) -> id2label.put(id.toString(), name));
-    ObjectNode label2id = changes.putObject("label2id");
-    labels.label2id().forEach(label2id::put);
-    changes.put("problem_type", task.problemType());
-    return changes;
+    return new ModelLoader(folder, options).classifier();
   }
 
   /** {@return the checkpoint's config with this model's labels and problem type in it} */

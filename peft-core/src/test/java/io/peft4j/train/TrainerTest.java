@@ -3,33 +3,24 @@ package io.peft4j.train;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.ndarray.NDArray;
 import io.peft4j.Golden;
-import io.peft4j.adapter.AdapterFiles;
 import io.peft4j.model.Model;
 import io.peft4j.model.Parameter;
 import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
 import io.peft4j.train.TrainingArguments.When;
-import io.peft4j.train.report.EpochReport;
-import io.peft4j.train.report.EvalReport;
-import io.peft4j.train.report.RunInfo;
-import io.peft4j.train.report.RunSummary;
 import io.peft4j.train.report.StepReport;
-import io.peft4j.train.report.TrainingListener;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -41,72 +32,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** What a training run does when: steps, evaluations, checkpoints, the best, the end. */
+/** What a training run does when, and what its result depends on. */
 class TrainerTest {
-
-  /** Writes down all it hears. */
-  private static final class Recorder implements TrainingListener {
-    private final List<String> heard = new ArrayList<>();
-    private final List<StepReport> steps = new ArrayList<>();
-
-    @Override
-    public void onStart(RunInfo run) {
-      heard.add("start " + run.startStep() + "/" + run.totalSteps());
-    }
-
-    @Override
-    public void onStep(StepReport step) {
-      steps.add(step);
-      heard.add("step " + step.step());
-    }
-
-    @Override
-    public void onEpoch(EpochReport epoch) {
-      heard.add("epoch " + epoch.epoch());
-    }
-
-    @Override
-    public void onEvaluate(EvalReport evaluation) {
-      heard.add("evaluate " + evaluation.step());
-    }
-
-    @Override
-    public void onCheckpoint(Path folder, int step) {
-      assertTrue(Files.exists(folder.resolve(AdapterFiles.WEIGHTS)), "complete when reported");
-      heard.add("checkpoint " + step);
-    }
-
-    @Override
-    public void onEnd(RunSummary summary) {
-      heard.add("end " + summary.step());
-    }
-
-    String events(String kind) {
-      return String.join(" ", heard.stream().filter(event -> event.startsWith(kind)).toList())
-          .replace(kind + " ", "");
-    }
-  }
-
-  /** Says the losses it is told, whatever the model does. */
-  private static EvaluationSet scripted(double... losses) {
-    Iterator<Double> next = Arrays.stream(losses).boxed().iterator();
-    return (model, batchSize) -> {
-      double loss = next.next();
-      return Map.of("loss", loss, "accuracy", 1 - loss);
-    };
-  }
-
-  private static RunSummary train(
-      TinyTraining run,
-      TrainingArguments arguments,
-      EvaluationSet heldOut,
-      TrainingListener listener,
-      Path output)
-      throws IOException {
-    TrainingSet data = run.examples(TinyTraining.EXAMPLES, 5);
-    return new Trainer(run.adapted(), "a", arguments, data, heldOut, listener, output, Map.of())
-        .train(false);
-  }
 
   private static Recorder record(TrainingArguments.Builder arguments, Path output)
       throws IOException {
@@ -148,7 +75,7 @@ class TrainerTest {
             "evaluate 7",
             "checkpoint 7",
             "end 7"),
-        recorder.heard);
+        recorder.heard());
   }
 
   @Test
@@ -167,7 +94,7 @@ class TrainerTest {
     assertEquals("7 14 18", epochs.events("evaluate"));
     assertEquals("7 14 18", epochs.events("checkpoint"));
     assertEquals("1 2", epochs.events("epoch"));
-    assertEquals(18, epochs.steps.get(0).totalSteps());
+    assertEquals(18, epochs.steps().get(0).totalSteps());
 
     Recorder steps =
         record(
@@ -180,123 +107,35 @@ class TrainerTest {
             folder.resolve("steps"));
     assertEquals("4 8 12 13", steps.events("evaluate"));
     assertEquals("5 10 13", steps.events("checkpoint"));
-    assertEquals(13.0 / 7, steps.steps.get(12).epoch(), 1e-12);
+    assertEquals(13.0 / 7, steps.steps().get(12).epoch(), 1e-12);
   }
 
   @Test
   void rateFollowsTheSchedule(@TempDir Path output) throws IOException {
     Recorder recorder =
         record(plain().warmupSteps(5).lrSchedulerType(Schedule.COSINE).learningRate(1e-3), output);
-    for (StepReport step : recorder.steps) {
+    for (StepReport step : recorder.steps()) {
       assertEquals(
           1e-3 * Schedule.COSINE.factor(step.step() - 1, 5, 21), step.learningRate(), 1e-15);
     }
-    assertEquals(0, recorder.steps.get(0).learningRate());
+    assertEquals(0, recorder.steps().get(0).learningRate());
   }
 
   @Test
   void learns(@TempDir Path output) throws IOException {
     Recorder recorder = record(plain().numTrainEpochs(30), output);
     double first =
-        recorder.steps.subList(0, 7).stream().mapToDouble(StepReport::loss).average().orElseThrow();
+        recorder.steps().subList(0, 7).stream()
+            .mapToDouble(StepReport::loss)
+            .average()
+            .orElseThrow();
     double last =
-        recorder.steps.subList(203, 210).stream()
+        recorder.steps().subList(203, 210).stream()
             .mapToDouble(StepReport::loss)
             .average()
             .orElseThrow();
     System.out.printf("loss of the first epoch %.3f, of the thirtieth %.3f%n", first, last);
     assertTrue(last < 0.5 * first);
-  }
-
-  @Test
-  void keepsTheBestAndSoManyMore(@TempDir Path folder) throws IOException {
-    TrainingArguments arguments =
-        TinyTraining.arguments().maxSteps(10).evalSteps(2).saveSteps(2).saveTotalLimit(2).build();
-    Path output = folder.resolve("best");
-    try (TinyTraining run = TinyTraining.create()) {
-      RunSummary summary =
-          train(run, arguments, scripted(5, 1, 4, 3, 2), TinyTraining.SILENT, output);
-      assertEquals(OptionalInt.of(4), summary.bestStep());
-      assertFalse(summary.stoppedEarly());
-    }
-    assertEquals(
-        List.of(
-            "adapter_config.json",
-            "adapter_model.safetensors",
-            "checkpoint-10",
-            "checkpoint-4",
-            "checkpoint-8"),
-        TinyTraining.names(output));
-    assertArrayEquals(
-        TinyTraining.weights(output.resolve("checkpoint-4")), TinyTraining.weights(output));
-    assertFalse(
-        Arrays.equals(
-            TinyTraining.weights(output.resolve("checkpoint-10")), TinyTraining.weights(output)));
-  }
-
-  @Test
-  void bestIsSavedOutOfTurn(@TempDir Path output) throws IOException {
-    TrainingArguments arguments =
-        TinyTraining.arguments().maxSteps(8).evalSteps(2).saveStrategy(When.NO).build();
-    Recorder recorder = new Recorder();
-    try (TinyTraining run = TinyTraining.create()) {
-      train(run, arguments, scripted(3, 4, 2, 2), recorder, output);
-    }
-    assertEquals("2 6", recorder.events("checkpoint"));
-    assertArrayEquals(
-        TinyTraining.weights(output.resolve("checkpoint-6")), TinyTraining.weights(output));
-  }
-
-  @Test
-  void stopsWithoutImprovement(@TempDir Path folder) throws IOException {
-    TrainingArguments.Builder arguments =
-        TinyTraining.arguments().evalSteps(2).earlyStoppingPatience(2);
-    Recorder recorder = new Recorder();
-    try (TinyTraining run = TinyTraining.create()) {
-      RunSummary summary =
-          train(
-              run, arguments.build(), scripted(3, 4, 2, 2.5, 2), recorder, folder.resolve("loss"));
-      assertTrue(summary.stoppedEarly());
-      assertEquals(10, summary.step());
-      assertEquals(OptionalInt.of(6), summary.bestStep());
-    }
-    assertEquals("2 4 6 8 10", recorder.events("evaluate"));
-    // Of accuracy, which falls as the loss rises, more is better; eval_ is HF's way to say it.
-    try (TinyTraining run = TinyTraining.create()) {
-      RunSummary summary =
-          train(
-              run,
-              arguments.metricForBestModel("eval_accuracy").build(),
-              scripted(3, 4, 2, 2.5, 2),
-              recorder,
-              folder.resolve("accuracy"));
-      assertEquals(OptionalInt.of(6), summary.bestStep());
-    }
-  }
-
-  @Test
-  void whatIsNoNumberIsNeverBest(@TempDir Path output) throws IOException {
-    TrainingArguments arguments = TinyTraining.arguments().maxSteps(6).evalSteps(2).build();
-    try (TinyTraining run = TinyTraining.create()) {
-      RunSummary summary =
-          train(run, arguments, scripted(Double.NaN, 5, Double.NaN), TinyTraining.SILENT, output);
-      assertEquals(OptionalInt.of(4), summary.bestStep());
-    }
-  }
-
-  @Test
-  void unknownMetricIsNamed(@TempDir Path output) throws IOException {
-    TrainingArguments arguments = TinyTraining.arguments().metricForBestModel("bleu").build();
-    try (TinyTraining run = TinyTraining.create()) {
-      Exception e =
-          assertThrows(
-              IllegalArgumentException.class,
-              () -> train(run, arguments, scripted(1), TinyTraining.SILENT, output));
-      assertTrue(e.getMessage().contains("bleu") && e.getMessage().contains("accuracy"));
-      assertThrows(
-          IllegalArgumentException.class,
-          () -> train(run, arguments, null, TinyTraining.SILENT, output));
-    }
   }
 
   @Test

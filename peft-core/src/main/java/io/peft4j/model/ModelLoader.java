@@ -1,0 +1,91 @@
+package io.peft4j.model;
+
+import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.data.LabelNames;
+import io.peft4j.data.Task;
+import io.peft4j.safetensors.Checkpoint;
+import java.io.IOException;
+import java.nio.file.Path;
+
+/** Makes models of checkpoint folders: finds the family, the head and the weights' format. */
+final class ModelLoader {
+
+  private final Path folder;
+  private final LoadOptions options;
+  private final ModelConfig config;
+
+  ModelLoader(Path folder, LoadOptions options) throws IOException {
+    this.folder = folder;
+    this.options = options;
+    this.config = ModelConfig.read(folder);
+  }
+
+  /** See {@link Model#load}. */
+  Model classifier() throws IOException {
+    Architecture architecture = family();
+    LabelNames labels = options.labels() != null ? options.labels() : config.labels();
+    Task task = options.task() != null ? options.task() : config.task();
+    return open(config.with(headConfig(task, labels)), architecture, task, labels);
+  }
+
+  /** See {@link CausalLm#load}. */
+  Model languageModel() throws IOException {
+    return open(config, DecoderFamilies.of(config), null, null);
+  }
+
+  private Architecture family() {
+    String type = config.modelType();
+    if (EncoderSpec.knows(type)) {
+      return EncoderSpec.of(config);
+    }
+    if (DecoderFamilies.knows(type)) {
+      return DecoderFamilies.of(config);
+    }
+    throw config.unsupported("model_type", "bert, roberta, distilbert, " + DecoderFamilies.types());
+  }
+
+  private static ObjectNode headConfig(Task task, LabelNames labels) {
+    ObjectNode changes = JsonNodeFactory.instance.objectNode();
+    ObjectNode id2label = changes.putObject("id2label");
+    labels.id2label().forEach((id, name) -> id2label.put(id.toString(), name));
+    ObjectNode label2id = changes.putObject("label2id");
+    labels.label2id().forEach(label2id::put);
+    changes.put("problem_type", task.problemType());
+    return changes;
+  }
+
+  private Model open(ModelConfig described, Architecture architecture, Task task, LabelNames labels)
+      throws IOException {
+    Checkpoint checkpoint =
+        options.streaming() ? Checkpoint.openUnmapped(folder) : Checkpoint.open(folder);
+    NDManager manager = NDManager.newBaseManager(options.device(), "PyTorch");
+    try {
+      Weights weights =
+          new Weights(
+              manager,
+              checkpoint,
+              options.precision(),
+              architecture.baseName(),
+              architecture.initializerRange(),
+              options.labels() != null,
+              format(described, checkpoint, manager),
+              options.streaming(),
+              options.seed());
+      return new Model(
+          described, architecture, task, labels, options, manager, checkpoint, weights);
+    } catch (RuntimeException e) {
+      manager.close();
+      checkpoint.close();
+      throw e;
+    }
+  }
+
+  private WeightFormat.Opened format(
+      ModelConfig described, Checkpoint checkpoint, NDManager manager) {
+    WeightFormat format =
+        options.format() != null ? options.format() : WeightFormat.ofStored(described);
+    return format == null ? null : format.open(described, checkpoint, manager);
+  }
+}
