@@ -286,6 +286,8 @@ public final class AdaptedModel implements AutoCloseable {
    * Folds adapters into the weights, so that the model runs as fast as its base; {@link #unmerge}
    * takes them out again, exactly, since the base's own weights are kept.
    *
+   * <p>A weight is rounded, or quantized again, once, after all adapters have changed it.
+   *
    * @param names in the order in which they are folded in
    * @throws IllegalArgumentException if an adapter's method has no merge
    * @throws ArithmeticException if a merged weight is not finite; nothing is then merged
@@ -302,7 +304,7 @@ public final class AdaptedModel implements AutoCloseable {
     before.forEach(Adapter::deactivate);
     Merge started = new Merge(model.manager().newSubManager(), before);
     try (Autograd.Mode paused = Autograd.pause()) {
-      wanted.forEach(started::fold);
+      started.fold(wanted);
       merge = started;
     } catch (RuntimeException e) {
       started.undo();

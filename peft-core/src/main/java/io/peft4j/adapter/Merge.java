@@ -6,10 +6,14 @@ import io.peft4j.model.Embedding;
 import io.peft4j.model.EmbeddingAdapter;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Parameter;
+import io.peft4j.model.Projection;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Ops;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
 
 /**
  * Adapters folded into a model's weights: the merged tensors lie over the base's, and {@link #undo}
@@ -31,17 +35,35 @@ final class Merge {
     this.activeBefore = activeBefore;
   }
 
-  void fold(Adapter adapter) {
-    if (!adapter.attachments().isEmpty()) {
-      throw new IllegalArgumentException(
-          adapter.name()
-              + ": "
-              + adapter.config().peftType()
-              + " cannot be merged, since it is no change of weights");
+  /**
+   * Folds adapters in, in this order. A weight is changed in float32 by all of them and then kept
+   * as its projection keeps it, so that it is rounded, or quantized, once.
+   */
+  void fold(List<Adapter> adapters) {
+    for (Adapter adapter : adapters) {
+      if (!adapter.attachments().isEmpty()) {
+        throw new IllegalArgumentException(
+            adapter.name()
+                + ": "
+                + adapter.config().peftType()
+                + " cannot be merged, since it is no change of weights");
+      }
+      adapter.overlays().forEach(this::lay);
     }
-    adapter.overlays().forEach(this::lay);
-    adapter.projections().forEach(this::fold);
-    adapter.embeddings().forEach(this::fold);
+    byPlace(adapters, Adapter::projections).forEach(this::foldLinear);
+    byPlace(adapters, Adapter::embeddings).forEach(this::foldEmbedding);
+  }
+
+  private static <P, A> Map<P, List<A>> byPlace(
+      List<Adapter> adapters, Function<Adapter, Map<P, A>> parts) {
+    Map<P, List<A>> places = new LinkedHashMap<>();
+    for (Adapter adapter : adapters) {
+      parts
+          .apply(adapter)
+          .forEach(
+              (place, part) -> places.computeIfAbsent(place, p -> new ArrayList<>()).add(part));
+    }
+    return places;
   }
 
   private void lay(Parameter parameter, NDArray value) {
@@ -49,42 +71,63 @@ final class Merge {
     parameters.add(parameter);
   }
 
-  private void fold(Linear linear, ProjectionAdapter adapter) {
-    if (!adapter.mergeable()) {
-      throw new IllegalArgumentException(
-          linear.name() + ": " + adapter.getClass().getSimpleName() + " cannot be merged");
+  private void foldLinear(Linear linear, List<ProjectionAdapter> adapters) {
+    for (ProjectionAdapter adapter : adapters) {
+      if (!adapter.mergeable()) {
+        throw new IllegalArgumentException(
+            linear.name() + ": " + adapter.getClass().getSimpleName() + " cannot be merged");
+      }
     }
-    try (NDManager scope = manager.newSubManager()) {
-      NDArray merged =
-          adapter.mergedWeight(
-              linear.projection().weight(scope), linear.projection().storedWeight(scope), scope);
+    Projection projection = linear.projection();
+    try (NDManager scope = manager.newSubManager();
+        NDArray base = projection.storedWeight(scope)) {
+      NDArray merged = projection.weight(scope);
+      for (ProjectionAdapter adapter : adapters) {
+        try (NDArray before = merged) {
+          merged = adapter.mergedWeight(before, base, scope);
+        }
+      }
       checkFinite(linear.name(), merged);
       merged.detach();
       linears.add(linear);
-      linear.projection().merge(merged);
-      Parameter bias = linear.projection().bias();
-      NDArray wide = bias == null ? null : Ops.toFloat32(bias.value());
-      NDArray mergedBias = adapter.mergedBias(wide, manager);
-      if (wide != null) {
-        wide.close();
+      projection.merge(merged);
+    }
+    foldBias(linear, adapters);
+  }
+
+  private void foldBias(Linear linear, List<ProjectionAdapter> adapters) {
+    Parameter bias = linear.projection().bias();
+    try (NDManager scope = manager.newSubManager()) {
+      NDArray before = bias == null ? null : Ops.wideCopy(bias.value(), scope);
+      NDArray merged = before;
+      for (ProjectionAdapter adapter : adapters) {
+        NDArray changed = adapter.mergedBias(merged, scope);
+        merged = changed == null ? merged : changed;
       }
-      if (mergedBias != null && bias == null) {
+      if (merged == before) {
+        return;
+      }
+      if (bias == null) {
         throw new IllegalArgumentException(
             linear.name() + ": has no bias that lora_bias could be merged into");
       }
-      if (mergedBias != null) {
-        checkFinite(bias.name(), mergedBias);
-        lay(bias, mergedBias);
-      }
+      checkFinite(bias.name(), merged);
+      merged.attach(manager);
+      lay(bias, merged);
     }
   }
 
-  private void fold(Embedding embedding, EmbeddingAdapter adapter) {
-    try (NDArray wide = Ops.toFloat32(embedding.weight().value());
-        NDArray base = Ops.toFloat32(embedding.weight().base())) {
-      NDArray merged = adapter.mergedTable(wide, base, manager);
+  private void foldEmbedding(Embedding embedding, List<EmbeddingAdapter> adapters) {
+    Parameter table = embedding.weight();
+    try (NDArray base = Ops.toFloat32(table.base())) {
+      NDArray merged = Ops.toFloat32(table.value());
+      for (EmbeddingAdapter adapter : adapters) {
+        try (NDArray before = merged) {
+          merged = adapter.mergedTable(before, base, manager);
+        }
+      }
       checkFinite(embedding.name(), merged);
-      lay(embedding.weight(), merged);
+      lay(table, merged);
     }
   }
 

@@ -1,6 +1,7 @@
 package io.peft4j.examples.cli;
 
 import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.AdapterMix;
 import io.peft4j.model.Model;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -22,6 +23,15 @@ final class AdapterOption {
 
   /** Puts the adapter, if any, on {@code model} and makes it active. */
   AdaptedModel adapt(Model model) throws IOException {
-    return ModelOptions.adapt(model, adapter);
+    AdaptedModel adapted = new AdaptedModel(model);
+    if (adapter != null) {
+      try {
+        AdapterMix.load(adapted, adapter);
+      } catch (IOException | RuntimeException e) {
+        adapted.close();
+        throw e;
+      }
+    }
+    return adapted;
   }
 }

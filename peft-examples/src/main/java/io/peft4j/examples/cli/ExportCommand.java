@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
     mixinStandardHelpOptions = true)
 final class ExportCommand implements Callable<Integer> {
 
-  @Mixin private ModelOptions model;
+  @Mixin private BaseOption model;
 
   @Option(names = "--adapter", required = true, paramLabel = "DIR", description = "Its folder.")
   private Path adapter;

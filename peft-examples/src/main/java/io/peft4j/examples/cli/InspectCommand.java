@@ -55,7 +55,7 @@ final class InspectCommand implements Callable<Integer> {
   @Option(names = "--config", description = "YAML file with options; flags override it.")
   private Path config;
 
-  /** As {@link ModelOptions}, but a model need not be named. */
+  /** As {@link BaseOption}, but a model need not be named. */
   static final class OptionalModel {
     @Option(names = "--model", paramLabel = "DIR|ID", description = "A model folder or hub id.")
     private String name;
@@ -68,7 +68,7 @@ final class InspectCommand implements Callable<Integer> {
     }
     ObjectNode found = JsonNodeFactory.instance.objectNode();
     if (model.name != null) {
-      inspectModel(ModelOptions.locate(model.name), found.putObject("model"));
+      inspectModel(BaseOption.locate(model.name), found.putObject("model"));
     }
     if (adapter != null) {
       List<String> names = AdapterMix.names(adapter);

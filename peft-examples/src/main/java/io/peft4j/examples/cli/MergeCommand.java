@@ -37,13 +37,17 @@ import picocli.CommandLine.Option;
     mixinStandardHelpOptions = true)
 final class MergeCommand implements Callable<Integer> {
 
-  @Mixin private ModelOptions model;
+  @Mixin private BaseOption model;
+
+  @Mixin private QuantizationOptions quantization;
 
   @Option(
       names = "--adapter",
       required = true,
       paramLabel = "DIR",
-      description = "Adapter folder; several are folded in one after the other.")
+      description =
+          "Adapter folder; several are folded in one after the other, in float32; then each weight"
+              + " is rounded, or packed, once.")
   private List<Path> adapters;
 
   @Option(names = "--output", required = true, paramLabel = "DIR", description = "Folder to write.")
@@ -97,7 +101,7 @@ final class MergeCommand implements Callable<Integer> {
    */
   private LoadOptions options(Path folder) throws IOException {
     boolean stored = ModelConfig.read(folder).json().hasNonNull("quantization_config");
-    QuantizedFormat format = model.format(false);
+    QuantizedFormat format = quantization.format(false);
     if (format == null && stored) {
       format = new QuantizedFormat();
     }

@@ -3,6 +3,7 @@ package io.peft4j.examples.cli;
 import io.peft4j.quant.FloatType;
 import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationConfig;
+import io.peft4j.quant.projection.QuantizedFormat;
 import java.util.List;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -26,13 +27,14 @@ final class QuantizationOptions {
 
   @Option(
       names = "--block-size",
-      defaultValue = "" + QuantizationConfig.DEFAULT_BLOCK_SIZE,
-      description = "Weights that share a scale, 32 to 4096. Default: ${DEFAULT-VALUE}.")
-  private int blockSize;
+      description =
+          "Weights that share a scale, 32 to 4096. Default: "
+              + QuantizationConfig.DEFAULT_BLOCK_SIZE
+              + ".")
+  private Integer blockSize;
 
   @Option(
       names = {"--compute-dtype", "--bnb-4bit-compute-dtype"},
-      defaultValue = "bfloat16",
       description = "bfloat16 or float32, for products with packed weights. Default: bfloat16.")
   private String computeType;
 
@@ -63,16 +65,35 @@ final class QuantizationOptions {
    * {@return what is asked for, or null for weights as they are stored}
    *
    * @param qlora whether NF4 with double quantization is what is not said otherwise
+   * @throws IllegalArgumentException if it is said how to quantize, but not to what
    */
   QuantizationConfig config(boolean qlora) {
     if (type == null && !qlora) {
+      if (doubleQuant != null || blockSize != null || computeType != null || !skip.isEmpty()) {
+        throw new IllegalArgumentException(
+            "--double-quant, --block-size, --compute-dtype and --skip-modules go with"
+                + " --quantization, which is not given");
+      }
       return null;
     }
     QuantType settled = type == null ? QuantType.NF4 : type;
     boolean doubled = doubleQuant == null ? qlora && settled.is4Bit() : doubleQuant;
-    return QuantizationConfig.of(settled)
-        .withBlockSize(blockSize)
-        .withDoubleQuant(doubled)
-        .withComputeType(FloatType.ofTorchName(computeType));
+    QuantizationConfig config = QuantizationConfig.of(settled).withDoubleQuant(doubled);
+    if (blockSize != null) {
+      config = config.withBlockSize(blockSize);
+    }
+    return computeType == null
+        ? config
+        : config.withComputeType(FloatType.ofTorchName(computeType));
+  }
+
+  /**
+   * {@return the format that weights are asked to be in, or null for the one they are stored in}
+   *
+   * @param qlora as for {@link #config}
+   */
+  QuantizedFormat format(boolean qlora) {
+    QuantizationConfig config = config(qlora);
+    return config == null ? null : QuantizedFormat.of(config).skipping(skip);
   }
 }

@@ -42,7 +42,7 @@ final class QuantizeCommand implements Callable<Integer> {
     if (wanted == null) {
       throw new IllegalArgumentException("name --quantization nf4, fp4 or int8");
     }
-    Path folder = ModelOptions.locate(model);
+    Path folder = BaseOption.locate(model);
     String modelType = ModelConfig.read(folder).modelType();
     new ErrorReport(json).head();
     List<QuantizedWeight> done =

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.peft4j.quant.bnb.BnbFormat;
 import io.peft4j.safetensors.Checkpoint;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,6 +20,8 @@ import java.util.TreeSet;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** QLoRA adapters merged into their bases, dense and packed again, as a user does it. */
 class QuantizedMergeTest {
@@ -136,6 +139,31 @@ class QuantizedMergeTest {
   }
 
   @Test
+  void severalAdaptersArePackedOnce() throws IOException {
+    Path other = temp.resolve("other");
+    train(packed, other, "--learning-rate", "1e-2", "--max-steps", "5", "--r", "4", "--seed", "7");
+    Path dense = temp.resolve("dense");
+    merge(packed, dense, "--adapter", other.toString());
+    Path once = temp.resolve("once");
+    good(NF4, "quantize", "--model", dense.toString(), "--output", once.toString());
+    Path merged = temp.resolve("merged");
+    merge(packed, merged, "--adapter", other.toString(), "--requantize");
+    // the dense folder is rounded to bfloat16 in between, which moves few weights to another level
+    String codes = "model.layers.0.mlp.up_proj.weight";
+    int differ = 0;
+    try (Checkpoint expected = Checkpoint.open(once);
+        Checkpoint found = Checkpoint.open(merged)) {
+      ByteBuffer theirs = expected.bytes(codes);
+      ByteBuffer ours = found.bytes(codes);
+      assertEquals(theirs.remaining(), ours.remaining());
+      for (int i = 0; i < ours.limit(); i++) {
+        differ += theirs.get(i) == ours.get(i) ? 0 : 1;
+      }
+      assertTrue(differ < 0.02 * ours.limit(), differ + " of " + ours.limit());
+    }
+  }
+
+  @Test
   void ofABaseThatWasQuantizedForTheTraining() throws IOException {
     Path fromPacked = temp.resolve("from-packed");
     Path fromDense = temp.resolve("from-dense");
@@ -196,6 +224,48 @@ class QuantizedMergeTest {
             "--requantize");
     assertEquals(2, run.code());
     assertTrue(run.err().contains("--requantize: expected a quantized base"), run.err());
+    assertFalse(Files.exists(merged));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"--device=cpu", "--stream-layers", "--bf16"})
+  void howToRunAModelIsNoQuestionOfMerging(String option) {
+    for (List<String> command :
+        List.of(
+            List.of("merge", "--output", temp.resolve("merged").toString()),
+            List.of("export", "--gguf", temp.resolve("adapter.gguf").toString()))) {
+      List<String> all = new ArrayList<>(command);
+      all.addAll(List.of("--model", packed.toString(), "--adapter", adapter.toString(), option));
+      PeftRun run = PeftRun.of(all.toArray(String[]::new));
+      assertEquals(2, run.code(), run.err());
+      assertTrue(run.err().contains("Unknown option: '" + option + "'"), run.err());
+      assertFalse(Files.exists(Path.of(command.get(2))));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "--double-quant",
+        "--no-double-quant",
+        "--block-size=64",
+        "--compute-dtype=float32",
+        "--skip-modules=q_proj"
+      })
+  void howToQuantizeNeedsTheType(String option) {
+    Path merged = temp.resolve("merged");
+    PeftRun run =
+        PeftRun.of(
+            "merge",
+            "--model",
+            packed.toString(),
+            "--adapter",
+            adapter.toString(),
+            "--output",
+            merged.toString(),
+            option);
+    assertEquals(2, run.code());
+    assertTrue(run.err().contains("go with --quantization, which is not given"), run.err());
     assertFalse(Files.exists(merged));
   }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
@@ -23,8 +24,13 @@ import io.peft4j.model.TokenBatch;
 import io.peft4j.quant.FloatType;
 import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationConfig;
+import io.peft4j.quant.QuantizationError;
+import io.peft4j.quant.QuantizedTensor;
+import io.peft4j.quant.Quantizer;
 import io.peft4j.quant.checkpoint.CheckpointQuantizer;
 import io.peft4j.torch.Autograd;
+import io.peft4j.torch.HostTensors;
+import io.peft4j.torch.Ops;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -152,6 +158,49 @@ class QuantizedModelTest {
   }
 
   @ParameterizedTest
+  @EnumSource(Merging.class)
+  void severalAdaptersAreAddedUpBeforeTheWeightIsPackedOnce(Merging merging) throws IOException {
+    try (CausalLm lm = load(packed(NF4.withComputeType(FloatType.BF16), merging));
+        AdaptedModel adapted = new AdaptedModel(lm.model());
+        NDManager scope = lm.model().manager().newSubManager()) {
+      adapted.load("first", QloraParityTest.folder().resolve("adapter"));
+      adapted.add("second", randomLora().loraAlpha(8).build(), 7);
+      Map<String, QuantizedProjection> packed = QuantizedProjection.in(lm.model());
+      Map<String, NDArray> sums = new HashMap<>();
+      packed.forEach(
+          (name, projection) -> {
+            NDArray sum = projection.weight(scope);
+            for (String adapter : List.of("first", "second")) {
+              Map<String, NDArray> tensors = adapted.adapter(adapter).tensors();
+              NDArray a = Ops.detach(tensors.get(name + ".lora_A.weight"));
+              NDArray b = Ops.detach(tensors.get(name + ".lora_B.weight"));
+              sum = sum.add(b.matMul(a).mul(2)); // alpha 8 over rank 4
+            }
+            sums.put(name, sum);
+          });
+      adapted.merge("first", "second");
+      packed.forEach(
+          (name, projection) -> {
+            ByteBuffer sum = HostTensors.elements(sums.get(name));
+            if (merging == Merging.REQUANTIZE) {
+              QuantizedTensor once =
+                  new Quantizer(projection.base().config())
+                      .quantize(sum, FloatType.F32, projection.base().shape());
+              assertEquals(once.codes(), projection.packed().codes(), name);
+              assertEquals(
+                  QuantizationError.measure(sum, FloatType.F32, once), projection.mergeError());
+            } else {
+              NDArray once = Ops.toFloat32(Ops.toBfloat16(sums.get(name)));
+              assertArrayEquals(once.toFloatArray(), projection.weight(scope).toFloatArray(), name);
+              assertEquals(
+                  QuantizationError.between(sum, HostTensors.elements(once)),
+                  projection.mergeError());
+            }
+          });
+    }
+  }
+
+  @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void doraAndDropoutGiveTheSameGradientsWhenLayersAreRunAgain(boolean dora) throws IOException {
     List<Map<String, float[]>> gradients = List.of(gradients(dora, false), gradients(dora, true));
@@ -160,16 +209,16 @@ class QuantizedModelTest {
         .forEach((name, values) -> assertArrayEquals(values, gradients.get(1).get(name), name));
   }
 
+  private static LoraConfig.Builder randomLora() {
+    return LoraConfig.builder()
+        .r(4)
+        .targetModules(ModuleSelector.allLinear())
+        .init(LoraInit.RANDOM)
+        .taskType("CAUSAL_LM");
+  }
+
   private Map<String, float[]> gradients(boolean dora, boolean recompute) throws IOException {
-    LoraConfig config =
-        LoraConfig.builder()
-            .r(4)
-            .targetModules(ModuleSelector.allLinear())
-            .init(LoraInit.RANDOM)
-            .useDora(dora)
-            .loraDropout(0.1)
-            .taskType("CAUSAL_LM")
-            .build();
+    LoraConfig config = randomLora().useDora(dora).loraDropout(0.1).build();
     Map<String, float[]> gradients = new HashMap<>();
     try (CausalLm lm = load(packed(NF4, Merging.DENSE));
         AdaptedModel adapted = new AdaptedModel(lm.model())) {
