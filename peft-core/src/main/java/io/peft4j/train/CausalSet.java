@@ -104,6 +104,12 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
         subset(Arrays.stream(order, count, order.length)), subset(Arrays.stream(order, 0, count)));
   }
 
+  /** {@return {@code count} of the examples, chosen by {@code seed}; all, if there are no more} */
+  public CausalSet sample(int count, long seed) {
+    int[] order = EpochOrder.permutation(size(), seed, 0);
+    return subset(Arrays.stream(order).limit(count));
+  }
+
   private CausalSet subset(IntStream indices) {
     return new CausalSet(indices.sorted().mapToObj(sequences::get).toList(), truncation);
   }

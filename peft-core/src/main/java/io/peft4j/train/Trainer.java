@@ -2,8 +2,6 @@ package io.peft4j.train;
 
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterMix;
-import io.peft4j.data.BatchPlan;
-import io.peft4j.data.EpochOrder;
 import io.peft4j.model.Model;
 import io.peft4j.model.Module;
 import io.peft4j.model.TokenBatch;
@@ -25,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.CancellationException;
 import java.util.stream.IntStream;
 
 /**
@@ -45,6 +44,7 @@ public final class Trainer {
   private final Checkpoints checkpoints;
   private final Path output;
   private final Map<String, String> metadata;
+  private volatile boolean stopping;
 
   /**
    * @param model with the adapter to train, which becomes the only active one
@@ -114,6 +114,7 @@ public final class Trainer {
    * @throws IllegalArgumentException if the run is to go on, but all checkpoints are of runs with
    *     other settings or data; the message names what differs
    * @throws TrainingException if a loss or gradient is not finite and the arguments say to stop
+   * @throws CancellationException if {@link #stop} was called; a checkpoint has all that was done
    */
   public RunSummary train(boolean resume) throws IOException {
     trained.checkExport(output);
@@ -128,29 +129,24 @@ public final class Trainer {
     }
   }
 
-  /** Optimizer steps in a pass over the data. */
-  private int stepsPerEpoch() {
-    int batch = arguments.perDeviceTrainBatchSize();
-    int batches = (data.size() + batch - 1) / batch;
-    int accumulation = arguments.gradientAccumulationSteps();
-    return Math.max(1, (batches + accumulation - 1) / accumulation);
+  /**
+   * Asks the run to end after the step it is in, with a checkpoint to go on from. May be called
+   * from any thread and at any time, once for all; returns at once.
+   */
+  public void stop() {
+    stopping = true;
   }
 
   /** One run of {@link #train}. */
   private final class Run {
     private final AdamW optimizer;
     private final Workers workers;
-    private final int stepsPerEpoch = stepsPerEpoch();
-    private final int totalSteps =
-        arguments.maxSteps() > 0
-            ? arguments.maxSteps()
-            : (int) Math.ceil(arguments.numTrainEpochs() * stepsPerEpoch);
+    private final StepBatches steps = new StepBatches(data, arguments);
+    private final int totalSteps = steps.total();
     private final Recomputation recomputation;
     private final MemoryMonitor memory = new MemoryMonitor(model.model().manager().getDevice());
     private final int warmupSteps = arguments.warmupStepsOf(totalSteps);
     private TrainerState state;
-    private BatchPlan epochPlan;
-    private int epochOfPlan = -1;
     private Speed speed;
     private double lossSum;
     private double epochStarted;
@@ -182,7 +178,7 @@ public final class Trainer {
           new RunInfo(
               startStep,
               totalSteps,
-              (double) totalSteps / stepsPerEpoch,
+              steps.epochs(totalSteps),
               data.size(),
               trained.parameterCount(),
               trained.addedCount() + baseParameters()));
@@ -191,6 +187,9 @@ public final class Trainer {
       while (state.step() < totalSteps && !stopped) {
         step();
         stopped = evaluateAndSave();
+        if (stopping && state.step() < totalSteps && !stopped) {
+          throw cancelled();
+        }
       }
       OptionalInt best = OptionalInt.empty();
       if (arguments.loadBestModelAtEnd() && state.bestStep() > 0) {
@@ -235,29 +234,12 @@ public final class Trainer {
     }
 
     private double epoch() {
-      return (double) state.step() / stepsPerEpoch;
-    }
-
-    private List<int[]> batchesOf(int step) {
-      int epoch = step / stepsPerEpoch;
-      if (epoch != epochOfPlan) {
-        int[] order = EpochOrder.permutation(data.size(), arguments.seed(), epoch);
-        int batch = arguments.perDeviceTrainBatchSize();
-        int[] lengths = IntStream.range(0, data.size()).map(data::length).toArray();
-        epochPlan =
-            arguments.groupByLength()
-                ? BatchPlan.groupedByLength(lengths, order, batch)
-                : BatchPlan.inOrder(order, batch);
-        epochOfPlan = epoch;
-      }
-      int from = step % stepsPerEpoch * arguments.gradientAccumulationSteps();
-      int to = Math.min(from + arguments.gradientAccumulationSteps(), epochPlan.batches().size());
-      return epochPlan.batches().subList(from, to);
+      return steps.epochs(state.step());
     }
 
     private void step() throws IOException {
       int step = state.step();
-      List<int[]> batches = batchesOf(step);
+      List<int[]> batches = steps.of(step);
       int weight = batches.stream().flatMapToInt(IntStream::of).map(data::weight).sum();
       double loss = 0;
       for (int i = 0; i < batches.size(); i++) {
@@ -286,10 +268,10 @@ public final class Trainer {
       state = finite ? state.updated(loss) : state.skipped();
       optimizer.clearGradients();
       report(loss, rate, norm);
-      if (state.step() % stepsPerEpoch == 0) {
+      if (steps.endsEpoch(state.step())) {
         listener.onEpoch(
             new EpochReport(
-                state.step() / stepsPerEpoch,
+                state.step() / steps.perEpoch(),
                 state.step(),
                 state.meanEpochLoss(),
                 speed.seconds() - epochStarted));
@@ -328,9 +310,8 @@ public final class Trainer {
 
     private void report(double loss, double rate, double norm) throws IOException {
       double left =
-          (totalSteps - state.step())
-              * (double) data.size()
-              / stepsPerEpoch
+          steps.epochs(totalSteps - state.step())
+              * data.size()
               / Math.max(1e-9, speed.examplesLately());
       listener.onStep(
           new StepReport(
@@ -351,7 +332,7 @@ public final class Trainer {
       return switch (when) {
         case NO -> false;
         case STEPS -> state.step() % every == 0 || state.step() == totalSteps;
-        case EPOCH -> state.step() % stepsPerEpoch == 0 || state.step() == totalSteps;
+        case EPOCH -> steps.endsEpoch(state.step()) || state.step() == totalSteps;
       };
     }
 
@@ -360,11 +341,26 @@ public final class Trainer {
       boolean improved = due(arguments.evalStrategy(), arguments.evalSteps()) && evaluate();
       boolean keepBest = improved && arguments.loadBestModelAtEnd();
       if (keepBest || due(arguments.saveStrategy(), arguments.saveSteps())) {
-        Path folder = checkpoints.write(trained, metadata, optimizer, state);
-        checkpoints.prune(arguments.saveTotalLimit(), state);
-        listener.onCheckpoint(folder, state.step());
+        writeCheckpoint();
       }
       return exhausted();
+    }
+
+    private Path writeCheckpoint() throws IOException {
+      Path folder = checkpoints.write(trained, metadata, optimizer, state);
+      checkpoints.prune(arguments.saveTotalLimit(), state);
+      listener.onCheckpoint(folder, state.step());
+      return folder;
+    }
+
+    private CancellationException cancelled() throws IOException {
+      return new CancellationException(
+          "stopped after step "
+              + state.step()
+              + " of "
+              + totalSteps
+              + "; resuming goes on from "
+              + writeCheckpoint());
     }
 
     private boolean exhausted() {

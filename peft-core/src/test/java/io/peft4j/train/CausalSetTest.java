@@ -270,6 +270,9 @@ class CausalSetTest {
     assertEquals(set.size(), split.train().size() + split.heldOut().size());
     assertEquals(Math.round(0.2 * set.size()), split.heldOut().size());
     assertEquals(set.labels(), split.train().labels() + split.heldOut().labels());
+    assertEquals(
+        split.heldOut().fingerprint(), set.sample(split.heldOut().size(), 3).fingerprint());
+    assertEquals(set.fingerprint(), set.sample(set.size() + 1, 3).fingerprint());
   }
 
   /** A template that drops old thoughts: each turn is learnt as it will be asked for. */

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.peft4j.torch.Precision;
 import io.peft4j.train.TrainingArguments.GradientCheckpointing;
+import io.peft4j.train.TrainingArguments.When;
 import io.peft4j.train.report.EvalReport;
 import io.peft4j.train.report.StepReport;
 import io.peft4j.train.report.TrainingListener;
@@ -19,6 +20,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntPredicate;
 import org.junit.jupiter.api.Test;
@@ -130,6 +132,54 @@ class KillAndResumeTest {
         assertTrue(first[0] > at - 3 && first[0] <= at, "went on at " + first[0]);
       }
       assertArrayEquals(expected, TinyTraining.weights(output), "cut after step " + stop);
+    }
+  }
+
+  @Test
+  void aRunThatIsAskedToStopEndsWithACheckpoint(@TempDir Path folder) throws IOException {
+    TrainingArguments arguments = TinyTraining.arguments().build();
+    byte[] expected = TinyTraining.run(arguments, folder.resolve("whole"));
+    TrainingArguments unsaved = TinyTraining.arguments().saveStrategy(When.NO).build();
+    for (TrainingArguments saving : List.of(arguments, unsaved)) {
+      Path output = folder.resolve("stopped " + saving.saveStrategy());
+      for (int stop : new int[] {1, 6, 11, 20}) {
+        try (TinyTraining run = TinyTraining.create()) {
+          Trainer[] trainer = new Trainer[1];
+          TrainingListener listener =
+              new TrainingListener() {
+                @Override
+                public void onStep(StepReport report) {
+                  if (report.step() == stop) {
+                    trainer[0].stop();
+                  }
+                }
+              };
+          trainer[0] = run.trainer(saving, listener, output);
+          String said =
+              assertThrows(CancellationException.class, () -> trainer[0].train(true)).getMessage();
+          Path last = output.resolve("checkpoint-" + stop);
+          assertEquals(
+              "stopped after step " + stop + " of 21; resuming goes on from " + last, said);
+          assertTrue(Files.exists(last.resolve("optimizer.safetensors")));
+          assertFalse(Files.exists(output.resolve("adapter_model.safetensors")), "not the result");
+        }
+      }
+      try (TinyTraining run = TinyTraining.create()) {
+        int[] steps = {0};
+        TrainingListener listener =
+            new TrainingListener() {
+              @Override
+              public void onStep(StepReport report) {
+                steps[0]++;
+              }
+            };
+        Trainer last = run.trainer(saving, listener, output);
+        last.train(true);
+        assertEquals(1, steps[0]);
+        last.stop();
+        assertEquals(21, last.train(true).step(), "there is nothing left to stop");
+      }
+      assertArrayEquals(expected, TinyTraining.weights(output));
     }
   }
 

@@ -96,6 +96,12 @@ public final class CodeLm extends LanguageModelProject {
   @Option(names = "--learning-rate", defaultValue = "3e-3", description = "Of the adapter.")
   private double learningRate;
 
+  @Option(
+      names = "--eval-examples",
+      defaultValue = "512",
+      description = "At most so many held-out blocks of each library tell the perplexity.")
+  private int evalExamples;
+
   @Option(names = "--seed", defaultValue = "42", description = "Of weights and order.")
   private long seed;
 
@@ -129,11 +135,18 @@ public final class CodeLm extends LanguageModelProject {
     try (CausalLm lm = CausalLm.load(base, options);
         CausalTokenizer tokenizer = CausalTokenizer.of(base, lm.model());
         AdaptedModel adapted = new AdaptedModel(lm.model())) {
-      CausalSet secondHeldOut = set(second.heldOut(), tokenizer, lm);
-      CausalSet firstHeldOut = set(first.heldOut(), tokenizer, lm);
+      CausalSet secondHeldOut = set(second.heldOut(), tokenizer, lm).sample(evalExamples, seed);
+      CausalSet firstHeldOut = set(first.heldOut(), tokenizer, lm).sample(evalExamples, seed);
       double before = perplexity(secondHeldOut, lm);
       double other = perplexity(firstHeldOut, lm);
-      say("%nperplexity before: %s %.2f, %s %.2f", second.name(), before, first.name(), other);
+      say(
+          "%nperplexity before: %s %.2f (%,d tokens), %s %.2f (%,d tokens)",
+          second.name(),
+          before,
+          secondHeldOut.labels(),
+          first.name(),
+          other,
+          firstHeldOut.labels());
       say("completions by the base:");
       complete(lm, tokenizer, base);
 

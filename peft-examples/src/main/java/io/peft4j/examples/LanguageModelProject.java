@@ -1,6 +1,7 @@
 package io.peft4j.examples;
 
 import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.examples.cli.CleanExit;
 import io.peft4j.examples.cli.ProgressBarListener;
 import io.peft4j.generate.Generated;
 import io.peft4j.generate.GenerationConfig;
@@ -30,7 +31,9 @@ abstract class LanguageModelProject extends PracticeProject {
     MetricsJsonLines metrics = new MetricsJsonLines(folder.resolve("metrics.jsonl"));
     try (TrainingListener listener =
         TrainingListener.all(List.of(ProgressBarListener.forConsole(20), metrics))) {
-      new Trainer(adapted, name, arguments, train, null, listener, folder, metadata).train(false);
+      Trainer trainer =
+          new Trainer(adapted, name, arguments, train, null, listener, folder, metadata);
+      CleanExit.train(trainer, false);
     }
   }
 

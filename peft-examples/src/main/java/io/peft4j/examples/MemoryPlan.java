@@ -14,7 +14,7 @@ import java.util.Map;
  * @param optimizer their gradients and AdamW's two moments, float32
  * @param activations inputs of all layers, what one layer (with checkpointing) or all keep, and
  *     what one holds while its gradient is computed
- * @param workspace one layer's dense weights, and the logits of a chunk
+ * @param workspace one layer's dense weights, and the logits of a chunk, for each pass
  */
 public record MemoryPlan(
     long weights, long constants, long adapters, long optimizer, long activations, long workspace) {
@@ -56,9 +56,15 @@ public record MemoryPlan(
   /**
    * @param tokens in a batch
    * @param recompute whether layers are run again in the backward pass
+   * @param passes how many parts of a batch run at the same time: 1, or 2 of half the tokens each
    */
   public static MemoryPlan of(
-      Shape shape, QuantizationConfig config, int rank, long tokens, boolean recompute) {
+      Shape shape,
+      QuantizationConfig config,
+      int rank,
+      long tokens,
+      boolean recompute,
+      int passes) {
     long packed = shape.layers * shape.layerWeights();
     long codes = config.type().is4Bit() ? packed / 2 : packed;
     long scales = config.type().is4Bit() ? packed / config.blockSize() : 0;
@@ -76,7 +82,7 @@ public record MemoryPlan(
         4 * factors,
         12 * factors,
         shape.layers * input + ((recompute ? 1 : shape.layers) + PASSING) * graph,
-        2 * shape.layerWeights() + 10 * CHUNK * shape.vocabulary);
+        passes * (2 * shape.layerWeights() + 10 * CHUNK * shape.vocabulary));
   }
 
   /** {@return all terms together} */
@@ -91,8 +97,8 @@ public record MemoryPlan(
 
   /** {@return the largest number of tokens in a batch that fits, or 0} */
   static long tokensWithin(Shape shape, QuantizationConfig config, int rank, long bytes) {
-    long fixed = of(shape, config, rank, 0, true).total();
-    long perThousand = of(shape, config, rank, 1000, true).total() - fixed;
+    long fixed = of(shape, config, rank, 0, true, 1).total();
+    long perThousand = of(shape, config, rank, 1000, true, 1).total() - fixed;
     return Math.max(0, (bytes - fixed) * 1000 / perThousand);
   }
 
@@ -122,7 +128,7 @@ public record MemoryPlan(
                 + "|---|---|---|---|---|---|---|---|---|---|---|\n");
     LLAMAS.forEach(
         (name, shape) -> {
-          MemoryPlan plan = of(shape, config, rank, 2048, true);
+          MemoryPlan plan = of(shape, config, rank, 2048, true, 1);
           table.append(
               String.format(
                   Locale.ROOT,

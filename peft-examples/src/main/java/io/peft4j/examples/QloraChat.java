@@ -137,7 +137,11 @@ public final class QloraChat extends LanguageModelProject {
       say("%nexpected: %s", memory);
       ProcessMemory.now()
           .rssBytes()
-          .ifPresent(now -> say("expected peak memory: %d MB", (now + memory.added()) / 1_000_000));
+          .ifPresent(
+              now ->
+                  say(
+                      "expected peak memory: %d MB, %d more of Java heap at most (see -Xmx)",
+                      (now + memory.added()) / 1_000_000, ProcessMemory.heapToCome() / 1_000_000));
       LoraConfig lora =
           LoraConfig.builder()
               .r(rank)
@@ -200,7 +204,9 @@ public final class QloraChat extends LanguageModelProject {
             width * json.path("num_key_value_heads").asLong(heads),
             json.path("intermediate_size").asLong(),
             json.path("vocab_size").asLong());
-    return MemoryPlan.of(shape, config, rank, (long) batchSize * maxLength, recompute);
+    // the trainer divides a batch between two workers wherever passes may overlap
+    int passes = lm.model().passesMayOverlap() ? 2 : 1;
+    return MemoryPlan.of(shape, config, rank, (long) batchSize * maxLength, recompute, passes);
   }
 
   private static CausalDataset part(CausalDataset tasks, boolean heldOut) {

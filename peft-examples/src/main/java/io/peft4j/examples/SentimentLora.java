@@ -12,6 +12,7 @@ import io.peft4j.data.TextDataset;
 import io.peft4j.data.TextFormat;
 import io.peft4j.data.TextReader;
 import io.peft4j.examples.chart.CurveChart;
+import io.peft4j.examples.cli.CleanExit;
 import io.peft4j.examples.cli.ProgressBarListener;
 import io.peft4j.examples.importer.EmbeddedModel;
 import io.peft4j.model.LoadOptions;
@@ -193,8 +194,9 @@ public final class SentimentLora extends PracticeProject {
     MetricsJsonLines metrics = new MetricsJsonLines(output.resolve("metrics.jsonl"));
     try (TrainingListener listener =
         TrainingListener.all(List.of(ProgressBarListener.forConsole(10), metrics, chart, log))) {
-      new Trainer(adapted, ADAPTER, arguments, train, heldOut, listener, output, metadata)
-          .train(false);
+      Trainer trainer =
+          new Trainer(adapted, ADAPTER, arguments, train, heldOut, listener, output, metadata);
+      CleanExit.train(trainer, false);
     }
     // the names of the labels, which an adapter's own files have no place for
     adapted.model().config().write(output);

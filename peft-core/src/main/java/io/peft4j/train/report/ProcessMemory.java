@@ -2,6 +2,8 @@ package io.peft4j.train.report;
 
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.lang.management.MemoryPoolMXBean;
+import java.lang.management.MemoryType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -64,13 +66,28 @@ public record ProcessMemory(
   private static final long LIBRARIES = 250L << 20;
 
   /**
-   * {@return what the process holds, with the libraries' pages but without those of other files}
-   * Where the system does not say, the heap and the libraries.
+   * {@return what the process holds, with the libraries' pages and the heap still to come, but
+   * without the pages of other files} Where the system does not say, the heap and the libraries.
    */
   public static long withoutFiles() {
     List<String> status = status(STATUS);
     OptionalLong anonymous = field(status, "RssAnon:");
-    return LIBRARIES + anonymous.orElseGet(() -> now().heapBytes());
+    return LIBRARIES + anonymous.orElseGet(() -> now().heapBytes()) + heapToCome();
+  }
+
+  /**
+   * {@return the Java heap that the JVM has set aside and not used yet, in bytes} It is not
+   * resident, but will be before garbage is collected: with the JVM's defaults some hundred
+   * megabytes on a machine of 24 GiB, which {@code -Xmx} bounds.
+   */
+  public static long heapToCome() {
+    long bytes = 0;
+    for (MemoryPoolMXBean pool : ManagementFactory.getMemoryPoolMXBeans()) {
+      if (pool.getType() == MemoryType.HEAP) {
+        bytes += pool.getUsage().getCommitted() - pool.getPeakUsage().getUsed();
+      }
+    }
+    return Math.max(0, bytes);
   }
 
   /** {@return the machine's memory, or the container's, in bytes} */

@@ -50,4 +50,14 @@ class ProcessMemoryTest {
     assertTrue(after.peakRssBytes().getAsLong() >= after.rssBytes().getAsLong(), after.toString());
     assertTrue(after.heapBytes() > 0, after.toString());
   }
+
+  @Test
+  void theHeapToComeIsWhatIsSetAsideAndUnused() {
+    long free = ProcessMemory.heapToCome();
+    long setAside = Runtime.getRuntime().totalMemory();
+    assertTrue(free >= 0 && free < setAside, free + " of " + setAside);
+    byte[][] blocks = new byte[(int) (free >> 20) + 1][1 << 20];
+    long after = ProcessMemory.heapToCome() - (Runtime.getRuntime().totalMemory() - setAside);
+    assertTrue(after <= free / 2, blocks.length + " MiB later: " + free + " then " + after);
+  }
 }

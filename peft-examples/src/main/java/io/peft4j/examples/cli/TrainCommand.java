@@ -232,8 +232,9 @@ final class TrainCommand implements Callable<Integer> {
     listeners.add(new TensorBoardWriter(output.resolve("tensorboard")));
     try (TrainingListener all = TrainingListener.all(listeners)) {
       Map<String, String> base = Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
-      return new Trainer(adapted, mix, arguments, sets.train(), sets.heldOut(), all, output, base)
-          .train(training.resume());
+      Trainer trainer =
+          new Trainer(adapted, mix, arguments, sets.train(), sets.heldOut(), all, output, base);
+      return CleanExit.train(trainer, training.resume());
     }
   }
 
