@@ -50,16 +50,16 @@ def make_base():
     (ROOT / "adapter/README.md").unlink(missing_ok=True)
 
 
-def quantized(mode):
+def quantized(mode, auto=AutoModelForCausalLM, adapter=ROOT / "adapter", **settings):
     config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
                                 bnb_4bit_compute_dtype=torch.float32 if mode == "float32" else torch.bfloat16)
-    base = AutoModelForCausalLM.from_pretrained(ROOT / "base", quantization_config=config, device_map="cpu",
-                                                dtype=torch.float32 if mode == "float32" else torch.bfloat16,
-                                                attn_implementation="eager")
+    base = auto.from_pretrained(ROOT / "base", quantization_config=config, device_map="cpu",
+                                dtype=torch.float32 if mode == "float32" else torch.bfloat16,
+                                attn_implementation="eager", **settings)
     if mode != "bf16":
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
     # in eval() bitsandbytes has other kernels
-    return PeftModel.from_pretrained(base, ROOT / "adapter", is_trainable=True).train()
+    return PeftModel.from_pretrained(base, adapter, is_trainable=True).train()
 
 
 def run(mode, rows):

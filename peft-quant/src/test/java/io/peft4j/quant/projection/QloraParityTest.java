@@ -37,10 +37,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Hugging Face peft on bitsandbytes' CPU backend, see {@code make_qlora.py}. */
+/** Language models: Hugging Face peft on bitsandbytes' CPU backend, see {@code make_qlora.py}. */
 class QloraParityTest {
 
-  private static final int BATCH = 4;
+  static final int BATCH = 4;
 
   /** How far two programs may be apart in float32, as a part of a gradient's length. */
   private static final double FLOAT32 = 1e-4;
@@ -89,9 +89,7 @@ class QloraParityTest {
   })
   void gradientsAreThoseOfPeftAndBitsandbytes(String mode, boolean recompute) throws IOException {
     try (CausalLm lm = CausalLm.load(folder().resolve("base"), options(mode));
-        AdaptedModel adapted = new AdaptedModel(lm.model());
-        SafetensorsFile expected = SafetensorsFile.open(folder().resolve(mode + ".safetensors"));
-        SafetensorsFile exact = SafetensorsFile.open(folder().resolve("float32.safetensors"))) {
+        AdaptedModel adapted = new AdaptedModel(lm.model())) {
       Adapter adapter = adapted.load("default", folder().resolve("adapter"));
       adapter.setTrainable(true);
       List<int[]> rows = List.of(sequences()).subList(0, BATCH);
@@ -105,70 +103,99 @@ class QloraParityTest {
                 / labels;
       }
       assertEquals(json(mode + ".json").get("loss").asDouble(), loss, 0.01);
-      assertEquals(expected.tensors().size(), adapter.tensors().size());
-      double worst = 0;
-      for (Map.Entry<String, NDArray> tensor : adapter.tensors().entrySet()) {
-        String name = "base_model.model." + tensor.getKey();
-        float[] theirs = floats(expected, name);
-        try (NDArray gradient = Autograd.gradient(tensor.getValue())) {
-          float[] ours = gradient.toFloatArray();
-          double distance = distance(theirs, ours);
-          worst = Math.max(worst, distance);
-          if (mode.equals("float32")) {
-            assertTrue(distance < FLOAT32, () -> name + ": " + distance);
-            continue;
-          }
-          // two roundings of the same thing; here the factors are in bfloat16 as well
-          double theirError = distance(floats(exact, name), theirs);
-          double ourError = distance(floats(exact, name), ours);
-          assertTrue(ourError < 2 * theirError, () -> name + ": " + ourError + ", " + theirError);
-          assertTrue(distance < 2.5 * theirError, () -> name + ": " + distance + ", " + theirError);
-        }
-      }
+      double worst = compareGradients(folder(), mode, adapter);
       System.out.printf(
           "qlora %s, recompute %s: gradients differ by at most %.4f of their length%n",
           mode, recompute, worst);
     }
   }
 
+  /**
+   * Compares the gradients of an adapter with {@code MODE.safetensors}.
+   *
+   * @return the largest difference, as a part of a gradient's length
+   */
+  static double compareGradients(Path folder, String mode, Adapter adapter) throws IOException {
+    double worst = 0;
+    try (SafetensorsFile expected = SafetensorsFile.open(folder.resolve(mode + ".safetensors"));
+        SafetensorsFile exact = SafetensorsFile.open(folder.resolve("float32.safetensors"))) {
+      assertEquals(expected.tensors().size(), adapter.tensors().size());
+      for (Map.Entry<String, NDArray> tensor : adapter.tensors().entrySet()) {
+        String name = "base_model.model." + tensor.getKey();
+        try (NDArray gradient = Autograd.gradient(tensor.getValue())) {
+          float[] ours = gradient.toFloatArray();
+          float[] theirs = floats(expected, name);
+          compare(name, mode, floats(exact, name), theirs, ours);
+          worst = Math.max(worst, distance(theirs, ours));
+        }
+      }
+    }
+    return worst;
+  }
+
+  /** In float32 the two are the same; else both are roundings of {@code exact}. */
+  static void compare(String name, String mode, float[] exact, float[] theirs, float[] ours) {
+    double distance = distance(theirs, ours);
+    if (mode.equals("float32")) {
+      assertTrue(distance < FLOAT32, () -> name + ": " + distance);
+      return;
+    }
+    // two roundings of the same thing; here the factors are in bfloat16 as well
+    double theirError = distance(exact, theirs);
+    double ourError = distance(exact, ours);
+    assertTrue(ourError < 2 * theirError, () -> name + ": " + ourError + ", " + theirError);
+    assertTrue(distance < 2.5 * theirError, () -> name + ": " + distance + ", " + theirError);
+  }
+
   @ParameterizedTest
   @CsvSource({"float32,1", "float32,2", "kbit,1", "bf16,1", "bf16,2"})
   void lossCurvesOverlap(String mode, int workers) throws IOException {
-    JsonNode golden = json(mode + ".json");
-    List<Double> losses = new ArrayList<>();
     try (CausalLm lm = CausalLm.load(folder().resolve("base"), options(mode));
         AdaptedModel adapted = new AdaptedModel(lm.model())) {
       adapted.load("default", folder().resolve("adapter"));
-      int[][] rows = sequences();
-      TrainingArguments arguments =
-          TrainingArguments.builder()
-              .numTrainEpochs(1)
-              .perDeviceTrainBatchSize(BATCH)
-              .learningRate(golden.get("rate").asDouble())
-              .lrSchedulerType(Schedule.CONSTANT)
-              .maxGradNorm(0)
-              .workers(workers)
-              .seed(0)
-              .build();
-      TrainingListener listener =
-          new TrainingListener() {
-            @Override
-            public void onStep(StepReport step) {
-              losses.add(step.loss());
-            }
-          };
-      new Trainer(adapted, "default", arguments, new Rows(rows), null, listener, temp, Map.of())
-          .train(false);
+      TrainingSet data = new Rows(sequences());
+      double worst = compareCurves(mode, json(mode + ".json"), adapted, data, workers, temp);
+      System.out.printf(
+          "qlora %s, workers %d: 50 losses differ by at most %.4f%n", mode, workers, worst);
     }
+  }
+
+  /**
+   * Trains one epoch and compares the loss of each step.
+   *
+   * @param golden with {@code rate} and {@code curve}
+   * @return the largest difference
+   */
+  static double compareCurves(
+      String mode, JsonNode golden, AdaptedModel adapted, TrainingSet data, int workers, Path temp)
+      throws IOException {
+    TrainingArguments arguments =
+        TrainingArguments.builder()
+            .numTrainEpochs(1)
+            .perDeviceTrainBatchSize(BATCH)
+            .learningRate(golden.get("rate").asDouble())
+            .lrSchedulerType(Schedule.CONSTANT)
+            .maxGradNorm(0)
+            .workers(workers)
+            .seed(0)
+            .build();
+    List<Double> losses = new ArrayList<>();
+    TrainingListener listener =
+        new TrainingListener() {
+          @Override
+          public void onStep(StepReport step) {
+            losses.add(step.loss());
+          }
+        };
+    new Trainer(adapted, "default", arguments, data, null, listener, temp, Map.of()).train(false);
     JsonNode curve = golden.get("curve");
     assertEquals(curve.size(), losses.size());
     double worst = 0;
     for (int i = 0; i < losses.size(); i++) {
       worst = Math.max(worst, Math.abs(curve.get(i).asDouble() - losses.get(i)));
     }
-    System.out.printf(
-        "qlora %s, workers %d: 50 losses differ by at most %.4f%n", mode, workers, worst);
     assertTrue(worst < (mode.equals("float32") ? 1e-4 : 0.03), "the curves differ by " + worst);
+    return worst;
   }
 
   @Test
@@ -206,19 +233,23 @@ class QloraParityTest {
     return Math.sqrt(difference / length);
   }
 
+  /**
+   * {@return where in the first epoch the trainer, with seed 0, sees each of {@code n} examples}
+   */
+  static int[] places(int n) {
+    int[] order = EpochOrder.permutation(n, 0, 0);
+    int[] place = new int[n];
+    for (int i = 0; i < n; i++) {
+      place[order[i]] = i;
+    }
+    return place;
+  }
+
   /** Rows that the trainer sees in the order in which they are given. */
   private record Rows(int[][] rows, int[] place) implements TrainingSet {
 
     Rows(int[][] rows) {
-      this(rows, inverse(EpochOrder.permutation(rows.length, 0, 0)));
-    }
-
-    private static int[] inverse(int[] permutation) {
-      int[] place = new int[permutation.length];
-      for (int i = 0; i < place.length; i++) {
-        place[permutation[i]] = i;
-      }
-      return place;
+      this(rows, places(rows.length));
     }
 
     @Override
