@@ -109,9 +109,19 @@ class FourBitQualityTest {
     };
   }
 
-  /** What a format makes of a model. */
+  /**
+   * What a format makes of a model.
+   *
+   * @param lossAdded mean loss less the dense model's on the same tokens
+   * @param lossError standard error of that
+   */
   private record Quality(
-      double perplexity, double weightError, double logProbError, float[] logProbs) {}
+      double perplexity,
+      double lossAdded,
+      double lossError,
+      double weightError,
+      double logProbError,
+      float[] logProbs) {}
 
   @Test
   void formatsOnCodeLm() throws IOException {
@@ -175,8 +185,8 @@ class FourBitQualityTest {
       Quality dense = quality(lm, set, null);
       System.out.printf(
           Locale.ROOT,
-          "%n| %s, %,d tokens, block %d | weights differ by | log-probabilities by | perplexity |"
-              + "%n|---|---|---|---|%n| dense (kurtosis of weights %s) | | | %.3f |%n",
+          "%n| %s, %,d tokens, block %d | weights differ by | log-probabilities by | perplexity | loss added |"
+              + "%n|---|---|---|---|---|%n| dense (kurtosis of weights %s) | | | %.3f | |%n",
           name,
           set.labels(),
           block,
@@ -201,27 +211,32 @@ class FourBitQualityTest {
       Quality quality = found.get(format);
       System.out.printf(
           Locale.ROOT,
-          "| %s | %.4f | %.4f | %.3f |%n",
+          "| %s | %.4f | %.4f | %.3f | %.4f ± %.4f |%n",
           format,
           quality.weightError,
           quality.logProbError,
-          quality.perplexity);
+          quality.perplexity,
+          quality.lossAdded,
+          quality.lossError);
     }
     return found;
   }
 
   private static Quality quality(CausalLm lm, CausalSet set, Quality dense) {
     float[] logProbs = logProbs(lm, set);
-    double sum = 0;
+    float[] before = dense == null ? logProbs : dense.logProbs;
+    int count = logProbs.length;
+    double loss = 0;
+    double added = 0;
     double square = 0;
-    for (int i = 0; i < logProbs.length; i++) {
-      sum -= logProbs[i];
-      double difference = dense == null ? 0 : logProbs[i] - dense.logProbs[i];
-      square += difference * difference;
+    for (int i = 0; i < count; i++) {
+      double difference = before[i] - logProbs[i];
+      loss -= logProbs[i] / (double) count;
+      added += difference / count;
+      square += difference * difference / count;
     }
-    double perplexity = Math.exp(sum / logProbs.length);
-    double distance = Math.sqrt(square / logProbs.length);
-    return new Quality(perplexity, weightError(lm), distance, logProbs);
+    double error = Math.sqrt((square - added * added) / count);
+    return new Quality(Math.exp(loss), added, error, weightError(lm), Math.sqrt(square), logProbs);
   }
 
   private static float[] logProbs(CausalLm lm, CausalSet set) {
