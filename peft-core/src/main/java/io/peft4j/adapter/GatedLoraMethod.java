@@ -146,7 +146,14 @@ final class GatedLoraMethod extends LibraryMethod {
 
     @Override
     public long keptElements(long in, long out) {
-      return 2 * a.getShape().get(0) + (dropout > 0 ? 2 * in : 0);
+      long inner = a.getShape().get(0);
+      long scaled = gate == null ? inner : 2 * inner + 1; // before the gate, after it, and the gate
+      return scaled + (dropout > 0 ? 2 * in : 0);
+    }
+
+    @Override
+    public boolean keepsInput() {
+      return dropout == 0 || gate != null; // else what was dropped out of it
     }
 
     @Override

@@ -4,8 +4,17 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.peft4j.Golden;
+import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.AdapterConfig;
+import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.MethodConfig;
+import io.peft4j.model.LoadOptions;
 import io.peft4j.model.MemoryEstimate;
+import io.peft4j.model.Model;
+import io.peft4j.model.TokenBatch;
 import io.peft4j.torch.Precision;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,6 +41,42 @@ class MemoryEstimateTest {
     assertEquals(2, estimate.recomputedWithin(360));
     assertEquals(4, estimate.recomputedWithin(280));
     assertEquals(4, estimate.recomputedWithin(1), "more cannot be done");
+  }
+
+  /** A product keeps those of its factors that the other one's gradient needs. */
+  @Test
+  void anUngatedLibraryLoraKeepsWhatPeftsLoraKeeps() throws IOException {
+    int rank = 8;
+    try (Model model = Model.load(Golden.path("encoders/bert"), LoadOptions.DEFAULT);
+        AdaptedModel adapted = new AdaptedModel(model);
+        TokenBatch batch = model.batch(List.of(model.sequence(new int[] {5, 6, 7, 8}, null)))) {
+      long hidden = model.sizes().hidden();
+      LoraConfig.Builder lora = LoraConfig.builder().r(rank).targetModules("query", "value");
+      MethodConfig plain = MethodConfig.of("GATED_LORA").with("r", rank).with("use_gating", false);
+      MethodConfig gated = plain.with("use_gating", true);
+      long kept = keptByToken(adapted, batch, lora.build());
+      assertEquals(kept, keptByToken(adapted, batch, plain));
+      long gates = 2 * (rank + 1); // themselves, and what they scale
+      assertEquals(kept + gates, keptByToken(adapted, batch, gated));
+      // two masks and what they leave, in place of the input that query and value share
+      long dropped = kept + 4 * hidden - hidden;
+      assertEquals(dropped, keptByToken(adapted, batch, lora.loraDropout(0.1).build()));
+      assertEquals(dropped, keptByToken(adapted, batch, plain.with("dropout", 0.1)));
+      assertEquals(
+          dropped + gates + hidden,
+          keptByToken(adapted, batch, gated.with("dropout", 0.1)),
+          "a gate reads the input itself");
+    }
+  }
+
+  /** {@return the elements that a layer keeps for a token, all its inputs aside} */
+  private static long keptByToken(AdaptedModel adapted, TokenBatch batch, AdapterConfig config) {
+    adapted.add("a", config, 1).setTrainable(true);
+    List<Long> graphs = adapted.model().estimate(batch, 0, 0).graphs();
+    adapted.delete("a");
+    long bytes = batch.computedTokens() * Float.BYTES;
+    assertEquals(0, graphs.get(0) % bytes);
+    return graphs.get(0) / bytes;
   }
 
   private record Peak(long expected, long measured, int layers) {
