@@ -150,6 +150,16 @@ final class AdaLoraMethod extends DocumentMethod {
     }
 
     @Override
+    public long keptElements(long in, long out) {
+      return triplets.a.getShape().get(0) + (dropout > 0 ? 2 * in : 0);
+    }
+
+    @Override
+    public boolean keepsInput() {
+      return dropout == 0; // else what was dropped out of it
+    }
+
+    @Override
     public boolean trainable() {
       return triplets.e.hasGradient();
     }

@@ -135,6 +135,16 @@ final class Ia3Method extends DocumentMethod {
     }
 
     @Override
+    public long keptElements(long in, long out) {
+      return ofInput ? 0 : out;
+    }
+
+    @Override
+    public boolean keepsInput() {
+      return ofInput;
+    }
+
+    @Override
     public boolean trainable() {
       return vector.hasGradient();
     }

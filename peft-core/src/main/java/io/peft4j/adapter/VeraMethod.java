@@ -100,6 +100,17 @@ final class VeraMethod extends DocumentMethod {
       return AdapterOps.veraDelta(like, vectors.a, vectors.b, vectors.lambdaD, vectors.lambdaB);
     }
 
+    /** What the two vectors scale, and the mask; frozen factors keep nothing. */
+    @Override
+    public long keptElements(long in, long out) {
+      return vectors.lambdaD.size() + out + (dropout > 0 ? in : 0);
+    }
+
+    @Override
+    public boolean keepsInput() {
+      return false;
+    }
+
     @Override
     public boolean trainable() {
       return vectors.lambdaB.hasGradient();

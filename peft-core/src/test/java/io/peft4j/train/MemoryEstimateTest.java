@@ -69,6 +69,42 @@ class MemoryEstimateTest {
     }
   }
 
+  /** As torch's saved tensors are, for the same expressions. */
+  @Test
+  void othersKeepWhatTheirTrainedTensorsAreMultipliedWith() throws IOException {
+    int rank = 8;
+    try (Model model = Model.load(Golden.path("encoders/bert"), LoadOptions.DEFAULT);
+        AdaptedModel adapted = new AdaptedModel(model);
+        TokenBatch batch = model.batch(List.of(model.sequence(new int[] {5, 6, 7, 8}, null)))) {
+      long hidden = model.sizes().hidden();
+      LoraConfig.Builder lora = LoraConfig.builder().r(rank).targetModules("query", "value");
+      long input = keptByToken(adapted, batch, lora.build()) - 2 * rank;
+      List<String> targets = List.of("query", "value");
+
+      MethodConfig adalora =
+          MethodConfig.of("ADALORA")
+              .with("target_modules", targets)
+              .with("init_r", rank)
+              .with("total_step", 10);
+      assertEquals(input + 2 * rank, keptByToken(adapted, batch, adalora));
+      assertEquals(
+          input - hidden + 2 * rank + 4 * hidden,
+          keptByToken(adapted, batch, adalora.with("lora_dropout", 0.1)));
+
+      MethodConfig vera = MethodConfig.of("VERA").with("target_modules", targets).with("r", rank);
+      assertEquals(input - hidden + 2 * (rank + hidden), keptByToken(adapted, batch, vera));
+      assertEquals(
+          input - hidden + 2 * (rank + hidden) + 2 * hidden,
+          keptByToken(adapted, batch, vera.with("vera_dropout", 0.1)));
+
+      MethodConfig ia3 =
+          MethodConfig.of("IA3")
+              .with("target_modules", targets)
+              .with("feedforward_modules", List.of());
+      assertEquals(input - hidden + 2 * hidden, keptByToken(adapted, batch, ia3));
+    }
+  }
+
   /** {@return the elements that a layer keeps for a token, all its inputs aside} */
   private static long keptByToken(AdaptedModel adapted, TokenBatch batch, AdapterConfig config) {
     adapted.add("a", config, 1).setTrainable(true);
