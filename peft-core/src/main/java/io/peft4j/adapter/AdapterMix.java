@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.io.AtomicFiles;
+import io.peft4j.io.JsonErrors;
 import io.peft4j.model.Parameter;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -140,7 +141,7 @@ public final class AdapterMix {
         names.add(name.asText());
       }
     } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException(file + ": not JSON: " + e.getOriginalMessage(), e);
+      throw new IllegalArgumentException(file + ": not JSON: " + JsonErrors.sentence(e), e);
     }
     if (names.isEmpty() || names.stream().anyMatch(name -> name.matches(".*[/\\\\].*|\\.*"))) {
       throw new IllegalArgumentException(

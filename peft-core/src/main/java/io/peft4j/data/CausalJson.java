@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.peft4j.io.JsonErrors;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -46,7 +47,7 @@ final class CausalJson {
         try {
           reader.add(JSON.readTree(json), line);
         } catch (JsonProcessingException e) {
-          throw new DataException(file, line, "malformed JSON: " + e.getOriginalMessage());
+          throw new DataException(file, line, "malformed JSON: " + JsonErrors.sentence(e));
         }
       }
     }
@@ -66,7 +67,7 @@ final class CausalJson {
       }
     } catch (JsonProcessingException e) {
       int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
-      throw new DataException(file, line, "malformed JSON: " + e.getOriginalMessage());
+      throw new DataException(file, line, "malformed JSON: " + JsonErrors.sentence(e));
     }
     return reader.examples;
   }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.peft4j.io.JsonErrors;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -50,7 +51,7 @@ final class JsonLinesReader {
     try {
       row = JSON.readValue(json);
     } catch (JsonProcessingException e) {
-      throw new DataException(file, line, "malformed JSON: " + e.getOriginalMessage());
+      throw new DataException(file, line, "malformed JSON: " + JsonErrors.sentence(e));
     }
     if (!row.isObject()) {
       throw new DataException(file, line, "expected one JSON object a line, found " + kind(row));
@@ -91,7 +92,7 @@ final class JsonLinesReader {
   /** {@return how a message calls it} */
   static String kind(JsonNode node) {
     return switch (node.getNodeType()) {
-      case ARRAY -> "an array";
+      case ARRAY -> node.isEmpty() ? "an empty array" : "an array";
       case OBJECT -> "an object";
       case STRING -> "a string";
       case NUMBER -> "the number " + node;

@@ -3,6 +3,7 @@ package io.peft4j.data;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.peft4j.io.JsonErrors;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.file.Path;
@@ -136,7 +137,7 @@ public final class TextDataset {
       throw new DataException(
           source,
           example.line(),
-          "label " + example.label() + " is no JSON array: " + e.getOriginalMessage());
+          "label " + example.label() + " is no JSON array: " + JsonErrors.sentence(e));
     }
     List<String> labels = new ArrayList<>();
     for (JsonNode label : array) {

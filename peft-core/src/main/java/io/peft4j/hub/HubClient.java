@@ -3,6 +3,7 @@ package io.peft4j.hub;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.peft4j.io.JsonErrors;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URLEncoder;
@@ -72,7 +73,7 @@ final class HubClient {
       }
       return new Listing(commit, files);
     } catch (JsonProcessingException e) {
-      throw new HubException(address + " did not answer with JSON: " + e.getOriginalMessage(), e);
+      throw new HubException(address + " did not answer with JSON: " + JsonErrors.sentence(e), e);
     }
   }
 

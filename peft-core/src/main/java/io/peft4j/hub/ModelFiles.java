@@ -3,6 +3,7 @@ package io.peft4j.hub;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.peft4j.io.JsonErrors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -130,7 +131,7 @@ final class ModelFiles {
     try {
       map = JSON.readTree(index.toFile()).path("weight_map");
     } catch (JsonProcessingException e) {
-      throw new HubException(index + " is not JSON: " + e.getOriginalMessage(), e);
+      throw new HubException(index + " is not JSON: " + JsonErrors.sentence(e), e);
     }
     Set<String> shards = new TreeSet<>();
     for (JsonNode shard : map) {

@@ -3,6 +3,7 @@ package io.peft4j.io;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -28,10 +29,13 @@ public final class AtomicFiles {
   /**
    * Writes {@code target} atomically, creating its parent folders.
    *
-   * @throws IOException if writing or moving fails; {@code target} is then untouched and the
-   *     temporary file removed
+   * @throws IOException if writing or moving fails, or {@code target} is a folder; it is then
+   *     untouched and the temporary file removed
    */
   public static void write(Path target, Content content) throws IOException {
+    if (Files.isDirectory(target)) {
+      throw new IOException(target + ": expected a file to write, found a folder");
+    }
     Path folder = target.toAbsolutePath().getParent();
     Files.createDirectories(folder);
     Path temporary =
@@ -44,6 +48,12 @@ public final class AtomicFiles {
       } catch (AtomicMoveNotSupportedException e) {
         Files.move(temporary, target, StandardCopyOption.REPLACE_EXISTING);
       }
+    } catch (FileSystemException e) {
+      if (!temporary.toString().equals(e.getFile())) {
+        throw e;
+      }
+      String why = e.getReason() != null ? e.getReason() : e.getClass().getSimpleName();
+      throw new IOException(target + ": cannot be written: " + why, e);
     } finally {
       Files.deleteIfExists(temporary);
     }

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
 import io.peft4j.io.AtomicFiles;
+import io.peft4j.io.JsonErrors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -45,7 +46,7 @@ public final class ModelConfig {
       throw new NoSuchFileException(
           file.toString(), null, "a model folder needs a config.json; found none");
     } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException(file + ": not JSON: " + e.getOriginalMessage(), e);
+      throw new IllegalArgumentException(file + ": not JSON: " + JsonErrors.sentence(e), e);
     }
     if (!(json instanceof ObjectNode object)) {
       throw new IllegalArgumentException(file + ": expected a JSON object");

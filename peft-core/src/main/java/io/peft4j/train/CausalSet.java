@@ -97,7 +97,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
     int count = fraction > 0 && fraction < 1 ? (int) Math.round(fraction * size()) : 0;
     if (count == 0 || count == size()) {
       throw new IllegalArgumentException(
-          "holding out " + fraction + " of " + size() + " examples leaves a part empty");
+          "holding out " + fraction + " of the " + size() + " examples leaves a part empty");
     }
     int[] order = EpochOrder.permutation(size(), seed, 0);
     return new Split(

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import io.peft4j.adapter.AdapterMix;
+import io.peft4j.io.JsonErrors;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.SafetensorsWriter;
 import io.peft4j.safetensors.TensorInfo;
@@ -161,7 +162,7 @@ final class Checkpoints {
       return JSON.readValue(Files.readAllBytes(file), TrainerState.class);
     } catch (JsonProcessingException e) {
       throw new IllegalArgumentException(
-          file + ": not the state of a training: " + e.getOriginalMessage(), e);
+          file + ": not the state of a training: " + JsonErrors.sentence(e), e);
     }
   }
 

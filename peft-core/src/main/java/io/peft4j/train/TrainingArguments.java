@@ -107,35 +107,51 @@ public record TrainingArguments(
    */
   public TrainingArguments {
     metricForBestModel = metricForBestModel.replaceFirst("^eval_", "");
-    check(numTrainEpochs > 0 || maxSteps > 0, "num_train_epochs must be positive");
-    check(perDeviceTrainBatchSize > 0, "per_device_train_batch_size must be positive");
-    check(perDeviceEvalBatchSize > 0, "per_device_eval_batch_size must be positive");
-    check(gradientAccumulationSteps > 0, "gradient_accumulation_steps must be positive");
-    check(learningRate >= 0 && Double.isFinite(learningRate), "learning_rate must not be negative");
+    check(
+        numTrainEpochs > 0 || maxSteps > 0,
+        "num_train_epochs must be positive, found " + numTrainEpochs);
+    check(
+        perDeviceTrainBatchSize > 0,
+        "per_device_train_batch_size must be positive, found " + perDeviceTrainBatchSize);
+    check(
+        perDeviceEvalBatchSize > 0,
+        "per_device_eval_batch_size must be positive, found " + perDeviceEvalBatchSize);
+    check(
+        gradientAccumulationSteps > 0,
+        "gradient_accumulation_steps must be positive, found " + gradientAccumulationSteps);
+    check(
+        learningRate >= 0 && Double.isFinite(learningRate),
+        "learning_rate must not be negative, found " + learningRate);
     check(
         workers >= 0 && workers <= Workers.COUNT,
-        "workers must be 0 (automatic), 1 or " + Workers.COUNT);
+        "workers must be 0 (automatic), 1 or " + Workers.COUNT + ", found " + workers);
     check(
         workers < 2 || gradientAccumulationSteps == 1,
         "2 workers need gradient_accumulation_steps 1");
     check(
         workers < 2 || gradientCheckpointing != GradientCheckpointing.AUTO,
         "2 workers need gradient_checkpointing on or off");
-    check(weightDecay >= 0, "weight_decay must not be negative");
+    check(weightDecay >= 0, "weight_decay must not be negative, found " + weightDecay);
     check(
         loraplusLrRatio >= 0 && Double.isFinite(loraplusLrRatio),
-        "loraplus_lr_ratio must not be negative");
+        "loraplus_lr_ratio must not be negative, found " + loraplusLrRatio);
     check(
         loraplusLrEmbedding >= 0 && Double.isFinite(loraplusLrEmbedding),
-        "loraplus_lr_embedding must not be negative");
-    check(adamBeta1 >= 0 && adamBeta1 < 1, "adam_beta1 must be in [0, 1)");
-    check(adamBeta2 >= 0 && adamBeta2 < 1, "adam_beta2 must be in [0, 1)");
-    check(adamEpsilon > 0, "adam_epsilon must be positive");
-    check(warmupRatio >= 0 && warmupRatio <= 1, "warmup_ratio must be in [0, 1]");
-    check(memoryBudget >= 0, "memory_budget must not be negative");
-    check(warmupSteps >= 0, "warmup_steps must not be negative");
-    check(evalStrategy != When.STEPS || evalSteps > 0, "eval_steps must be positive");
-    check(saveStrategy != When.STEPS || saveSteps > 0, "save_steps must be positive");
+        "loraplus_lr_embedding must not be negative, found " + loraplusLrEmbedding);
+    check(adamBeta1 >= 0 && adamBeta1 < 1, "adam_beta1 must be in [0, 1), found " + adamBeta1);
+    check(adamBeta2 >= 0 && adamBeta2 < 1, "adam_beta2 must be in [0, 1), found " + adamBeta2);
+    check(adamEpsilon > 0, "adam_epsilon must be positive, found " + adamEpsilon);
+    check(
+        warmupRatio >= 0 && warmupRatio <= 1,
+        "warmup_ratio must be in [0, 1], found " + warmupRatio);
+    check(memoryBudget >= 0, "memory_budget must not be negative, found " + memoryBudget);
+    check(warmupSteps >= 0, "warmup_steps must not be negative, found " + warmupSteps);
+    check(
+        evalStrategy != When.STEPS || evalSteps > 0,
+        "eval_steps must be positive, found " + evalSteps);
+    check(
+        saveStrategy != When.STEPS || saveSteps > 0,
+        "save_steps must be positive, found " + saveSteps);
     check(
         !loadBestModelAtEnd || evalStrategy != When.NO,
         "load_best_model_at_end needs an eval_strategy");

@@ -79,7 +79,7 @@ class CausalDatasetTest {
         "{\"completion\": \"a\"} | :1: no 'prompt'",
         "{\"instruction\": \"a\"} | :1: no 'output'",
         "{\"label\": \"a\"} | :1: expected the keys 'text', 'prompt' and 'completion', 'messages'",
-        "{\"messages\": []} | :1: 'messages' should be a list of messages, found an array",
+        "{\"messages\": []} | :1: 'messages' should be a list of messages, found an empty array",
         "{\"messages\": [5]} | :1: 'messages[0]' should be an object, found the number 5",
         "{\"messages\": [{\"content\": \"a\"}]} | :1: 'messages[0].role' should be a string",
         "{\"messages\": [{\"role\": \"user\"}]} | :1: 'messages[0]' has no 'content'",

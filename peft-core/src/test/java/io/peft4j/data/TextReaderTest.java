@@ -158,7 +158,7 @@ class TextReaderTest {
     assertFails(2, "malformed JSON", "cut.jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":\n");
     assertFails(1, "malformed JSON", "two.jsonl", "{\"text\":\"a\",\"label\":1}{\"text\":\"a\"}\n");
     assertFails(1, "malformed JSON", "dup.jsonl", "{\"text\":\"a\",\"text\":\"b\",\"label\":1}\n");
-    assertFails(1, "expected one JSON object a line, found an array", "array.jsonl", "[]\n");
+    assertFails(1, "expected one JSON object a line, found an empty array", "array.jsonl", "[]\n");
     assertFails(1, "'text' should be a string", "number.jsonl", "{\"text\":1,\"label\":1}\n");
     assertFails(
         1, "should be a string, number or array", "o.jsonl", "{\"text\":\"\",\"label\":{}}");

@@ -96,6 +96,7 @@ final class DataOptions {
    * @return the part to train on and the held-out part; the latter null where there is none
    */
   CausalSet.Split causal(CausalTokenizer tokenizer, Model model, long seed) throws IOException {
+    checkSplit();
     int limit = maxLength == 0 ? LONGEST : maxLength;
     CausalSet all = CausalSet.of(CausalDataset.read(data, encoding), tokenizer, model, limit);
     if (evalData != null) {
@@ -111,6 +112,7 @@ final class DataOptions {
    * @return training and held-out texts; the latter null where there are none
    */
   Splits.Split read(long seed) throws IOException {
+    checkSplit();
     Task task = Task.ofProblemType(problemType);
     TextFormat format =
         TextFormat.DEFAULT
@@ -126,5 +128,11 @@ final class DataOptions {
     return evalSplit > 0
         ? Splits.stratified(train, evalSplit, seed)
         : new Splits.Split(train, null);
+  }
+
+  private void checkSplit() {
+    if (!(evalSplit >= 0 && evalSplit < 1)) {
+      throw new IllegalArgumentException("--eval-split: expected in [0, 1), found " + evalSplit);
+    }
   }
 }

@@ -1,10 +1,14 @@
 package io.peft4j.examples.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.io.AtomicFiles;
+import io.peft4j.io.JsonErrors;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.IOException;
@@ -17,7 +21,11 @@ import java.util.List;
 /** Answers a file of JSON lines, a batch of them at a time, with another. */
 final class JsonLines {
 
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON =
+      JsonMapper.builder()
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .build();
 
   private JsonLines() {}
 
@@ -49,6 +57,9 @@ final class JsonLines {
     if (batchSize < 1) {
       throw new IllegalArgumentException("--batch-size must be positive, found " + batchSize);
     }
+    if (Files.exists(output) && Files.exists(input) && Files.isSameFile(input, output)) {
+      throw new IllegalArgumentException("--output " + output + " is the input; name another file");
+    }
     AtomicFiles.write(
         output,
         temporary -> {
@@ -71,6 +82,9 @@ final class JsonLines {
    * @throws IllegalArgumentException if a line is wrong; the message names file and line
    */
   static <T> List<T> read(Path input, Reader<T> reader) throws IOException {
+    if (Files.isDirectory(input)) {
+      throw new IOException(input + ": expected a file of JSON lines, found a folder");
+    }
     List<T> rows = new ArrayList<>();
     try (BufferedReader lines = Files.newBufferedReader(input)) {
       int number = 0;
@@ -94,7 +108,7 @@ final class JsonLines {
     try {
       return JSON.readTree(line);
     } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException("not JSON: " + e.getOriginalMessage(), e);
+      throw new IllegalArgumentException("not JSON: " + JsonErrors.sentence(e), e);
     }
   }
 

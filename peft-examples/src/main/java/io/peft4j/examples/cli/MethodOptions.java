@@ -10,6 +10,7 @@ import io.peft4j.adapter.FullConfig;
 import io.peft4j.adapter.LoraConfig;
 import io.peft4j.adapter.MethodConfig;
 import io.peft4j.adapter.MixPresets;
+import io.peft4j.io.JsonErrors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -116,7 +117,7 @@ final class MethodOptions {
       }
       throw new IllegalArgumentException(settings + ": expected a JSON object");
     } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException(settings + ": not JSON: " + e.getOriginalMessage(), e);
+      throw new IllegalArgumentException(settings + ": not JSON: " + JsonErrors.sentence(e), e);
     }
   }
 

@@ -4,11 +4,8 @@ import io.peft4j.examples.CodeLm;
 import io.peft4j.examples.QloraChat;
 import io.peft4j.examples.SentimentLora;
 import io.peft4j.examples.importer.ImportCommand;
-import java.io.PrintWriter;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.IExecutionExceptionHandler;
-import picocli.CommandLine.ParameterException;
 
 /** The command line. */
 @Command(
@@ -50,7 +47,9 @@ public final class Peft {
   static CommandLine commandLine() {
     CommandLine commandLine = new CommandLine(new Peft());
     YamlDefaults defaults = new YamlDefaults();
-    commandLine.setExecutionExceptionHandler(oneSentence());
+    commandLine.setExecutionExceptionHandler(
+        (exception, command, parsed) -> Complaint.about(exception, command));
+    commandLine.setParameterExceptionHandler(Complaint::about);
     commandLine.setCaseInsensitiveEnumValuesAllowed(true);
     commandLine.setExecutionStrategy(new CommandLine.RunLast());
     for (CommandLine command : commandLine.getSubcommands().values()) {
@@ -58,25 +57,5 @@ public final class Peft {
       command.setCaseInsensitiveEnumValuesAllowed(true);
     }
     return commandLine;
-  }
-
-  /** Says what is wrong in one sentence; {@code PEFT_DEBUG} in the environment adds the stack. */
-  private static IExecutionExceptionHandler oneSentence() {
-    return (exception, commandLine, parsed) -> {
-      PrintWriter err = commandLine.getErr();
-      String message = exception.getMessage();
-      err.println(
-          "peft "
-              + commandLine.getCommandName()
-              + ": "
-              + (message == null ? exception.toString() : message));
-      if (System.getenv("PEFT_DEBUG") != null) {
-        exception.printStackTrace(err);
-      }
-      err.flush();
-      return exception instanceof ParameterException || exception instanceof RuntimeException
-          ? CommandLine.ExitCode.USAGE
-          : CommandLine.ExitCode.SOFTWARE;
-    };
   }
 }

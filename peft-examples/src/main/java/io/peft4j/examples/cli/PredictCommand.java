@@ -101,11 +101,11 @@ final class PredictCommand implements Callable<Integer> {
           ? base.unpad(ids, types, JsonLines.integers(json, "attention_mask"))
           : base.sequence(ids, types);
     }
-    if (!json.path("text").isTextual()) {
+    if (!json.has("text")) {
       throw new IllegalArgumentException("expected 'text' or 'input_ids'");
     }
-    Tokens tokens =
-        tokenizer.get().encode(json.get("text").asText(), json.path("text_pair").asText(null));
+    String pair = json.hasNonNull("text_pair") ? JsonLines.string(json, "text_pair") : null;
+    Tokens tokens = tokenizer.get().encode(JsonLines.string(json, "text"), pair);
     return base.sequence(tokens.ids(), tokens.types());
   }
 }

@@ -71,11 +71,11 @@ final class ScoreCommand implements Callable<Integer> {
       LabelledTokens tokens = new CausalEncoder(opened, lm.maxLength()).encode(example, false);
       return lm.sequence(tokens.ids()).withLabels(tokens.labels());
     }
-    if (!json.path("text").isTextual()) {
+    if (!json.has("text")) {
       throw new IllegalArgumentException(
           "expected 'text', 'prompt' and 'completion', or 'input_ids'");
     }
-    return lm.sequence(tokenizer.get().encode(json.get("text").textValue()));
+    return lm.sequence(tokenizer.get().encode(JsonLines.string(json, "text")));
   }
 
   private static List<ObjectNode> answers(List<TokenSequence> rows, CausalLm lm) {

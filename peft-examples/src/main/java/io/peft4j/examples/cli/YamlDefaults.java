@@ -3,6 +3,7 @@ package io.peft4j.examples.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import io.peft4j.io.JsonErrors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -90,10 +91,9 @@ final class YamlDefaults implements IDefaultValueProvider {
       return values;
     } catch (JsonProcessingException e) {
       throw new ParameterException(
-          command.commandLine(), file + ": not YAML: " + e.getOriginalMessage(), e);
+          command.commandLine(), file + ": not YAML: " + JsonErrors.sentence(e), e);
     } catch (IOException e) {
-      throw new ParameterException(
-          command.commandLine(), "--config " + file + " cannot be read: " + e.getMessage(), e);
+      throw new ParameterException(command.commandLine(), "--config: " + Complaint.sentence(e), e);
     }
   }
 

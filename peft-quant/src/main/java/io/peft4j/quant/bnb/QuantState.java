@@ -3,6 +3,7 @@ package io.peft4j.quant.bnb;
 import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.peft4j.io.JsonErrors;
 import io.peft4j.quant.BlockScales;
 import io.peft4j.quant.FloatType;
 import io.peft4j.quant.FourBitTensor;
@@ -61,7 +62,7 @@ record QuantState(
     try {
       json = JSON.readTree(bytes);
     } catch (JacksonException e) {
-      throw new QuantizationException("is no JSON: " + e.getOriginalMessage(), e);
+      throw new QuantizationException("is no JSON: " + JsonErrors.sentence(e), e);
     } catch (IOException e) {
       throw new QuantizationException("cannot be read as JSON", e);
     }

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.util.Separators;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.io.JsonErrors;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.QuantizationException;
 import java.io.IOException;
@@ -33,7 +34,7 @@ final class HfConfig {
     try {
       json = JSON.readTree(Files.readAllBytes(file));
     } catch (JacksonException e) {
-      throw new QuantizationException(file + ": is no JSON: " + e.getOriginalMessage(), e);
+      throw new QuantizationException(file + ": is no JSON: " + JsonErrors.sentence(e), e);
     }
     if (!(json instanceof ObjectNode object)) {
       throw new QuantizationException(file + ": expected a JSON object");
