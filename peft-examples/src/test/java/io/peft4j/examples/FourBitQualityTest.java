@@ -6,11 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.LoraConfig;
-import io.peft4j.adapter.ModuleSelector;
-import io.peft4j.data.CausalDataset;
-import io.peft4j.data.CausalExample;
 import io.peft4j.examples.code.JavaSources;
 import io.peft4j.generate.Generated;
 import io.peft4j.generate.GenerationConfig;
@@ -23,37 +18,23 @@ import io.peft4j.quant.FloatType;
 import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.projection.QuantizedFormat;
-import io.peft4j.text.CausalTokenizer;
-import io.peft4j.torch.Precision;
 import io.peft4j.train.CausalSet;
-import io.peft4j.train.Schedule;
-import io.peft4j.train.TrainingArguments;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/**
- * What four bits cost really trained models, and what tuning wins back: the tables of
- * docs/quantization.md. The base of {@link CodeLm} is made here, in some seven minutes, unless
- * -Dpeft4j.codelm or PEFT4J_CODELM names its folder; stories260k is in the folder that
- * -Dpeft4j.shared or PEFT4J_SHARED names.
- */
+/** What four bits cost really trained models: tables of docs/quantization.md. */
 @Tag("slow")
 class FourBitQualityTest {
 
@@ -68,46 +49,6 @@ class FourBitQualityTest {
    * 1/192 where these have 1/12.
    */
   private static final float[] E2M1 = {1 / 12f, 1 / 6f, 1 / 4f, 1 / 3f, 1 / 2f, 2 / 3f, 1};
-
-  @TempDir private static Path temp;
-
-  private static Optional<String> setting(String property, String variable) {
-    return Optional.ofNullable(System.getProperty(property))
-        .or(() -> Optional.ofNullable(System.getenv(variable)));
-  }
-
-  private static Path codeLm() {
-    Path folder =
-        setting("peft4j.codelm", "PEFT4J_CODELM").map(Path::of).orElse(temp.resolve("base"));
-    if (!Files.exists(folder.resolve("config.json"))) {
-      String[] arguments = {"--output", temp.toString(), "--tune-steps", "50"};
-      assertEquals(0, CodeLm.commandLine().execute(arguments));
-    }
-    return folder;
-  }
-
-  private static Path shared(String name) {
-    Path folder = Path.of(setting("peft4j.shared", "PEFT4J_SHARED").orElse("../../shared"));
-    if (!Files.exists(folder.resolve(name))) {
-      System.out.println("skipped: no " + name + " in " + folder + ", see -Dpeft4j.shared");
-    }
-    Assumptions.assumeTrue(Files.exists(folder.resolve(name)));
-    return folder.resolve(name);
-  }
-
-  /** A text, as a model counts it. */
-  @FunctionalInterface
-  private interface Text {
-    CausalSet of(CausalLm lm) throws IOException;
-  }
-
-  private static Text text(Path folder, CausalDataset data) {
-    return lm -> {
-      try (CausalTokenizer tokenizer = CausalTokenizer.of(folder, lm.model())) {
-        return CausalSet.of(data, tokenizer, lm.model(), 256);
-      }
-    };
-  }
 
   /**
    * What a format makes of a model.
@@ -127,9 +68,13 @@ class FourBitQualityTest {
   void formatsOnCodeLm() throws IOException {
     JavaSources lang3 =
         JavaSources.onClassPath("commons-lang3", "org/apache/commons/lang3/StringUtils.java");
-    Path folder = codeLm();
+    Path folder = TrainedModels.codeLm();
     Map<String, Quality> found =
-        qualities("CodeLm, held-out commons-lang3", folder, text(folder, lang3.heldOut()), 64);
+        qualities(
+            "CodeLm, held-out commons-lang3",
+            folder,
+            TrainedModels.text(folder, lang3.heldOut()),
+            64);
     assertSlight(found);
   }
 
@@ -137,7 +82,7 @@ class FourBitQualityTest {
   @ParameterizedTest
   @ValueSource(ints = {64, 256})
   void formatsOnStories(int block) throws IOException {
-    Path folder = shared("models/stories260k");
+    Path folder = TrainedModels.shared("models/stories260k");
     List<int[]> samples = new ArrayList<>();
     try (CausalLm lm = CausalLm.load(folder, LoadOptions.DEFAULT)) {
       GenerationConfig config =
@@ -147,7 +92,7 @@ class FourBitQualityTest {
         samples.add(IntStream.concat(IntStream.of(1), IntStream.of(text.tokens())).toArray());
       }
     }
-    Text text = lm -> new CausalSet(samples.stream().map(lm::sequence).toList());
+    TrainedModels.Text text = lm -> new CausalSet(samples.stream().map(lm::sequence).toList());
     assertOrder(qualities("stories260k, its samples", folder, text, block));
   }
 
@@ -177,8 +122,8 @@ class FourBitQualityTest {
     assertTrue(found.get("nf4").logProbError < found.get("fp4").logProbError, found.toString());
   }
 
-  private static Map<String, Quality> qualities(String name, Path folder, Text text, int block)
-      throws IOException {
+  private static Map<String, Quality> qualities(
+      String name, Path folder, TrainedModels.Text text, int block) throws IOException {
     Map<String, Quality> found = new LinkedHashMap<>();
     try (CausalLm lm = CausalLm.load(folder, LoadOptions.DEFAULT)) {
       CausalSet set = text.of(lm);
@@ -341,76 +286,5 @@ class FourBitQualityTest {
       fourth += squared * squared / values.length;
     }
     return fourth / square / square;
-  }
-
-  @Test
-  void tuningOnCodeLm() throws IOException {
-    JavaSources jsoup = JavaSources.onClassPath("jsoup", "org/jsoup/Jsoup.java");
-    Path folder = codeLm();
-    Text train = text(folder, jsoup.train());
-    assertRecovers("CodeLm, tuned to jsoup", folder, train, text(folder, jsoup.heldOut()));
-  }
-
-  @Test
-  void tuningOnStories() throws IOException {
-    Path folder = shared("models/stories260k");
-    String all = Files.readString(shared("data/text/tinyshakespeare.txt"));
-    int end = all.length() / 10 * 9;
-    Text train = text(folder, document(all.substring(0, end)));
-    Text heldOut = text(folder, document(all.substring(end)));
-    assertRecovers("stories260k, tuned to tinyshakespeare", folder, train, heldOut);
-  }
-
-  private static CausalDataset document(String text) {
-    return new CausalDataset("text", List.of(new CausalExample.Text(text, true, 1)));
-  }
-
-  /** LoRA in bfloat16 on the dense base beside QLoRA, with the same seed, data and steps. */
-  private static void assertRecovers(String name, Path folder, Text train, Text heldOut)
-      throws IOException {
-    LoadOptions dense = LoadOptions.DEFAULT.withPrecision(Precision.BFLOAT16);
-    QuantizedFormat nf4 = QuantizedFormat.of(QuantizationConfig.nf4().withDoubleQuant(true));
-    double[] lora = tuned(folder, dense, train, heldOut);
-    double[] qlora = tuned(folder, dense.withFormat(nf4), train, heldOut);
-    System.out.printf(
-        Locale.ROOT,
-        "| %s | %.2f | %.3f | %.2f | %.3f | %+.2f %% |%n",
-        name,
-        lora[0],
-        lora[1],
-        qlora[0],
-        qlora[1],
-        100 * (qlora[1] / lora[1] - 1));
-    assertTrue(lora[1] < lora[0] / 2, Arrays.toString(lora));
-    assertTrue(qlora[1] < 1.01 * lora[1], Arrays.toString(qlora));
-  }
-
-  private static double[] tuned(Path folder, LoadOptions options, Text train, Text heldOut)
-      throws IOException {
-    LoraConfig config =
-        LoraConfig.builder()
-            .r(16)
-            .loraAlpha(32)
-            .targetModules(ModuleSelector.allLinear())
-            .taskType("CAUSAL_LM")
-            .build();
-    TrainingArguments arguments =
-        TrainingArguments.builder()
-            .maxSteps(150)
-            .perDeviceTrainBatchSize(4)
-            .learningRate(3e-3)
-            .lrSchedulerType(Schedule.COSINE)
-            .warmupRatio(0.05)
-            .seed(0)
-            .build();
-    try (CausalLm lm = CausalLm.load(folder, options);
-        AdaptedModel adapted = new AdaptedModel(lm.model())) {
-      CausalSet evaluation = heldOut.of(lm);
-      double before = LanguageModelProject.perplexity(evaluation, lm);
-      adapted.add("new", config, 0);
-      Path output = temp.resolve("adapter");
-      LanguageModelProject.train(adapted, "new", arguments, train.of(lm), output);
-      return new double[] {before, LanguageModelProject.perplexity(evaluation, lm)};
-    }
   }
 }
