@@ -9,7 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.io.AtomicFiles;
-import io.peft4j.io.JsonErrors;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.SafetensorsWriter;
@@ -67,11 +67,9 @@ public final class AdapterFiles {
     Path file = document(folder);
     JsonNode json;
     try {
-      json = JSON.readTree(Files.readAllBytes(file));
+      json = JsonFiles.read(file);
     } catch (NoSuchFileException e) {
       throw new NoSuchFileException(file.toString(), null, "an adapter folder needs this file");
-    } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException(file + ": not JSON: " + JsonErrors.sentence(e), e);
     }
     if (!(json instanceof ObjectNode object)) {
       throw new IllegalArgumentException(file + ": expected an object");

@@ -1,12 +1,11 @@
 package io.peft4j.adapter;
 
 import ai.djl.ndarray.NDArray;
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.io.AtomicFiles;
-import io.peft4j.io.JsonErrors;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.model.Parameter;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -136,12 +135,8 @@ public final class AdapterMix {
       return List.of();
     }
     List<String> names = new ArrayList<>();
-    try {
-      for (JsonNode name : JSON.readTree(Files.readAllBytes(file)).path("adapters")) {
-        names.add(name.asText());
-      }
-    } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException(file + ": not JSON: " + JsonErrors.sentence(e), e);
+    for (JsonNode name : JsonFiles.read(file).path("adapters")) {
+      names.add(name.asText());
     }
     if (names.isEmpty() || names.stream().anyMatch(name -> name.matches(".*[/\\\\].*|\\.*"))) {
       throw new IllegalArgumentException(

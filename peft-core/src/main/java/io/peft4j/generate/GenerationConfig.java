@@ -1,9 +1,8 @@
 package io.peft4j.generate;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.peft4j.io.JsonErrors;
+import io.peft4j.io.JsonFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -85,10 +84,9 @@ public record GenerationConfig(
     if (!Files.exists(file)) {
       file = folder.resolve("config.json");
     }
+    JsonNode json = JsonFiles.read(file);
     try {
-      return of(JSON.readTree(Files.readAllBytes(file)));
-    } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException(file + ": not JSON: " + JsonErrors.sentence(e), e);
+      return of(json);
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
     }

@@ -1,15 +1,13 @@
 package io.peft4j.model;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
 import io.peft4j.io.AtomicFiles;
-import io.peft4j.io.JsonErrors;
+import io.peft4j.io.JsonFiles;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -41,12 +39,10 @@ public final class ModelConfig {
     Path file = folder.resolve("config.json");
     JsonNode json;
     try {
-      json = JSON.readTree(Files.readAllBytes(file));
+      json = JsonFiles.read(file);
     } catch (NoSuchFileException e) {
       throw new NoSuchFileException(
           file.toString(), null, "a model folder needs a config.json; found none");
-    } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException(file + ": not JSON: " + JsonErrors.sentence(e), e);
     }
     if (!(json instanceof ObjectNode object)) {
       throw new IllegalArgumentException(file + ": expected a JSON object");

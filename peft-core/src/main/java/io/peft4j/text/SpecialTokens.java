@@ -1,9 +1,8 @@
 package io.peft4j.text;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import io.peft4j.io.JsonErrors;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import io.peft4j.io.JsonFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,7 +18,6 @@ final class SpecialTokens {
 
   static final String CONFIG = "tokenizer_config.json";
 
-  private static final ObjectMapper JSON = new ObjectMapper();
   private static final List<String> FILES = List.of("special_tokens_map.json", CONFIG);
 
   private SpecialTokens() {}
@@ -40,13 +38,6 @@ final class SpecialTokens {
 
   /** {@return what {@code file} holds; nothing if it is not there} */
   static JsonNode json(Path file) throws IOException {
-    if (!Files.exists(file)) {
-      return JSON.createObjectNode();
-    }
-    try {
-      return JSON.readTree(Files.readAllBytes(file));
-    } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException(file + ": not JSON: " + JsonErrors.sentence(e), e);
-    }
+    return Files.exists(file) ? JsonFiles.read(file) : JsonNodeFactory.instance.objectNode();
   }
 }

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.peft4j.io.JsonErrors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,7 +54,7 @@ final class WordPieceVocabulary {
             .put("special", true);
       }
     }
-    JsonNode config = config(file.resolveSibling("tokenizer_config.json"));
+    JsonNode config = SpecialTokens.json(file.resolveSibling("tokenizer_config.json"));
     JsonNode stripAccents = config.get("strip_accents");
     tokenizer
         .putObject("normalizer")
@@ -78,16 +77,5 @@ final class WordPieceVocabulary {
         .put("max_input_chars_per_word", 100)
         .set("vocab", vocabulary);
     return JSON.writeValueAsString(tokenizer);
-  }
-
-  private static JsonNode config(Path file) throws IOException {
-    if (!Files.exists(file)) {
-      return JSON.createObjectNode();
-    }
-    try {
-      return JSON.readTree(Files.readAllBytes(file));
-    } catch (com.fasterxml.jackson.core.JsonProcessingException e) {
-      throw new IllegalArgumentException(file + ": not JSON: " + JsonErrors.sentence(e), e);
-    }
   }
 }

@@ -1,8 +1,7 @@
 package io.peft4j.examples.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdapterConfig;
 import io.peft4j.adapter.BottleneckPresets;
@@ -10,9 +9,8 @@ import io.peft4j.adapter.FullConfig;
 import io.peft4j.adapter.LoraConfig;
 import io.peft4j.adapter.MethodConfig;
 import io.peft4j.adapter.MixPresets;
-import io.peft4j.io.JsonErrors;
+import io.peft4j.io.JsonFiles;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -107,18 +105,13 @@ final class MethodOptions {
   }
 
   private ObjectNode settings() throws IOException {
-    ObjectMapper json = new ObjectMapper();
     if (settings == null) {
-      return json.createObjectNode();
+      return JsonNodeFactory.instance.objectNode();
     }
-    try {
-      if (json.readTree(Files.readAllBytes(settings)) instanceof ObjectNode object) {
-        return object;
-      }
-      throw new IllegalArgumentException(settings + ": expected a JSON object");
-    } catch (JsonProcessingException e) {
-      throw new IllegalArgumentException(settings + ": not JSON: " + JsonErrors.sentence(e), e);
+    if (JsonFiles.read(settings) instanceof ObjectNode object) {
+      return object;
     }
+    throw new IllegalArgumentException(settings + ": expected a JSON object");
   }
 
   private AdapterConfig config(String name, JsonNode own, String taskType) {

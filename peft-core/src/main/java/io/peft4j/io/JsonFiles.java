@@ -1,0 +1,30 @@
+package io.peft4j.io;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Reads JSON documents. */
+public final class JsonFiles {
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private JsonFiles() {}
+
+  /**
+   * {@return what {@code file} holds}
+   *
+   * @throws IOException if it cannot be read
+   * @throws IllegalArgumentException if it is not JSON; the message names it and says where
+   */
+  public static JsonNode read(Path file) throws IOException {
+    try {
+      return JSON.readTree(Files.readAllBytes(file));
+    } catch (JsonProcessingException e) {
+      throw new IllegalArgumentException(file + ": not JSON: " + JsonErrors.sentence(e), e);
+    }
+  }
+}
