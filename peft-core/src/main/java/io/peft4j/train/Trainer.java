@@ -187,9 +187,6 @@ public final class Trainer {
       while (state.step() < totalSteps && !stopped) {
         step();
         stopped = evaluateAndSave();
-        if (stopping && state.step() < totalSteps && !stopped) {
-          throw cancelled();
-        }
       }
       OptionalInt best = OptionalInt.empty();
       if (arguments.loadBestModelAtEnd() && state.bestStep() > 0) {
@@ -336,31 +333,28 @@ public final class Trainer {
       };
     }
 
-    /** {@return whether the run should end here} */
+    /**
+     * {@return whether the run should end here}
+     *
+     * @throws CancellationException if it was asked to, and there is more to do
+     */
     private boolean evaluateAndSave() throws IOException {
       boolean improved = due(arguments.evalStrategy(), arguments.evalSteps()) && evaluate();
       boolean keepBest = improved && arguments.loadBestModelAtEnd();
-      if (keepBest || due(arguments.saveStrategy(), arguments.saveSteps())) {
-        writeCheckpoint();
+      boolean exhausted = exhausted();
+      boolean cancelled = stopping && state.step() < totalSteps && !exhausted;
+      Path folder = checkpoints.folder(state.step());
+      if (cancelled || keepBest || due(arguments.saveStrategy(), arguments.saveSteps())) {
+        checkpoints.write(trained, metadata, optimizer, state);
+        checkpoints.prune(arguments.saveTotalLimit(), state);
+        listener.onCheckpoint(folder, state.step());
       }
-      return exhausted();
-    }
-
-    private Path writeCheckpoint() throws IOException {
-      Path folder = checkpoints.write(trained, metadata, optimizer, state);
-      checkpoints.prune(arguments.saveTotalLimit(), state);
-      listener.onCheckpoint(folder, state.step());
-      return folder;
-    }
-
-    private CancellationException cancelled() throws IOException {
-      return new CancellationException(
-          "stopped after step "
-              + state.step()
-              + " of "
-              + totalSteps
-              + "; resuming goes on from "
-              + writeCheckpoint());
+      if (cancelled) {
+        throw new CancellationException(
+            "stopped after step %d of %d; resuming goes on from %s"
+                .formatted(state.step(), totalSteps, folder));
+      }
+      return exhausted;
     }
 
     private boolean exhausted() {

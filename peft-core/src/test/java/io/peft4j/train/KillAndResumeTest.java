@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntConsumer;
 import java.util.function.IntPredicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -35,12 +36,19 @@ class KillAndResumeTest {
   }
 
   private static TrainingListener cutAfter(IntPredicate step) {
+    return afterEach(
+        done -> {
+          if (step.test(done)) {
+            throw new Cut();
+          }
+        });
+  }
+
+  private static TrainingListener afterEach(IntConsumer step) {
     return new TrainingListener() {
       @Override
       public void onStep(StepReport report) {
-        if (step.test(report.step())) {
-          throw new Cut();
-        }
+        step.accept(report.step());
       }
     };
   }
@@ -120,16 +128,10 @@ class KillAndResumeTest {
         assertThrows(Cut.class, () -> cut.train(true));
       }
       try (TinyTraining run = TinyTraining.create()) {
-        int[] first = {0};
-        TrainingListener listener =
-            new TrainingListener() {
-              @Override
-              public void onStep(StepReport step) {
-                first[0] = first[0] == 0 ? step.step() : first[0];
-              }
-            };
-        run.trainer(arguments, listener, output).train(true);
-        assertTrue(first[0] > at - 3 && first[0] <= at, "went on at " + first[0]);
+        Recorder recorder = new Recorder();
+        run.trainer(arguments, recorder, output).train(true);
+        int first = recorder.steps().get(0).step();
+        assertTrue(first > at - 3 && first <= at, "went on at " + first);
       }
       assertArrayEquals(expected, TinyTraining.weights(output), "cut after step " + stop);
     }
@@ -146,14 +148,12 @@ class KillAndResumeTest {
         try (TinyTraining run = TinyTraining.create()) {
           Trainer[] trainer = new Trainer[1];
           TrainingListener listener =
-              new TrainingListener() {
-                @Override
-                public void onStep(StepReport report) {
-                  if (report.step() == stop) {
-                    trainer[0].stop();
-                  }
-                }
-              };
+              afterEach(
+                  step -> {
+                    if (step == stop) {
+                      trainer[0].stop();
+                    }
+                  });
           trainer[0] = run.trainer(saving, listener, output);
           String said =
               assertThrows(CancellationException.class, () -> trainer[0].train(true)).getMessage();
@@ -165,17 +165,10 @@ class KillAndResumeTest {
         }
       }
       try (TinyTraining run = TinyTraining.create()) {
-        int[] steps = {0};
-        TrainingListener listener =
-            new TrainingListener() {
-              @Override
-              public void onStep(StepReport report) {
-                steps[0]++;
-              }
-            };
-        Trainer last = run.trainer(saving, listener, output);
+        Recorder recorder = new Recorder();
+        Trainer last = run.trainer(saving, recorder, output);
         last.train(true);
-        assertEquals(1, steps[0]);
+        assertEquals(1, recorder.steps().size());
         last.stop();
         assertEquals(21, last.train(true).step(), "there is nothing left to stop");
       }
