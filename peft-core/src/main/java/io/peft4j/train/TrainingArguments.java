@@ -107,21 +107,13 @@ public record TrainingArguments(
    */
   public TrainingArguments {
     metricForBestModel = metricForBestModel.replaceFirst("^eval_", "");
-    check(
-        numTrainEpochs > 0 || maxSteps > 0,
-        "num_train_epochs must be positive, found " + numTrainEpochs);
-    check(
-        perDeviceTrainBatchSize > 0,
-        "per_device_train_batch_size must be positive, found " + perDeviceTrainBatchSize);
-    check(
-        perDeviceEvalBatchSize > 0,
-        "per_device_eval_batch_size must be positive, found " + perDeviceEvalBatchSize);
-    check(
-        gradientAccumulationSteps > 0,
-        "gradient_accumulation_steps must be positive, found " + gradientAccumulationSteps);
-    check(
-        learningRate >= 0 && Double.isFinite(learningRate),
-        "learning_rate must not be negative, found " + learningRate);
+    if (maxSteps <= 0) {
+      positive("num_train_epochs", numTrainEpochs);
+    }
+    positive("per_device_train_batch_size", perDeviceTrainBatchSize);
+    positive("per_device_eval_batch_size", perDeviceEvalBatchSize);
+    positive("gradient_accumulation_steps", gradientAccumulationSteps);
+    notNegative("learning_rate", learningRate);
     check(
         workers >= 0 && workers <= Workers.COUNT,
         "workers must be 0 (automatic), 1 or " + Workers.COUNT + ", found " + workers);
@@ -132,32 +124,37 @@ public record TrainingArguments(
         workers < 2 || gradientCheckpointing != GradientCheckpointing.AUTO,
         "2 workers need gradient_checkpointing on or off");
     check(weightDecay >= 0, "weight_decay must not be negative, found " + weightDecay);
-    check(
-        loraplusLrRatio >= 0 && Double.isFinite(loraplusLrRatio),
-        "loraplus_lr_ratio must not be negative, found " + loraplusLrRatio);
-    check(
-        loraplusLrEmbedding >= 0 && Double.isFinite(loraplusLrEmbedding),
-        "loraplus_lr_embedding must not be negative, found " + loraplusLrEmbedding);
+    notNegative("loraplus_lr_ratio", loraplusLrRatio);
+    notNegative("loraplus_lr_embedding", loraplusLrEmbedding);
     check(adamBeta1 >= 0 && adamBeta1 < 1, "adam_beta1 must be in [0, 1), found " + adamBeta1);
     check(adamBeta2 >= 0 && adamBeta2 < 1, "adam_beta2 must be in [0, 1), found " + adamBeta2);
-    check(adamEpsilon > 0, "adam_epsilon must be positive, found " + adamEpsilon);
+    positive("adam_epsilon", adamEpsilon);
     check(
         warmupRatio >= 0 && warmupRatio <= 1,
         "warmup_ratio must be in [0, 1], found " + warmupRatio);
-    check(memoryBudget >= 0, "memory_budget must not be negative, found " + memoryBudget);
-    check(warmupSteps >= 0, "warmup_steps must not be negative, found " + warmupSteps);
-    check(
-        evalStrategy != When.STEPS || evalSteps > 0,
-        "eval_steps must be positive, found " + evalSteps);
-    check(
-        saveStrategy != When.STEPS || saveSteps > 0,
-        "save_steps must be positive, found " + saveSteps);
+    notNegative("memory_budget", memoryBudget);
+    notNegative("warmup_steps", warmupSteps);
+    if (evalStrategy == When.STEPS) {
+      positive("eval_steps", evalSteps);
+    }
+    if (saveStrategy == When.STEPS) {
+      positive("save_steps", saveSteps);
+    }
     check(
         !loadBestModelAtEnd || evalStrategy != When.NO,
         "load_best_model_at_end needs an eval_strategy");
     check(
         earlyStoppingPatience == 0 || evalStrategy != When.NO,
         "early_stopping_patience needs an eval_strategy");
+  }
+
+  private static void positive(String name, Number value) {
+    check(value.doubleValue() > 0, name + " must be positive, found " + value);
+  }
+
+  private static void notNegative(String name, Number value) {
+    boolean finite = Double.isFinite(value.doubleValue());
+    check(finite && value.doubleValue() >= 0, name + " must not be negative, found " + value);
   }
 
   private static void check(boolean condition, String message) {
