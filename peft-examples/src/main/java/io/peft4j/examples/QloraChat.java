@@ -133,7 +133,9 @@ public final class QloraChat extends LanguageModelProject {
       say("answers of the base to what is held out:");
       answer(lm, tokenizer, folder, prompts);
 
-      MemoryPlan memory = expected(lm, config);
+      // as the trainer would choose; the plan counts a workspace for each
+      int workers = lm.model().passesMayOverlap() ? 2 : 1;
+      MemoryPlan memory = expected(lm, config, workers);
       say("%nexpected: %s", memory);
       ProcessMemory.now()
           .rssBytes()
@@ -151,7 +153,7 @@ public final class QloraChat extends LanguageModelProject {
               .baseModel(folder.toString())
               .build();
       adapted.add("chat", lora, seed);
-      train(adapted, train);
+      train(adapted, train, workers);
       measure("after training");
 
       double after = perplexity(heldOut, lm);
@@ -179,20 +181,21 @@ public final class QloraChat extends LanguageModelProject {
     return file;
   }
 
-  private void train(AdaptedModel adapted, CausalSet train) throws IOException {
+  private void train(AdaptedModel adapted, CausalSet train, int workers) throws IOException {
     TrainingArguments arguments =
         TrainingArguments.builder()
             .maxSteps(steps)
             .perDeviceTrainBatchSize(batchSize)
             .learningRate(learningRate)
             .warmupRatio(0.05)
+            .workers(workers)
             .gradientCheckpointing(recompute ? GradientCheckpointing.ON : GradientCheckpointing.OFF)
             .seed(seed)
             .build();
     train(adapted, "chat", arguments, train, output);
   }
 
-  private MemoryPlan expected(CausalLm lm, QuantizationConfig config) {
+  private MemoryPlan expected(CausalLm lm, QuantizationConfig config, int workers) {
     JsonNode json = lm.model().config().json();
     long hidden = json.path("hidden_size").asLong();
     long heads = json.path("num_attention_heads").asLong();
@@ -204,9 +207,7 @@ public final class QloraChat extends LanguageModelProject {
             width * json.path("num_key_value_heads").asLong(heads),
             json.path("intermediate_size").asLong(),
             json.path("vocab_size").asLong());
-    // the trainer divides a batch between two workers wherever passes may overlap
-    int passes = lm.model().passesMayOverlap() ? 2 : 1;
-    return MemoryPlan.of(shape, config, rank, (long) batchSize * maxLength, recompute, passes);
+    return MemoryPlan.of(shape, config, rank, (long) batchSize * maxLength, recompute, workers);
   }
 
   private static CausalDataset part(CausalDataset tasks, boolean heldOut) {

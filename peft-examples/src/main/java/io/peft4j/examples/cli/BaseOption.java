@@ -49,11 +49,7 @@ class BaseOption {
    * @param adapter an adapter folder, or null for the bare model
    */
   Model load(Path adapter, LoadOptions options) throws IOException {
-    Path folder = locate();
-    if (adapter == null) {
-      return Model.load(folder, options);
-    }
-    return Model.load(folder, headOf(adapter, options));
+    return classifier(locate(), adapter, options);
   }
 
   /** As {@link #load}, or a language model where the adapter is for one. */
@@ -61,7 +57,12 @@ class BaseOption {
     Path folder = locate();
     return isLanguageModel(folder, adapter)
         ? CausalLm.load(folder, options).model()
-        : load(adapter, options);
+        : classifier(folder, adapter, options);
+  }
+
+  private static Model classifier(Path folder, Path adapter, LoadOptions options)
+      throws IOException {
+    return Model.load(folder, adapter == null ? options : headOf(adapter, options));
   }
 
   /** What the adapter says it was trained for; else what the base says it is. */
