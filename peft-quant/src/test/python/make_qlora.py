@@ -62,21 +62,27 @@ def quantized(mode, auto=AutoModelForCausalLM, adapter=ROOT / "adapter", **setti
     return PeftModel.from_pretrained(base, adapter, is_trainable=True).train()
 
 
+def train(trained, losses, gradients):
+    """The losses of AdamW's steps, each computed when it is asked for; the first step's gradients go to a file."""
+    optimizer = torch.optim.AdamW(trained.values(), lr=RATE, weight_decay=0.0)
+    curve = []
+    for loss in losses:
+        loss.backward()
+        if not curve:
+            save_file({name: p.grad.clone() for name, p in trained.items()}, gradients)
+        optimizer.step()
+        optimizer.zero_grad()
+        curve.append(loss.item())
+    return curve
+
+
 def run(mode, rows):
     model = quantized(mode)
     factors = {name.replace(".default", ""): p for name, p in model.named_parameters() if p.requires_grad}
     assert all(p.dtype == torch.float32 for p in factors.values())
-    optimizer = torch.optim.AdamW(factors.values(), lr=RATE, weight_decay=0.0)
-    curve = []
-    for step in range(STEPS):
-        batch = torch.tensor(rows[step * BATCH:(step + 1) * BATCH])
-        loss = model(input_ids=batch, labels=batch).loss
-        loss.backward()
-        if step == 0:
-            save_file({name: p.grad.clone() for name, p in factors.items()}, ROOT / f"{mode}.safetensors")
-        optimizer.step()
-        optimizer.zero_grad()
-        curve.append(loss.item())
+    batches = [torch.tensor(rows[i:i + BATCH]) for i in range(0, STEPS * BATCH, BATCH)]
+    losses = (model(input_ids=batch, labels=batch).loss for batch in batches)
+    curve = train(factors, losses, ROOT / f"{mode}.safetensors")
     (ROOT / f"{mode}.json").write_text(json.dumps({"loss": curve[0], "rate": RATE, "curve": curve}) + "\n")
     print(mode, curve[0], curve[24], curve[-1])
 

@@ -16,9 +16,9 @@ import json
 import types
 
 import torch
-from make_qlora import BATCH, RATE, ROOT as BASE, VOCAB, quantized
+from make_qlora import BATCH, RATE, ROOT as BASE, VOCAB, quantized, train
 from peft import LoraConfig, get_peft_model
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch.nn import functional as F
 from transformers import AutoModelForSequenceClassification
 
@@ -71,16 +71,8 @@ def run(mode, rows):
     batches = [rows[i:i + BATCH] for i in range(0, len(rows), BATCH)]
     with torch.no_grad():
         before = [row for batch in batches for row in logits(model, batch).tolist()]
-    optimizer = torch.optim.AdamW(trained.values(), lr=RATE, weight_decay=0.0)
-    curve = []
-    for step, batch in enumerate(batches):
-        loss = F.cross_entropy(logits(model, batch), torch.tensor([row["label"] for row in batch]))
-        loss.backward()
-        if step == 0:
-            save_file({name: p.grad.clone() for name, p in trained.items()}, ROOT / f"{mode}.safetensors")
-        optimizer.step()
-        optimizer.zero_grad()
-        curve.append(loss.item())
+    losses = (F.cross_entropy(logits(model, batch), torch.tensor([row["label"] for row in batch])) for batch in batches)
+    curve = train(trained, losses, ROOT / f"{mode}.safetensors")
     golden = {"logits": before, "loss": curve[0], "rate": RATE, "curve": curve}
     (ROOT / f"{mode}.json").write_text(json.dumps(golden) + "\n")
     print(mode, curve)

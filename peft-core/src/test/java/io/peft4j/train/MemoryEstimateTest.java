@@ -12,6 +12,7 @@ import io.peft4j.adapter.MethodConfig;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.MemoryEstimate;
 import io.peft4j.model.Model;
+import io.peft4j.model.ModelConfig;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
@@ -27,6 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 class MemoryEstimateTest {
 
   private static final int LAYERS = 8;
+  private static final Path BERT = Golden.path("encoders/bert");
 
   @Test
   void asFewLayersAsTheBudgetNeeds() {
@@ -47,72 +49,70 @@ class MemoryEstimateTest {
   @Test
   void anUngatedLibraryLoraKeepsWhatPeftsLoraKeeps() throws IOException {
     int rank = 8;
-    try (Model model = Model.load(Golden.path("encoders/bert"), LoadOptions.DEFAULT);
-        AdaptedModel adapted = new AdaptedModel(model);
-        TokenBatch batch = model.batch(List.of(model.sequence(new int[] {5, 6, 7, 8}, null)))) {
-      long hidden = model.sizes().hidden();
-      LoraConfig.Builder lora = LoraConfig.builder().r(rank).targetModules("query", "value");
-      MethodConfig plain = MethodConfig.of("GATED_LORA").with("r", rank).with("use_gating", false);
-      MethodConfig gated = plain.with("use_gating", true);
-      long kept = keptByToken(adapted, batch, lora.build());
-      assertEquals(kept, keptByToken(adapted, batch, plain));
-      long gates = 2 * (rank + 1); // themselves, and what they scale
-      assertEquals(kept + gates, keptByToken(adapted, batch, gated));
-      // two masks and what they leave, in place of the input that query and value share
-      long dropped = kept + 4 * hidden - hidden;
-      assertEquals(dropped, keptByToken(adapted, batch, lora.loraDropout(0.1).build()));
-      assertEquals(dropped, keptByToken(adapted, batch, plain.with("dropout", 0.1)));
-      assertEquals(
-          dropped + gates + hidden,
-          keptByToken(adapted, batch, gated.with("dropout", 0.1)),
-          "a gate reads the input itself");
-    }
+    long hidden = hidden();
+    LoraConfig.Builder lora = LoraConfig.builder().r(rank).targetModules("query", "value");
+    MethodConfig plain = MethodConfig.of("GATED_LORA").with("r", rank).with("use_gating", false);
+    MethodConfig gated = plain.with("use_gating", true);
+    long kept = keptByToken(lora.build());
+    assertEquals(kept, keptByToken(plain));
+    long gates = 2 * (rank + 1); // themselves, and what they scale
+    assertEquals(kept + gates, keptByToken(gated));
+    // two masks and what they leave, in place of the input that query and value share
+    long dropped = kept + 4 * hidden - hidden;
+    assertEquals(dropped, keptByToken(lora.loraDropout(0.1).build()));
+    assertEquals(dropped, keptByToken(plain.with("dropout", 0.1)));
+    assertEquals(
+        dropped + gates + hidden,
+        keptByToken(gated.with("dropout", 0.1)),
+        "a gate reads the input itself");
   }
 
   /** As torch's saved tensors are, for the same expressions. */
   @Test
   void othersKeepWhatTheirTrainedTensorsAreMultipliedWith() throws IOException {
     int rank = 8;
-    try (Model model = Model.load(Golden.path("encoders/bert"), LoadOptions.DEFAULT);
-        AdaptedModel adapted = new AdaptedModel(model);
-        TokenBatch batch = model.batch(List.of(model.sequence(new int[] {5, 6, 7, 8}, null)))) {
-      long hidden = model.sizes().hidden();
-      LoraConfig.Builder lora = LoraConfig.builder().r(rank).targetModules("query", "value");
-      long input = keptByToken(adapted, batch, lora.build()) - 2 * rank;
-      List<String> targets = List.of("query", "value");
+    long hidden = hidden();
+    LoraConfig.Builder lora = LoraConfig.builder().r(rank).targetModules("query", "value");
+    long input = keptByToken(lora.build()) - 2 * rank;
+    List<String> targets = List.of("query", "value");
 
-      MethodConfig adalora =
-          MethodConfig.of("ADALORA")
-              .with("target_modules", targets)
-              .with("init_r", rank)
-              .with("total_step", 10);
-      assertEquals(input + 2 * rank, keptByToken(adapted, batch, adalora));
-      assertEquals(
-          input - hidden + 2 * rank + 4 * hidden,
-          keptByToken(adapted, batch, adalora.with("lora_dropout", 0.1)));
+    MethodConfig adalora =
+        MethodConfig.of("ADALORA")
+            .with("target_modules", targets)
+            .with("init_r", rank)
+            .with("total_step", 10);
+    assertEquals(input + 2 * rank, keptByToken(adalora));
+    assertEquals(
+        input - hidden + 2 * rank + 4 * hidden, keptByToken(adalora.with("lora_dropout", 0.1)));
 
-      MethodConfig vera = MethodConfig.of("VERA").with("target_modules", targets).with("r", rank);
-      assertEquals(input - hidden + 2 * (rank + hidden), keptByToken(adapted, batch, vera));
-      assertEquals(
-          input - hidden + 2 * (rank + hidden) + 2 * hidden,
-          keptByToken(adapted, batch, vera.with("vera_dropout", 0.1)));
+    MethodConfig vera = MethodConfig.of("VERA").with("target_modules", targets).with("r", rank);
+    assertEquals(input - hidden + 2 * (rank + hidden), keptByToken(vera));
+    assertEquals(
+        input - hidden + 2 * (rank + hidden) + 2 * hidden,
+        keptByToken(vera.with("vera_dropout", 0.1)));
 
-      MethodConfig ia3 =
-          MethodConfig.of("IA3")
-              .with("target_modules", targets)
-              .with("feedforward_modules", List.of());
-      assertEquals(input - hidden + 2 * hidden, keptByToken(adapted, batch, ia3));
-    }
+    MethodConfig ia3 =
+        MethodConfig.of("IA3")
+            .with("target_modules", targets)
+            .with("feedforward_modules", List.of());
+    assertEquals(input - hidden + 2 * hidden, keptByToken(ia3));
+  }
+
+  private static long hidden() throws IOException {
+    return ModelConfig.read(BERT).json().path("hidden_size").asLong();
   }
 
   /** {@return the elements that a layer keeps for a token, all its inputs aside} */
-  private static long keptByToken(AdaptedModel adapted, TokenBatch batch, AdapterConfig config) {
-    adapted.add("a", config, 1).setTrainable(true);
-    List<Long> graphs = adapted.model().estimate(batch, 0, 0).graphs();
-    adapted.delete("a");
-    long bytes = batch.computedTokens() * Float.BYTES;
-    assertEquals(0, graphs.get(0) % bytes);
-    return graphs.get(0) / bytes;
+  private static long keptByToken(AdapterConfig config) throws IOException {
+    try (Model model = Model.load(BERT, LoadOptions.DEFAULT);
+        AdaptedModel adapted = new AdaptedModel(model);
+        TokenBatch batch = model.batch(List.of(model.sequence(new int[] {5, 6, 7, 8}, null)))) {
+      adapted.add("a", config, 1).setTrainable(true);
+      List<Long> graphs = model.estimate(batch, 0, 0).graphs();
+      long bytes = batch.computedTokens() * Float.BYTES;
+      assertEquals(0, graphs.get(0) % bytes);
+      return graphs.get(0) / bytes;
+    }
   }
 
   private record Peak(long expected, long measured, int layers) {
