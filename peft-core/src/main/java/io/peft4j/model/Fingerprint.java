@@ -7,6 +7,7 @@ import ai.djl.ndarray.index.NDIndex;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.safetensors.TensorInfo;
 import io.peft4j.torch.HostTensors;
+import io.peft4j.torch.Natives;
 import io.peft4j.torch.Ops;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -83,7 +84,7 @@ public final class Fingerprint {
   private void packed(Linear linear) {
     Projection projection = linear.projection();
     line(linear.name() + ".weight", "PACKED", List.of(projection.out(), projection.in()));
-    try (NDManager scope = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
+    try (NDManager scope = Natives.newManager(Device.cpu())) {
       memory(projection.storedWeight(scope));
     }
   }

@@ -12,6 +12,7 @@ import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.TensorSource;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.HostTensors;
+import io.peft4j.torch.Natives;
 import io.peft4j.torch.Ops;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -160,7 +161,7 @@ public final class ModelExport {
             stored,
             shape,
             out -> {
-              try (NDManager scope = NDManager.newBaseManager(Device.cpu(), "PyTorch")) {
+              try (NDManager scope = Natives.newManager(Device.cpu())) {
                 NDArray weight = projection.weight(scope);
                 write(turned ? weight.transpose() : weight, stored, out);
               }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
 import io.peft4j.safetensors.Checkpoint;
+import io.peft4j.torch.Natives;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -60,7 +61,7 @@ final class ModelLoader {
       throws IOException {
     Checkpoint checkpoint =
         options.streaming() ? Checkpoint.openUnmapped(folder) : Checkpoint.open(folder);
-    NDManager manager = NDManager.newBaseManager(options.device(), "PyTorch");
+    NDManager manager = Natives.newManager(options.device());
     try {
       Weights weights =
           new Weights(

@@ -6,6 +6,7 @@ import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.generate.Codec;
 import io.peft4j.model.Model;
+import io.peft4j.torch.Natives;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -62,6 +63,7 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
     }
     checkVocabulary(file, vocabularySize);
     ChatTemplate template = ChatTemplate.find(folder).orElse(null);
+    Natives.loadTokenizers();
     HuggingFaceTokenizer tokenizer;
     try {
       tokenizer =

@@ -5,6 +5,7 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.util.PairList;
 import io.peft4j.data.Example;
 import io.peft4j.model.Model;
+import io.peft4j.torch.Natives;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -118,6 +119,7 @@ public final class TextTokenizer implements AutoCloseable {
    */
   private static HuggingFaceTokenizer open(Path file, String json, int maxLength)
       throws IOException {
+    Natives.loadTokenizers();
     String limit = Integer.toString(maxLength);
     Map<String, String> options =
         maxLength == 0

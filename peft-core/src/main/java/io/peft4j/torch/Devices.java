@@ -51,7 +51,7 @@ public final class Devices {
    * @param index of the GPU, from 0
    */
   public static Optional<String> missing(int index) {
-    Engine engine = Engine.getEngine("PyTorch");
+    Engine engine = Natives.engine();
     boolean forCuda = engine.hasCapability(StandardCapabilities.CUDA);
     boolean driver = hasDriver();
     if (!forCuda || !driver) {

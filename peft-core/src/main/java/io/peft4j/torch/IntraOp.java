@@ -1,6 +1,5 @@
 package io.peft4j.torch;
 
-import ai.djl.engine.Engine;
 import ai.djl.pytorch.jni.JniUtils;
 
 /**
@@ -12,7 +11,7 @@ public final class IntraOp {
   private IntraOp() {}
 
   public static int threads() {
-    Engine.getEngine("PyTorch"); // loads libtorch, if nobody has yet
+    Natives.engine(); // loads libtorch, if nobody has yet
     return JniUtils.getNumThreads();
   }
 

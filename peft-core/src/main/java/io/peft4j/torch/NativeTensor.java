@@ -50,8 +50,7 @@ public final class NativeTensor {
   private NativeTensor() {}
 
   private static NativeLibrary library() {
-    // Ops has loaded the engine, or does now.
-    NDManager.newBaseManager(Device.cpu(), "PyTorch").close();
+    Natives.engine(); // loads libtorch, if nobody has yet
     Path folder = Path.of(LibUtils.getLibtorchPath());
     return NativeLibrary.getInstance(folder.resolve(System.mapLibraryName("torch_cpu")).toString());
   }

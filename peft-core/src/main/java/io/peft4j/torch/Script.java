@@ -39,7 +39,7 @@ final class Script {
 
   private static Script load() {
     KernelCaches.bound();
-    NDManager manager = NDManager.newBaseManager(Device.cpu(), "PyTorch");
+    NDManager manager = Natives.newManager(Device.cpu());
     manager.setName("io.peft4j.torch.Script");
     try (InputStream source = Script.class.getResourceAsStream("ops.py")) {
       String code = new String(source.readAllBytes(), StandardCharsets.UTF_8);

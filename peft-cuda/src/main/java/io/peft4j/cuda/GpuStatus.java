@@ -1,5 +1,6 @@
 package io.peft4j.cuda;
 
+import io.peft4j.torch.Natives;
 import java.nio.charset.StandardCharsets;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
@@ -56,7 +57,8 @@ public record GpuStatus(
   }
 
   private static GpuStatus ask(int ordinal) {
-    int init = JCudaDriver.cuInit(0);
+    // JCuda unpacks its library where the first call of its class finds it, under a fixed name
+    int init = Natives.unpackingPrivately(() -> JCudaDriver.cuInit(0));
     if (init == CUresult.CUDA_ERROR_NO_DEVICE) {
       return absent(0, "the NVIDIA driver sees no GPU");
     }

@@ -7,8 +7,11 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
 import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaModifier;
@@ -103,16 +106,56 @@ class ModuleBoundariesTest {
           .orShould()
           .callMethod(NDArray.class, "set", long[].class);
 
-  /** Without one DJL takes a GPU if it sees one. */
+  /**
+   * The engine is started where its telemetry is turned off first, and its managers are for a
+   * device that is named: without one DJL takes a GPU if it sees one.
+   */
   @ArchTest
-  static final ArchRule MANAGERS_ARE_FOR_A_DEVICE_THAT_IS_NAMED =
+  static final ArchRule ONE_DOOR_TO_THE_ENGINE =
       noClasses()
+          .that()
+          .doNotHaveFullyQualifiedName("io.peft4j.torch.Natives")
           .should()
           .callMethod(NDManager.class, "newBaseManager")
           .orShould()
           .callMethod(NDManager.class, "newBaseManager", String.class)
           .orShould()
-          .callMethod(NDManager.class, "newBaseManager", Device.class);
+          .callMethod(NDManager.class, "newBaseManager", Device.class)
+          .orShould()
+          .callMethod(NDManager.class, "newBaseManager", Device.class, String.class)
+          .orShould()
+          .callMethod(Engine.class, "getEngine", String.class)
+          .orShould()
+          .callMethod(Engine.class, "getInstance");
+
+  /** As the engine, so the tokenizers. */
+  @ArchTest
+  static final ArchRule TOKENIZERS_ARE_LOADED_BY_THE_SAME_DOOR =
+      classes()
+          .that(callTokenizers())
+          .should(
+              new ArchCondition<>("call Natives.loadTokenizers()") {
+                @Override
+                public void check(JavaClass user, ConditionEvents events) {
+                  boolean loads =
+                      user.getMethodCallsFromSelf().stream()
+                          .anyMatch(call -> call.getTarget().getName().equals("loadTokenizers"));
+                  if (!loads) {
+                    events.add(SimpleConditionEvent.violated(user, user.getName() + " does not"));
+                  }
+                }
+              });
+
+  private static DescribedPredicate<JavaClass> callTokenizers() {
+    return DescribedPredicate.describe(
+        "make tokenizers",
+        user ->
+            user.getMethodCallsFromSelf().stream()
+                .anyMatch(
+                    call ->
+                        call.getTargetOwner().isAssignableTo(HuggingFaceTokenizer.class)
+                            && call.getName().equals("newInstance")));
+  }
 
   /** Everybody else makes tensors where the model is. */
   @ArchTest

@@ -1,8 +1,6 @@
 package io.peft4j.train.report;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
@@ -23,6 +21,8 @@ import java.util.Map;
  * its start, whereupon TensorBoard forgets what older files of the folder hold of later steps.
  */
 public final class TensorBoardWriter implements TrainingListener {
+
+  private static final Path KERNEL_NAME = Path.of("/proc/sys/kernel/hostname");
 
   private final Path folder;
   private final Clock clock;
@@ -71,13 +71,17 @@ public final class TensorBoardWriter implements TrainingListener {
     }
   }
 
-  private static String hostName() {
-    try {
-      return InetAddress.getLocalHost().getHostName().replaceAll("[^A-Za-z0-9.-]", "-");
-    } catch (UnknownHostException e) {
-      // the name only tells files apart, and a machine without one is no reason to stop
-      return "localhost";
+  /**
+   * The machine's own word for itself. Java's {@code getLocalHost} would look its address up, which
+   * may ask a name server.
+   */
+  private static String hostName() throws IOException {
+    String name = System.getenv("COMPUTERNAME"); // on Windows
+    if (name == null && Files.isReadable(KERNEL_NAME)) {
+      name = Files.readString(KERNEL_NAME).strip();
     }
+    // the name only tells files apart, and a machine without one is no reason to stop
+    return name == null || name.isEmpty() ? "localhost" : name.replaceAll("[^A-Za-z0-9.-]", "-");
   }
 
   @Override
