@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.io.AtomicFiles;
+import io.peft4j.io.FileGroup;
 import io.peft4j.io.JsonFiles;
 import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.SafetensorsFile;
@@ -22,6 +23,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -69,6 +71,9 @@ public final class AdapterFiles {
     try {
       json = JsonFiles.read(file);
     } catch (NoSuchFileException e) {
+      if (FileGroup.settle(folder)) {
+        return readConfig(folder);
+      }
       throw new NoSuchFileException(file.toString(), null, "an adapter folder needs this file");
     }
     if (!(json instanceof ObjectNode object)) {
@@ -133,7 +138,7 @@ public final class AdapterFiles {
   }
 
   /**
-   * Writes {@code config} and {@code tensors} to {@code folder}, each file whole or not at all.
+   * Writes {@code config} and {@code tensors} to {@code folder}, all of it or nothing.
    *
    * @param metadata of the tensor file, beside {@code format=pt}
    */
@@ -149,12 +154,17 @@ public final class AdapterFiles {
                 .add(source(onDisk(method, config, key), tensor)));
     Map<String, String> all = new TreeMap<>(metadata);
     all.put("format", "pt");
-    for (Map.Entry<String, List<TensorSource>> file : sources.entrySet()) {
-      SafetensorsWriter.write(folder.resolve(file.getKey()), file.getValue(), all);
+    Map<String, AtomicFiles.Content> files = new LinkedHashMap<>();
+    sources.forEach(
+        (name, list) ->
+            files.put(name, SafetensorsWriter.content(folder.resolve(name), list, all)));
+    List<Map.Entry<String, ObjectNode>> documents =
+        new ArrayList<>(method.documents(config.built()).entrySet());
+    Collections.reverse(documents); // the last is the one that makes the folder an adapter
+    for (Map.Entry<String, ObjectNode> file : documents) {
+      files.put(file.getKey(), AtomicFiles.text(print(file.getValue()) + "\n"));
     }
-    for (Map.Entry<String, ObjectNode> file : method.documents(config.built()).entrySet()) {
-      AtomicFiles.writeString(folder.resolve(file.getKey()), print(file.getValue()) + "\n");
-    }
+    FileGroup.write(folder, files);
   }
 
   /**

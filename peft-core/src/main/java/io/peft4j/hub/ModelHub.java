@@ -1,5 +1,6 @@
 package io.peft4j.hub;
 
+import io.peft4j.io.Durable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -131,7 +132,9 @@ public final class ModelHub {
             Path part = blob.resolveSibling(info.etag() + ".incomplete");
             client.download(id, commit, file, info, part, progress);
             verify(id, file, info, part);
+            Durable.force(part);
             Files.move(part, blob, StandardCopyOption.ATOMIC_MOVE);
+            Durable.force(blob.getParent());
           }
           cache.link(blob, pointer);
         });

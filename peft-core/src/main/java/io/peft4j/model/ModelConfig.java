@@ -8,6 +8,7 @@ import io.peft4j.data.Task;
 import io.peft4j.io.AtomicFiles;
 import io.peft4j.io.JsonFiles;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -18,6 +19,8 @@ import java.util.stream.IntStream;
 
 /** A checkpoint's {@code config.json}. Immutable: changes give a new one. */
 public final class ModelConfig {
+
+  static final String FILE = "config.json";
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -36,7 +39,7 @@ public final class ModelConfig {
    * @throws IllegalArgumentException if it is not a JSON object with a {@code model_type}
    */
   public static ModelConfig read(Path folder) throws IOException {
-    Path file = folder.resolve("config.json");
+    Path file = folder.resolve(FILE);
     JsonNode json;
     try {
       json = JsonFiles.read(file);
@@ -73,9 +76,14 @@ public final class ModelConfig {
 
   /** Writes this as {@code config.json} in {@code folder}, whole or not at all. */
   public void write(Path folder) throws IOException {
-    AtomicFiles.writeString(
-        folder.resolve("config.json"),
-        JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");
+    AtomicFiles.write(folder.resolve(FILE), content());
+  }
+
+  /** {@return the file, for one that writes it together with others} */
+  AtomicFiles.Content content() {
+    return temporary ->
+        Files.writeString(
+            temporary, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");
   }
 
   public String modelType() {

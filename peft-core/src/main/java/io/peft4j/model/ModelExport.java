@@ -114,8 +114,8 @@ public final class ModelExport {
     }
     Map<String, String> all = new TreeMap<>(metadata);
     all.put("format", "pt");
-    config.write(folder);
-    CheckpointWriter.write(folder, tensors, all, maxShardBytes);
+    CheckpointWriter.write(
+        folder, tensors, all, maxShardBytes, Map.of(ModelConfig.FILE, config.content()));
   }
 
   /**

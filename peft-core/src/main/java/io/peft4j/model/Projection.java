@@ -97,6 +97,11 @@ public interface Projection {
     return List.of();
   }
 
+  /** {@return how the weight is kept, for people and to tell two ways apart, such as "dense"} */
+  default String storage() {
+    return "dense";
+  }
+
   /** {@return whether a gradient is wanted for the weight or the bias themselves} */
   boolean trainable();
 }

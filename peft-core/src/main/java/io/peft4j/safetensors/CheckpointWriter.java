@@ -1,12 +1,11 @@
 package io.peft4j.safetensors;
 
 import io.peft4j.io.AtomicFiles;
+import io.peft4j.io.FileGroup;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,9 +28,9 @@ public final class CheckpointWriter {
   private CheckpointWriter() {}
 
   /**
-   * Writes a checkpoint and removes the weight files of an earlier one from the folder. All shards
-   * are written under temporary names first, so a failed source or a full disk leaves the folder as
-   * it was; only renames follow.
+   * Writes a checkpoint and removes the weight files of an earlier one from the folder. The files
+   * change together (see {@link FileGroup}), so a failed source or a full disk leaves the folder as
+   * it was.
    *
    * @param folder the folder, made if absent
    * @param tensors the tensors; shards are filled in this order
@@ -45,36 +44,38 @@ public final class CheckpointWriter {
   public static void write(
       Path folder, List<TensorSource> tensors, Map<String, String> metadata, long maxShardBytes)
       throws IOException {
+    write(folder, tensors, metadata, maxShardBytes, Map.of());
+  }
+
+  /**
+   * As {@link #write(Path, List, Map, long)}, with other files that change together with the
+   * weights, such as the config that says what they are.
+   *
+   * @param others by name; the last is the one without which the folder holds no model
+   */
+  public static void write(
+      Path folder,
+      List<TensorSource> tensors,
+      Map<String, String> metadata,
+      long maxShardBytes,
+      Map<String, AtomicFiles.Content> others)
+      throws IOException {
     if (maxShardBytes <= 0) {
       throw new IllegalArgumentException(
           "expected a positive shard size in bytes, found " + maxShardBytes);
     }
-    Files.createDirectories(folder);
     Map<String, List<TensorSource>> shards = name(split(tensors, maxShardBytes));
     String index = encodeIndex(folder, shards);
-    Map<Path, Path> temporaries = new LinkedHashMap<>();
-    try {
-      for (Map.Entry<String, List<TensorSource>> shard : shards.entrySet()) {
-        Path target = folder.resolve(shard.getKey());
-        Path temporary = folder.resolve("." + shard.getKey() + ".tmp");
-        Files.deleteIfExists(temporary);
-        temporaries.put(target, temporary);
-        SafetensorsWriter.writeTo(temporary, target, shard.getValue(), metadata);
-      }
-      for (Map.Entry<Path, Path> move : temporaries.entrySet()) {
-        Files.move(move.getValue(), move.getKey(), StandardCopyOption.REPLACE_EXISTING);
-      }
-      Set<Path> written = new HashSet<>(temporaries.keySet());
-      if (shards.size() > 1) {
-        written.add(folder.resolve(Checkpoint.INDEX));
-        AtomicFiles.writeString(folder.resolve(Checkpoint.INDEX), index);
-      }
-      removeOthers(folder, written);
-    } finally {
-      for (Path temporary : temporaries.values()) {
-        Files.deleteIfExists(temporary);
-      }
+    Map<String, AtomicFiles.Content> files = new LinkedHashMap<>();
+    shards.forEach(
+        (name, sources) ->
+            files.put(name, SafetensorsWriter.content(folder.resolve(name), sources, metadata)));
+    if (shards.size() > 1) {
+      files.put(Checkpoint.INDEX, AtomicFiles.text(index));
     }
+    files.putAll(others);
+    FileGroup.write(folder, files);
+    removeOthers(folder, files.keySet());
   }
 
   private static List<List<TensorSource>> split(List<TensorSource> tensors, long maxShardBytes) {
@@ -127,13 +128,13 @@ public final class CheckpointWriter {
     return ShardIndex.encode(total, shardOf);
   }
 
-  private static void removeOthers(Path folder, Set<Path> written) throws IOException {
+  private static void removeOthers(Path folder, Set<String> written) throws IOException {
     List<Path> old;
     try (Stream<Path> files = Files.list(folder)) {
       old =
           files
               .filter(file -> CHECKPOINT_FILE.matcher(file.getFileName().toString()).matches())
-              .filter(file -> !written.contains(file))
+              .filter(file -> !written.contains(file.getFileName().toString()))
               .toList();
     }
     for (Path file : old) {

@@ -42,11 +42,17 @@ public final class SafetensorsWriter {
    */
   public static void write(Path target, List<TensorSource> tensors, Map<String, String> metadata)
       throws IOException {
-    AtomicFiles.write(target, temporary -> writeTo(temporary, target, tensors, metadata));
+    AtomicFiles.write(target, content(target, tensors, metadata));
+  }
+
+  /** As {@link #write}, for a file that others write, under the name {@code target} in messages. */
+  public static AtomicFiles.Content content(
+      Path target, List<TensorSource> tensors, Map<String, String> metadata) {
+    return temporary -> writeTo(temporary, target, tensors, metadata);
   }
 
   /** Writes to {@code file}, calling it {@code target} in messages. */
-  static void writeTo(
+  private static void writeTo(
       Path file, Path target, List<TensorSource> tensors, Map<String, String> metadata)
       throws IOException {
     List<TensorSource> ordered = tensors.stream().sorted(FILE_ORDER).toList();

@@ -4,6 +4,9 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import io.peft4j.adapter.AdapterMix;
+import io.peft4j.io.AtomicFiles;
+import io.peft4j.io.Durable;
+import io.peft4j.io.FileGroup;
 import io.peft4j.io.JsonErrors;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.SafetensorsWriter;
@@ -11,6 +14,7 @@ import io.peft4j.safetensors.TensorInfo;
 import io.peft4j.safetensors.TensorSource;
 import io.peft4j.torch.HostTensors;
 import java.io.IOException;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,16 +28,23 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The checkpoints of a run: folders {@code checkpoint-STEP} with the adapter as peft has it, the
- * optimizer's state and the trainer's. A folder appears whole, by a rename, or not at all.
+ * optimizer's state and the trainer's, and the sums of these files. A folder appears whole, by a
+ * rename, or not at all; one that is damaged nevertheless is passed over.
  *
  * <p>The output folder may hold checkpoints of runs with another {@link RunPlan}; they are let be.
  */
 final class Checkpoints {
 
-  private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)");
+  private static final Logger LOG = LoggerFactory.getLogger(Checkpoints.class);
+
+  /** A step is an int; what has a larger number is not of a run of this library. */
+  private static final Pattern NAME = Pattern.compile("checkpoint-([0-9]{1,9})");
+
   private static final Pattern UNFINISHED =
       Pattern.compile(
           "\\.(checkpoint-\\d+|adapter_(config\\.json|(model|state)\\.safetensors)\\..*)\\.tmp");
@@ -58,7 +69,8 @@ final class Checkpoints {
    */
   void prepare() throws IOException {
     try {
-      Files.createDirectories(output);
+      Durable.createDirectories(output);
+      FileGroup.recover(output);
       Files.delete(Files.createTempFile(output, ".writable", ".tmp"));
       for (Path entry : entries()) {
         if (UNFINISHED.matcher(entry.getFileName().toString()).matches()) {
@@ -73,11 +85,17 @@ final class Checkpoints {
   /** Writes a checkpoint; one of the same step is replaced. */
   Path write(AdapterMix mix, Map<String, String> metadata, AdamW optimizer, TrainerState state)
       throws IOException {
+    return Durable.uninterrupted(() -> writeAll(mix, metadata, optimizer, state));
+  }
+
+  private Path writeAll(
+      AdapterMix mix, Map<String, String> metadata, AdamW optimizer, TrainerState state)
+      throws IOException {
     Path folder = folder(state.step());
     Path temporary = output.resolve("." + folder.getFileName() + ".tmp");
     try {
       delete(temporary);
-      Files.createDirectories(temporary);
+      Durable.createDirectories(temporary);
       mix.saveState(temporary, metadata);
       List<TensorSource> tensors = new ArrayList<>();
       optimizer
@@ -91,9 +109,13 @@ final class Checkpoints {
                           tensor.shape(),
                           HostTensors.elements(tensor.array()))));
       SafetensorsWriter.write(temporary.resolve(OPTIMIZER), tensors, Map.of());
-      Files.write(temporary.resolve(STATE), JSON.writeValueAsBytes(state));
+      AtomicFiles.writeString(temporary.resolve(STATE), JSON.writeValueAsString(state));
+      CheckpointSums.write(temporary);
       delete(folder);
       Files.move(temporary, folder, StandardCopyOption.ATOMIC_MOVE);
+      Durable.force(output);
+    } catch (ClosedByInterruptException e) {
+      throw e;
     } catch (IOException e) {
       IOException named =
           new IOException("cannot write checkpoint " + folder + ": " + reason(e), e);
@@ -116,25 +138,32 @@ final class Checkpoints {
   }
 
   /**
-   * {@return the checkpoint of the most steps that a run of {@code plan} made, if there is any}
+   * {@return the whole checkpoint of the most steps that a run of {@code plan} made, if there is
+   * any} Damaged ones of more steps are passed over, with a warning.
    *
-   * @throws IllegalArgumentException if there are checkpoints, but of other plans only; the message
-   *     says how the newest one's differs
+   * @throws IllegalArgumentException if there are checkpoints, but damaged ones or of other plans
+   *     only; the message says what is wrong with the newest one
    */
   Optional<Path> latest(Map<String, String> plan) throws IOException {
     Map<Integer, Path> all = all().descendingMap();
-    String differences = null;
+    String wrong = null;
     for (Path folder : all.values()) {
+      String damage = CheckpointSums.damage(folder);
+      if (damage != null) {
+        LOG.warn("{} is damaged, looking for an earlier checkpoint: {}", folder, damage);
+        wrong = wrong == null ? folder + " is damaged: " + damage : wrong;
+        continue;
+      }
       Map<String, String> found = state(folder).plan();
       if (found.equals(plan)) {
         return Optional.of(folder);
       }
-      if (differences == null) {
-        differences = folder + " was made with other settings: " + RunPlan.differences(plan, found);
+      if (wrong == null) {
+        wrong = folder + " was made with other settings: " + RunPlan.differences(plan, found);
       }
     }
-    if (differences != null) {
-      throw new IllegalArgumentException("cannot resume: " + differences);
+    if (wrong != null) {
+      throw new IllegalArgumentException("cannot resume: " + wrong);
     }
     return Optional.empty();
   }
@@ -143,7 +172,7 @@ final class Checkpoints {
     TreeMap<Integer, Path> found = new TreeMap<>();
     for (Path entry : entries()) {
       Matcher name = NAME.matcher(entry.getFileName().toString());
-      if (name.matches() && Files.exists(entry.resolve(STATE))) {
+      if (name.matches() && Files.isRegularFile(entry.resolve(STATE))) {
         found.put(Integer.valueOf(name.group(1)), entry);
       }
     }
@@ -159,7 +188,12 @@ final class Checkpoints {
   private static TrainerState state(Path folder) throws IOException {
     Path file = folder.resolve(STATE);
     try {
-      return JSON.readValue(Files.readAllBytes(file), TrainerState.class);
+      TrainerState state = JSON.readValue(Files.readAllBytes(file), TrainerState.class);
+      if (state == null || state.plan() == null || state.step() < 0 || state.updates() < 0) {
+        throw new IllegalArgumentException(
+            file + ": expected the state of a training with its steps and its plan, found none");
+      }
+      return state;
     } catch (JsonProcessingException e) {
       throw new IllegalArgumentException(
           file + ": not the state of a training: " + JsonErrors.sentence(e), e);
@@ -203,13 +237,22 @@ final class Checkpoints {
     }
     List<Path> own = new ArrayList<>();
     for (Map.Entry<Integer, Path> entry : all().headMap(state.step(), true).entrySet()) {
-      if (entry.getKey() != state.bestStep()
-          && state(entry.getValue()).plan().equals(state.plan())) {
+      if (entry.getKey() != state.bestStep() && isOf(state.plan(), entry.getValue())) {
         own.add(entry.getValue());
       }
     }
     for (Path folder : own.subList(0, Math.max(0, own.size() - limit))) {
       delete(folder);
+    }
+  }
+
+  /** {@return whether a run of {@code plan} made it; what cannot be read is let be} */
+  private static boolean isOf(Map<String, String> plan, Path folder) throws IOException {
+    try {
+      return state(folder).plan().equals(plan);
+    } catch (IllegalArgumentException e) {
+      LOG.warn("{} is kept, although it cannot be read: {}", folder, e.getMessage());
+      return false;
     }
   }
 

@@ -2,7 +2,9 @@ package io.peft4j.train;
 
 import io.peft4j.adapter.Adapter;
 import io.peft4j.adapter.AdapterMix;
+import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
+import io.peft4j.model.Module;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -30,6 +32,8 @@ final class RunPlan {
     Map<String, String> plan = new TreeMap<>();
     plan.put("examples", Integer.toString(data.size()));
     plan.put("data", data.fingerprint());
+    plan.put("base_sha256", model.fingerprint());
+    plan.put("weights", weights(model));
     plan.put("precision", model.precision().name());
     plan.put("steps", Integer.toString(totalSteps));
     plan.put("per_device_train_batch_size", text(arguments.perDeviceTrainBatchSize()));
@@ -59,6 +63,17 @@ final class RunPlan {
     mix.adapters()
         .forEach((name, adapter) -> describe("adapter " + (one ? "" : name + "."), adapter, plan));
     return plan;
+  }
+
+  /** {@return how the weights of linear modules are kept, and how many so} */
+  private static String weights(Model model) {
+    Map<String, Integer> kept = new TreeMap<>();
+    for (Module leaf : model.modules().leaves()) {
+      if (leaf instanceof Linear linear) {
+        kept.merge(linear.projection().storage(), 1, Integer::sum);
+      }
+    }
+    return kept.toString();
   }
 
   private static void describe(String prefix, Adapter adapter, Map<String, String> plan) {

@@ -114,7 +114,8 @@ public final class Trainer {
    * @throws IllegalArgumentException if the run is to go on, but all checkpoints are of runs with
    *     other settings or data; the message names what differs
    * @throws TrainingException if a loss or gradient is not finite and the arguments say to stop
-   * @throws CancellationException if {@link #stop} was called; a checkpoint has all that was done
+   * @throws CancellationException if {@link #stop} was called or the thread interrupted, which it
+   *     still is; a checkpoint has all that was done
    */
   public RunSummary train(boolean resume) throws IOException {
     trained.checkExport(output);
@@ -342,7 +343,8 @@ public final class Trainer {
       boolean improved = due(arguments.evalStrategy(), arguments.evalSteps()) && evaluate();
       boolean keepBest = improved && arguments.loadBestModelAtEnd();
       boolean exhausted = exhausted();
-      boolean cancelled = stopping && state.step() < totalSteps && !exhausted;
+      boolean asked = stopping || Thread.currentThread().isInterrupted();
+      boolean cancelled = asked && state.step() < totalSteps && !exhausted;
       Path folder = checkpoints.folder(state.step());
       if (cancelled || keepBest || due(arguments.saveStrategy(), arguments.saveSteps())) {
         checkpoints.write(trained, metadata, optimizer, state);

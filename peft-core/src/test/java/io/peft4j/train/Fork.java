@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /** Starts a main class of the tests in a JVM of its own. */
 final class Fork {
@@ -32,6 +33,16 @@ final class Fork {
     ProcessBuilder builder = builder(command);
     // malloc reserves 64 MiB of addresses for each thread that allocates, unless told not to
     builder.environment().put("MALLOC_ARENA_MAX", "1");
+    builder.redirectErrorStream(true);
+    return builder.start();
+  }
+
+  /** As {@link #start}, with more environment variables; errors are read with the output. */
+  static Process startWith(
+      Map<String, String> environment, Class<?> main, List<String> options, Object... arguments)
+      throws IOException {
+    ProcessBuilder builder = builder(command(main, options, arguments));
+    builder.environment().putAll(environment);
     builder.redirectErrorStream(true);
     return builder.start();
   }

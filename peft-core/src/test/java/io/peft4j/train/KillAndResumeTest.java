@@ -6,19 +6,28 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.peft4j.Golden;
+import io.peft4j.safetensors.Checkpoint;
+import io.peft4j.safetensors.CheckpointWriter;
+import io.peft4j.safetensors.TensorSource;
 import io.peft4j.torch.Precision;
 import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.TrainingArguments.When;
 import io.peft4j.train.report.EvalReport;
+import io.peft4j.train.report.MetricsJsonLines;
+import io.peft4j.train.report.RunInfo;
 import io.peft4j.train.report.StepReport;
+import io.peft4j.train.report.TensorBoardWriter;
 import io.peft4j.train.report.TrainingListener;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.TimeUnit;
@@ -320,24 +329,135 @@ class KillAndResumeTest {
   }
 
   @Test
-  void damagedCheckpointsAreNamed(@TempDir Path output) throws IOException {
+  void anInterruptedThreadEndsWithACheckpoint(@TempDir Path folder) throws Exception {
     TrainingArguments arguments = TinyTraining.arguments().build();
+    byte[] expected = TinyTraining.run(arguments, folder.resolve("whole"));
+    Path output = folder.resolve("interrupted");
+    for (int stop : new int[] {4, 5, 9, 21}) {
+      Thread training = Thread.currentThread();
+      try (TinyTraining run = TinyTraining.create();
+          TrainingListener files =
+              TrainingListener.all(
+                  List.of(
+                      new MetricsJsonLines(output.resolve("metrics.jsonl")),
+                      new TensorBoardWriter(output.resolve("tensorboard")),
+                      afterEach(step -> interruptAt(step == stop, training))))) {
+        Trainer trainer = run.trainer(arguments, files, output);
+        if (stop < 21) {
+          assertThrows(CancellationException.class, () -> trainer.train(true));
+        } else {
+          trainer.train(true); // there is nothing left to do but to write it
+        }
+      }
+      assertTrue(Thread.interrupted(), "whoever interrupted should still see it");
+    }
+    assertArrayEquals(expected, TinyTraining.weights(output));
+    assertEquals(
+        22,
+        Files.readAllLines(output.resolve("metrics.jsonl")).stream()
+            .filter(line -> line.contains("\"loss\"") || line.contains("train_loss"))
+            .count());
+  }
+
+  private static void interruptAt(boolean now, Thread thread) {
+    if (now) {
+      thread.interrupt();
+    }
+  }
+
+  @Test
+  void anotherBaseIsRefused(@TempDir Path folder) throws IOException {
+    TrainingArguments arguments = TinyTraining.arguments().build();
+    Path output = folder.resolve("output");
     TinyTraining.run(arguments, output);
+    Path other = Files.createDirectory(folder.resolve("other"));
+    Path base = Golden.path("encoders/bert");
+    Files.copy(base.resolve("config.json"), other.resolve("config.json"));
+    List<TensorSource> tensors = new ArrayList<>();
+    try (Checkpoint checkpoint = Checkpoint.open(base)) {
+      for (String name : checkpoint.names()) {
+        tensors.add(checkpoint.source(name));
+      }
+      TensorSource last = tensors.remove(tensors.size() - 1);
+      byte[] bytes = new byte[(int) last.length()];
+      tensors.add(TensorSource.of(last.name(), last.dtype(), last.shape(), ByteBuffer.wrap(bytes)));
+      CheckpointWriter.write(other, tensors, Map.of("format", "pt"), 1 << 30);
+    }
+    try (TinyTraining run = new TinyTraining(other)) {
+      Trainer trainer = run.trainer(arguments, TinyTraining.SILENT, output);
+      Exception e = assertThrows(IllegalArgumentException.class, () -> trainer.train(true));
+      assertTrue(e.getMessage().contains("base_sha256 (now "), e.getMessage());
+    }
+  }
+
+  @Test
+  void damagedCheckpointsArePassedOver(@TempDir Path output) throws IOException {
+    TrainingArguments arguments = TinyTraining.arguments().build();
+    byte[] expected = TinyTraining.run(arguments, output);
     Path folder = output.resolve("checkpoint-21");
     for (String name :
-        List.of("optimizer.safetensors", "adapter_model.safetensors", "trainer_state.json")) {
+        List.of(
+            "optimizer.safetensors",
+            "adapter_model.safetensors",
+            "adapter_config.json",
+            "trainer_state.json",
+            "checksums.json")) {
       Path file = folder.resolve(name);
       byte[] whole = Files.readAllBytes(file);
-      Files.write(file, java.util.Arrays.copyOf(whole, whole.length / 2));
-      try (TinyTraining run = TinyTraining.create()) {
-        Trainer trainer = run.trainer(arguments, TinyTraining.SILENT, output);
-        Exception e = assertThrows(Exception.class, () -> trainer.train(true));
-        assertFalse(e instanceof UncheckedIOException, e.toString());
-        assertTrue(e.getMessage().contains(file.toString()), e.toString());
+      for (byte[] damaged : List.of(new byte[0], Arrays.copyOf(whole, whole.length / 2))) {
+        Files.write(file, damaged);
+        assertEquals(20, startOfResumed(arguments, output), name);
+        assertArrayEquals(expected, TinyTraining.weights(output));
       }
-      Files.write(file, whole);
     }
-    // The one that is best so far has to be there for the end.
+    for (String other : TinyTraining.names(output)) {
+      if (other.startsWith("checkpoint-")) {
+        Files.delete(output.resolve(other).resolve("optimizer.safetensors"));
+      }
+    }
+    try (TinyTraining run = TinyTraining.create()) {
+      Trainer trainer = run.trainer(arguments, TinyTraining.SILENT, output);
+      Exception e = assertThrows(IllegalArgumentException.class, () -> trainer.train(true));
+      assertTrue(
+          e.getMessage().contains(folder.resolve("optimizer.safetensors") + " is missing"),
+          e.toString());
+    }
+  }
+
+  /** {@return the step that the run went on from} */
+  private static int startOfResumed(TrainingArguments arguments, Path output) throws IOException {
+    int[] start = new int[1];
+    TrainingListener listener =
+        new TrainingListener() {
+          @Override
+          public void onStart(RunInfo run) {
+            start[0] = run.startStep();
+          }
+        };
+    try (TinyTraining run = TinyTraining.create()) {
+      run.trainer(arguments, listener, output).train(true);
+    }
+    return start[0];
+  }
+
+  @Test
+  void foldersThatOnlyLookLikeCheckpointsAreLetBe(@TempDir Path output) throws IOException {
+    TrainingArguments arguments = TinyTraining.arguments().build();
+    TinyTraining.run(arguments, output);
+    for (String name : List.of("checkpoint-99999999999", "checkpoint-\u0663", "checkpoint-")) {
+      Files.writeString(
+          Files.createDirectory(output.resolve(name)).resolve("trainer_state.json"), "{}");
+    }
+    assertEquals(21, startOfResumed(arguments, output));
+    Files.writeString(
+        Files.createDirectory(output.resolve("checkpoint-22")).resolve("trainer_state.json"), "{}");
+    assertEquals(21, startOfResumed(arguments, output), "one without sums is passed over");
+  }
+
+  @Test
+  void theBestCheckpointHasToBeThere(@TempDir Path output) throws IOException {
+    TrainingArguments arguments = TinyTraining.arguments().build();
+    TinyTraining.run(arguments, output);
     try (TinyTraining run = TinyTraining.create()) {
       int best =
           run.trainer(arguments, TinyTraining.SILENT, output).train(true).bestStep().orElseThrow();

@@ -35,7 +35,15 @@ final class TinyTraining implements AutoCloseable {
   private final AdaptedModel adapted;
 
   TinyTraining(Precision precision) throws IOException {
-    model = Model.load(Golden.path("encoders/bert"), LoadOptions.DEFAULT.withPrecision(precision));
+    this(Golden.path("encoders/bert"), precision);
+  }
+
+  TinyTraining(Path base) throws IOException {
+    this(base, Precision.FLOAT32);
+  }
+
+  private TinyTraining(Path base, Precision precision) throws IOException {
+    model = Model.load(base, LoadOptions.DEFAULT.withPrecision(precision));
     adapted = new AdaptedModel(model);
     adapted.add("a", config(), 1);
   }

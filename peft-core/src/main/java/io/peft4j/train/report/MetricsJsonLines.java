@@ -4,12 +4,13 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.peft4j.io.AtomicFiles;
+import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.OutputStreamWriter;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -48,9 +49,9 @@ public final class MetricsJsonLines implements TrainingListener {
     close();
     boolean resumes = run.startStep() > 0 && Files.exists(file);
     AtomicFiles.writeString(file, resumes ? linesUpTo(run.startStep()) : "");
+    // not a channel: an interrupted thread would close it
     writer =
-        Files.newBufferedWriter(
-            file, StandardCharsets.UTF_8, StandardOpenOption.WRITE, StandardOpenOption.APPEND);
+        new OutputStreamWriter(new FileOutputStream(file.toFile(), true), StandardCharsets.UTF_8);
   }
 
   private String linesUpTo(int lastStep) throws IOException {

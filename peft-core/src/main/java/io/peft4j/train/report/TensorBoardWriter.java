@@ -1,14 +1,14 @@
 package io.peft4j.train.report;
 
+import java.io.FileOutputStream;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
+import java.io.OutputStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.time.Clock;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -26,7 +26,7 @@ public final class TensorBoardWriter implements TrainingListener {
 
   private final Path folder;
   private final Clock clock;
-  private FileChannel channel;
+  private OutputStream file;
 
   /**
    * @param folder the log folder; it is made when the run starts
@@ -49,22 +49,26 @@ public final class TensorBoardWriter implements TrainingListener {
   public void onStart(RunInfo run) throws IOException {
     close();
     Files.createDirectories(folder);
-    channel = newFile();
+    file = newFile();
     write(EventRecords.fileVersion(wallTime()));
     if (run.startStep() > 0) {
       write(EventRecords.sessionStart(wallTime(), run.startStep() + 1L));
     }
   }
 
-  private FileChannel newFile() throws IOException {
+  /** Not a channel: an interrupted thread would close it. */
+  private OutputStream newFile() throws IOException {
     String name =
         String.format(
+            Locale.ROOT,
             "events.out.tfevents.%010d.%s.%d.",
-            clock.instant().getEpochSecond(), hostName(), ProcessHandle.current().pid());
+            clock.instant().getEpochSecond(),
+            hostName(),
+            ProcessHandle.current().pid());
     for (int number = 0; ; number++) {
       try {
-        return FileChannel.open(
-            folder.resolve(name + number), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+        Path made = Files.createFile(folder.resolve(name + number));
+        return new FileOutputStream(made.toFile());
       } catch (FileAlreadyExistsException e) {
         // a run of this process that began in the same second has it: take the next number
       }
@@ -122,21 +126,18 @@ public final class TensorBoardWriter implements TrainingListener {
   }
 
   private void write(byte[] event) throws IOException {
-    if (channel == null) {
+    if (file == null) {
       throw new IllegalStateException(
           "no event file is open in " + folder + ": no run has started");
     }
-    ByteBuffer record = ByteBuffer.wrap(EventRecords.frame(event));
-    while (record.hasRemaining()) {
-      channel.write(record);
-    }
+    file.write(EventRecords.frame(event));
   }
 
   @Override
   public void close() throws IOException {
-    if (channel != null) {
-      channel.close();
-      channel = null;
+    if (file != null) {
+      file.close();
+      file = null;
     }
   }
 }

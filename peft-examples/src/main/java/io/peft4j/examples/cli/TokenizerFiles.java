@@ -1,9 +1,9 @@
 package io.peft4j.examples.cli;
 
+import io.peft4j.io.AtomicFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 
 /** What lies beside a checkpoint's weights and goes with them unchanged. */
@@ -27,7 +27,7 @@ final class TokenizerFiles {
   static void copy(Path from, Path to) throws IOException {
     for (String name : NAMES) {
       if (Files.exists(from.resolve(name))) {
-        Files.copy(from.resolve(name), to.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+        AtomicFiles.write(to.resolve(name), AtomicFiles.copyOf(from.resolve(name)));
       }
     }
   }

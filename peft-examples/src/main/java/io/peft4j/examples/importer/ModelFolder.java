@@ -1,5 +1,6 @@
 package io.peft4j.examples.importer;
 
+import io.peft4j.io.Durable;
 import io.peft4j.safetensors.Checkpoint;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -53,7 +54,14 @@ final class ModelFolder {
       try {
         maker.makeIn(staging);
         removeIncomplete(folder);
+        try (Stream<Path> files = Files.list(staging)) {
+          for (Path file : files.toList()) {
+            Durable.force(file);
+          }
+        }
+        Durable.force(staging);
         Files.move(staging, folder);
+        Durable.force(parent);
       } finally {
         deleteFolder(staging);
       }

@@ -1,6 +1,7 @@
 package io.peft4j.quant.checkpoint;
 
 import io.peft4j.io.AtomicFiles;
+import io.peft4j.io.Durable;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.QuantizationException;
 import io.peft4j.quant.QuantizedTensor;
@@ -13,7 +14,6 @@ import io.peft4j.safetensors.TensorSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -75,7 +75,7 @@ public final class CheckpointQuantizer {
       Path model, Path output, WeightSelection selection, Consumer<QuantizedWeight> progress)
       throws IOException {
     HfConfig modelConfig = HfConfig.read(model);
-    Files.createDirectories(output);
+    Durable.createDirectories(output);
     if (Files.isSameFile(model, output)) {
       throw new QuantizationException(output + ": a base is never written to; name another folder");
     }
@@ -102,12 +102,16 @@ public final class CheckpointQuantizer {
       if (done.isEmpty()) {
         throw new QuantizationException(model + ": has no weight to quantize");
       }
-      CheckpointWriter.write(output, tensors, Map.of("format", "pt"), maxShardBytes);
+      kept.add("lm_head"); // a tied head has no tensor, but transformers makes the module
+      copyOtherFiles(model, output);
+      String described = modelConfig.with(config, List.copyOf(kept));
+      CheckpointWriter.write(
+          output,
+          tensors,
+          Map.of("format", "pt"),
+          maxShardBytes,
+          Map.of(HfConfig.FILE, AtomicFiles.text(described)));
     }
-    kept.add("lm_head"); // a tied head has no tensor, but transformers makes the module
-    copyOtherFiles(model, output);
-    AtomicFiles.writeString(
-        output.resolve(HfConfig.FILE), modelConfig.with(config, List.copyOf(kept)));
     return List.copyOf(done);
   }
 
@@ -135,7 +139,7 @@ public final class CheckpointQuantizer {
     for (Path file : files) {
       String name = file.getFileName().toString();
       if (!name.equals(HfConfig.FILE) && !WEIGHTS.matcher(name).matches()) {
-        Files.copy(file, output.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+        AtomicFiles.write(output.resolve(name), AtomicFiles.copyOf(file));
       }
     }
   }

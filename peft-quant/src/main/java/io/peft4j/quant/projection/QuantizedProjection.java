@@ -26,6 +26,7 @@ import io.peft4j.torch.Precision;
 import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 
@@ -84,6 +85,16 @@ public final class QuantizedProjection implements Projection {
     this.packed = basePacked;
     this.turned = source.turned();
     this.kind = workspace.reserve(source.module(), base.count());
+  }
+
+  @Override
+  public String storage() {
+    QuantizationConfig config = base.config();
+    return config.type().id()
+        + (config.type().is4Bit() ? " in blocks of " + config.blockSize() : "")
+        + (config.doubleQuant() ? ", scales quantized" : "")
+        + ", computed in "
+        + workspace.type().name().toLowerCase(Locale.ROOT);
   }
 
   /** {@return the projections of {@code model} that are on packed weights, by their modules} */
