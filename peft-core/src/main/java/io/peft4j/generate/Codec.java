@@ -8,4 +8,12 @@ public interface Codec {
 
   /** {@return the text of {@code tokens}, special tokens left out} */
   String decode(int[] tokens);
+
+  /**
+   * {@return the text of {@code tokens} with their special tokens, in which stop strings are looked
+   * for}
+   */
+  default String decodeWithSpecialTokens(int[] tokens) {
+    return decode(tokens);
+  }
 }

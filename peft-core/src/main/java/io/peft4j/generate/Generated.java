@@ -18,6 +18,8 @@ public record Generated(int[] tokens, String text, Finish finish) {
     /** An end token came. */
     END_TOKEN,
     /** A stop string came. */
-    STOP_STRING
+    STOP_STRING,
+    /** {@code max_time} was over. */
+    TIME
   }
 }

@@ -4,8 +4,11 @@ import io.peft4j.model.CausalLm;
 import io.peft4j.model.Decoding;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Continues prompts with a causal language model. Prompts of unequal length run together, and a
@@ -15,8 +18,11 @@ import java.util.stream.IntStream;
  */
 public final class Generator {
 
+  private static final Logger LOGGER = LoggerFactory.getLogger(Generator.class);
+
   private final CausalLm model;
   private final Codec codec;
+  private boolean warned;
 
   /** A generator of tokens only. */
   public Generator(CausalLm model) {
@@ -31,7 +37,7 @@ public final class Generator {
     this.codec = codec;
   }
 
-  /** {@return what comes after each of {@code prompts}} */
+  /** {@return what comes after each of {@code prompts}, as {@link #generate}} */
   public List<Generated> generateTexts(List<String> prompts, GenerationConfig config) {
     return generateTexts(prompts, config, (prompt, token, text) -> {});
   }
@@ -48,9 +54,11 @@ public final class Generator {
   /**
    * Continues token sequences.
    *
-   * @return one result a prompt, in their order
-   * @throws IllegalArgumentException if a prompt is empty or longer than the model takes, or there
-   *     are stop strings and no codec
+   * @return as many results a prompt as the config's {@code num_return_sequences}, in the prompts'
+   *     order; the listener is told a result's number in that list
+   * @throws IllegalArgumentException if a prompt is empty or longer than the model or {@code
+   *     max_length} takes, the config names tokens that the model does not have, or there are stop
+   *     strings and no codec
    */
   public List<Generated> generate(
       List<int[]> prompts, GenerationConfig config, GenerationListener listener) {
@@ -68,15 +76,23 @@ public final class Generator {
     if (codec == null && !config.stopStrings().isEmpty()) {
       throw new IllegalArgumentException("stop_strings need a codec");
     }
+    int copies = config.numReturnSequences();
+    List<int[]> expanded =
+        prompts.stream().flatMap(prompt -> Collections.nCopies(copies, prompt).stream()).toList();
     List<Row> rows = new ArrayList<>();
-    for (int i = 0; i < prompts.size(); i++) {
-      rows.add(new Row(i, first + i, prompts.get(i), config));
+    for (int i = 0; i < expanded.size(); i++) {
+      rows.add(new Row(i, first * copies + i, expanded.get(i), config));
     }
+    long end = end(config);
     List<Row> running = new ArrayList<>(rows);
-    try (Decoding decoding = model.start(prompts)) {
+    try (Decoding decoding = model.start(expanded);
+        Guidance guidance = Guidance.of(config, model, expanded)) {
+      warnOfUnknownEnds(config, decoding.logits()[0].length);
       while (true) {
+        float[][] scores = guidance.scores(decoding.logits());
+        boolean late = System.nanoTime() - end > 0;
         for (int i = 0; i < running.size(); i++) {
-          running.get(i).add(decoding.logits()[i], listener);
+          running.get(i).add(scores[i], late, listener);
         }
         int[] left = unfinished(running);
         if (left.length == 0) {
@@ -84,10 +100,33 @@ public final class Generator {
         }
         if (left.length < running.size()) {
           decoding.keep(left);
+          guidance.keep(left);
           running.removeIf(row -> row.finish != null);
         }
-        decoding.append(running.stream().mapToInt(Row::last).toArray());
+        int[] tokens = running.stream().mapToInt(Row::last).toArray();
+        decoding.append(tokens);
+        guidance.append(tokens);
       }
+    }
+  }
+
+  /**
+   * {@return the time after which {@code max_time} lets no token follow, as of the system's clock}
+   */
+  private static long end(GenerationConfig config) {
+    double seconds = Math.min(config.number("max_time", Double.MAX_VALUE), 1e9);
+    return System.nanoTime() + (long) (seconds * 1e9);
+  }
+
+  private void warnOfUnknownEnds(GenerationConfig config, int vocabulary) {
+    List<Integer> unknown =
+        config.eosTokenIds().stream().filter(id -> id < 0 || id >= vocabulary).sorted().toList();
+    if (!unknown.isEmpty() && !warned) {
+      warned = true;
+      LOGGER.warn(
+          "eos_token_id: {} not in the model's vocabulary of {}: never comes, so it ends nothing",
+          unknown,
+          vocabulary);
     }
   }
 
@@ -98,23 +137,29 @@ public final class Generator {
   /** One sequence. */
   private final class Row {
     private final int number;
-    private final int promptLength;
+    private final int place;
+    private final int[] prompt;
+    private final int limit;
     private final GenerationConfig config;
-    private final TokenChooser chooser;
     private final GrowingText text;
+    private TokenChooser chooser;
     private int[] tokens = {};
     private Generated.Finish finish;
 
     Row(int number, int place, int[] prompt, GenerationConfig config) {
       this.number = number;
-      this.promptLength = prompt.length;
+      this.place = place;
+      this.prompt = prompt;
+      this.limit = config.limit(prompt.length, model.maxLength());
       this.config = config;
-      this.chooser = new TokenChooser(config, prompt, place);
       this.text = codec == null ? null : new GrowingText(codec, config.stopStrings(), prompt);
     }
 
-    void add(float[] logits, GenerationListener listener) {
-      int token = chooser.choose(logits);
+    void add(float[] scores, boolean late, GenerationListener listener) {
+      if (chooser == null) {
+        chooser = new TokenChooser(config, prompt, limit, scores.length, place);
+      }
+      int token = chooser.choose(scores);
       tokens = Arrays.copyOf(tokens, tokens.length + 1);
       tokens[tokens.length - 1] = token;
       String news = "";
@@ -127,10 +172,12 @@ public final class Generator {
         finish = Generated.Finish.END_TOKEN;
       } else if (text != null && text.stopped()) {
         finish = Generated.Finish.STOP_STRING;
-      } else if (tokens.length == config.maxNewTokens()) {
+      } else if (prompt.length + tokens.length >= limit) {
         finish = Generated.Finish.LENGTH;
-      } else if (promptLength + tokens.length > model.maxLength()) {
+      } else if (prompt.length + tokens.length > model.maxLength()) {
         finish = Generated.Finish.CONTEXT;
+      } else if (late) {
+        finish = Generated.Finish.TIME;
       }
       if (finish != null && text != null) {
         news += text.finish();

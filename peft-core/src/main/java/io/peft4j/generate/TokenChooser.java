@@ -1,42 +1,42 @@
 package io.peft4j.generate;
 
 import java.util.Arrays;
-import java.util.BitSet;
+import java.util.List;
 import java.util.SplittableRandom;
-import java.util.stream.IntStream;
 
-/** Chooses one sequence's tokens, by the rules of transformers in their order there. */
+/** Chooses one sequence's tokens. */
 final class TokenChooser {
 
-  private final GenerationConfig config;
+  private final List<LogitsProcessor> processors;
+  private final boolean sample;
   private final SplittableRandom random;
-  private final BitSet occurred = new BitSet();
+  private int[] tokens;
 
   /**
+   * @param limit tokens of a full sequence, prompt included
+   * @param vocabulary how many logits there are
    * @param place of the sequence among those generated together
    */
-  TokenChooser(GenerationConfig config, int[] prompt, int place) {
-    this.config = config;
+  TokenChooser(GenerationConfig config, int[] prompt, int limit, int vocabulary, int place) {
+    this.processors = LogitsProcessors.of(config, prompt, limit, vocabulary);
+    this.sample = config.doSample();
     this.random = new SplittableRandom(config.seed() + 0x9E3779B97F4A7C15L * place);
-    Arrays.stream(prompt).forEach(occurred::set);
+    this.tokens = prompt;
   }
 
   /** {@return the next token, given the model's logits} */
   int choose(float[] logits) {
-    float[] scores = penalized(logits);
-    int token = config.doSample() ? draw(probabilities(scores)) : likeliest(scores);
-    occurred.set(token);
+    float[] scores = scores(logits);
+    int token = sample ? draw(Scores.softmax(scores)) : likeliest(scores);
+    tokens = Arrays.copyOf(tokens, tokens.length + 1);
+    tokens[tokens.length - 1] = token;
     return token;
   }
 
-  private float[] penalized(float[] logits) {
+  /** {@return what the next token is chosen by} */
+  float[] scores(float[] logits) {
     float[] scores = logits.clone();
-    float penalty = (float) config.repetitionPenalty();
-    if (penalty != 1) {
-      occurred.stream()
-          .filter(token -> token < scores.length)
-          .forEach(token -> scores[token] *= scores[token] < 0 ? penalty : 1 / penalty);
-    }
+    processors.forEach(processor -> processor.process(tokens, scores));
     return scores;
   }
 
@@ -48,76 +48,12 @@ final class TokenChooser {
     return best;
   }
 
-  /** {@return what is drawn from: zero where a limit leaves a token out} */
-  double[] probabilities(float[] scores) {
-    double[] scaled = new double[scores.length];
-    for (int i = 0; i < scores.length; i++) {
-      scaled[i] = scores[i] / config.temperature();
-    }
-    keepTopK(scaled);
-    double[] probabilities = softmax(scaled);
-    if (config.topP() < 1) {
-      keepTopP(probabilities);
-      normalize(probabilities);
-    }
-    if (config.minP() > 0) {
-      double limit = config.minP() * Arrays.stream(probabilities).max().orElse(0);
-      for (int i = 0; i < probabilities.length; i++) {
-        probabilities[i] = probabilities[i] < limit ? 0 : probabilities[i];
-      }
-      normalize(probabilities);
-    }
-    return probabilities;
-  }
-
-  private void keepTopK(double[] scores) {
-    int k = config.topK();
-    if (k == 0 || k >= scores.length) {
-      return;
-    }
-    double[] sorted = scores.clone();
-    Arrays.sort(sorted);
-    double limit = sorted[sorted.length - k];
-    for (int i = 0; i < scores.length; i++) {
-      scores[i] = scores[i] < limit ? Double.NEGATIVE_INFINITY : scores[i];
-    }
-  }
-
-  /** Leaves out the least likely tokens that together have at most 1 - p. */
-  private void keepTopP(double[] probabilities) {
-    int[] rising =
-        IntStream.range(0, probabilities.length)
-            .boxed()
-            .sorted((a, b) -> Double.compare(probabilities[a], probabilities[b]))
-            .mapToInt(Integer::intValue)
-            .toArray();
-    double sum = 0;
-    for (int i = 0; i < rising.length - 1; i++) {
-      sum += probabilities[rising[i]];
-      if (sum > 1 - config.topP()) {
-        return;
-      }
-      probabilities[rising[i]] = 0;
-    }
-  }
-
-  private static double[] softmax(double[] scores) {
-    double max = Arrays.stream(scores).max().orElse(0);
-    double[] probabilities = Arrays.stream(scores).map(score -> Math.exp(score - max)).toArray();
-    normalize(probabilities);
-    return probabilities;
-  }
-
-  private static void normalize(double[] probabilities) {
-    double sum = Arrays.stream(probabilities).sum();
-    for (int i = 0; i < probabilities.length; i++) {
-      probabilities[i] /= sum;
-    }
-  }
-
+  /**
+   * @throws IllegalArgumentException if nothing is left to draw from
+   */
   private int draw(double[] probabilities) {
     double point = random.nextDouble();
-    int last = 0;
+    int last = -1;
     for (int i = 0; i < probabilities.length; i++) {
       if (probabilities[i] > 0) {
         last = i;
@@ -126,6 +62,11 @@ final class TokenChooser {
           return i;
         }
       }
+    }
+    if (last < 0) {
+      throw new IllegalArgumentException(
+          "no token can be drawn: the model's scores are not numbers (remove_invalid_values"
+              + " replaces those), or all tokens are ruled out");
     }
     return last; // what rounding left over
   }

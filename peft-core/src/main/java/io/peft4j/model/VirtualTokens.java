@@ -58,7 +58,7 @@ public final class VirtualTokens {
   }
 
   /** {@return positions that are taken before each example} */
-  int length() {
+  public int length() {
     return sum(tokens) + sum(positions);
   }
 

@@ -181,7 +181,16 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
 
   @Override
   public String decode(int[] tokens) {
-    return tokenizer.decode(Arrays.stream(tokens).asLongStream().toArray(), true);
+    return decode(tokens, true);
+  }
+
+  @Override
+  public String decodeWithSpecialTokens(int[] tokens) {
+    return decode(tokens, false);
+  }
+
+  private String decode(int[] tokens, boolean skipSpecialTokens) {
+    return tokenizer.decode(Arrays.stream(tokens).asLongStream().toArray(), skipSpecialTokens);
   }
 
   @Override

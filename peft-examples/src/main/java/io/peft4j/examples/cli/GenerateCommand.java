@@ -68,7 +68,8 @@ final class GenerateCommand implements Callable<Integer> {
       names = "--output",
       paramLabel = "FILE",
       description =
-          "Write JSON lines {\"text\", \"tokens\", \"finish\"} there instead of printing.")
+          "Write JSON lines {\"text\", \"tokens\", \"finish\"} there instead of printing, one a"
+              + " sequence.")
   private Path output;
 
   @Option(
@@ -101,7 +102,7 @@ final class GenerateCommand implements Callable<Integer> {
     try (CausalLm lm = CausalLm.load(folder, model.loadOptions());
         AdaptedModel adapted = adapter.adapt(lm.model());
         CausalTokenizer tokenizer = CausalTokenizer.of(folder, lm.model())) {
-      List<int[]> tokens = tokens(tokenizer, lm);
+      List<int[]> tokens = tokens(tokenizer, lm, settings);
       Generator generator = new Generator(lm, tokenizer);
       if (output != null) {
         write(tokens, generator, settings);
@@ -112,13 +113,14 @@ final class GenerateCommand implements Callable<Integer> {
     return 0;
   }
 
-  private List<int[]> tokens(CausalTokenizer tokenizer, CausalLm lm) throws IOException {
+  private List<int[]> tokens(CausalTokenizer tokenizer, CausalLm lm, GenerationConfig settings)
+      throws IOException {
     if (input != null) {
-      return JsonLines.read(input, line -> checked(read(line, tokenizer, lm), lm));
+      return JsonLines.read(input, line -> checked(read(line, tokenizer, lm), lm, settings));
     }
     List<int[]> all = new ArrayList<>();
     for (String prompt : prompts) {
-      all.add(checked(encode(prompt, tokenizer), lm));
+      all.add(checked(encode(prompt, tokenizer), lm, settings));
     }
     return all;
   }
@@ -153,8 +155,8 @@ final class GenerateCommand implements Callable<Integer> {
     return encode(JsonLines.string(line, "prompt"), tokenizer);
   }
 
-  /** {@return the prompt, if there is one and the model takes it} */
-  private static int[] checked(int[] prompt, CausalLm lm) {
+  /** {@return the prompt, if there is one and the model and max_length take it} */
+  private static int[] checked(int[] prompt, CausalLm lm, GenerationConfig settings) {
     if (prompt.length == 0) {
       throw new IllegalArgumentException("the prompt is empty");
     }
@@ -166,6 +168,7 @@ final class GenerateCommand implements Callable<Integer> {
               + lm.maxLength()
               + ", the model's context");
     }
+    settings.limit(prompt.length, lm.maxLength());
     return prompt;
   }
 
@@ -186,28 +189,37 @@ final class GenerateCommand implements Callable<Integer> {
   private void print(List<int[]> tokens, Generator generator, GenerationConfig settings)
       throws IOException {
     PrintStream out = System.out;
-    boolean one = tokens.size() == 1;
-    List<Generated> all = generate(tokens, generator, settings, listener(one, out));
+    int copies = settings.numReturnSequences();
+    boolean one = tokens.size() * copies == 1;
+    List<Generated> all = generate(tokens, generator, settings, listener(one, copies, out));
     for (int i = 0; i < all.size(); i++) {
       if (json) {
         ObjectNode answer = JsonNodeFactory.instance.objectNode().put("event", "result");
-        answer.put("prompt", i).setAll(answer(all.get(i)));
+        answer.put("prompt", i / copies);
+        if (copies > 1) {
+          answer.put("sequence", i % copies);
+        }
+        answer.setAll(answer(all.get(i)));
         out.println(JSON.writeValueAsString(answer));
       } else if (one) {
         out.println();
       } else {
-        String prompt = i < prompts.size() ? prompts.get(i) : "";
+        String prompt = i / copies < prompts.size() ? prompts.get(i / copies) : "";
         out.println("[" + (i + 1) + "] " + prompt + all.get(i).text());
       }
     }
     out.flush();
   }
 
-  private GenerationListener listener(boolean one, PrintStream out) {
+  private GenerationListener listener(boolean one, int copies, PrintStream out) {
     if (json && stream) {
-      return (prompt, token, text) -> {
+      return (number, token, text) -> {
         ObjectNode event = JsonNodeFactory.instance.objectNode().put("event", "token");
-        event.put("prompt", prompt).put("token", token).put("text", text);
+        event.put("prompt", number / copies);
+        if (copies > 1) {
+          event.put("sequence", number % copies);
+        }
+        event.put("token", token).put("text", text);
         try {
           out.println(JSON.writeValueAsString(event));
         } catch (JsonProcessingException e) {
@@ -231,12 +243,16 @@ final class GenerateCommand implements Callable<Integer> {
       GenerationConfig settings,
       GenerationListener heard) {
     List<Generated> all = new ArrayList<>();
+    int copies = settings.numReturnSequences();
     for (int at = 0; at < tokens.size(); at += batchSize) {
       int first = at;
       List<int[]> batch = tokens.subList(at, Math.min(tokens.size(), at + batchSize));
       all.addAll(
           generator.generate(
-              batch, settings, (i, token, text) -> heard.onToken(first + i, token, text), first));
+              batch,
+              settings,
+              (i, token, text) -> heard.onToken(first * copies + i, token, text),
+              first));
     }
     return all;
   }

@@ -1,5 +1,8 @@
 package io.peft4j.examples.cli;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.generate.GenerationConfig;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -9,10 +12,17 @@ import picocli.CommandLine.Option;
 /** How to choose tokens; the names are those of transformers' {@code GenerationConfig}. */
 final class GenerationOptions {
 
+  private static final ObjectMapper JSON = new ObjectMapper();
+
   @Option(
       names = {"--max-new-tokens", "--max_new_tokens"},
-      description = "Most tokens to add. Default: the model's own setting, or 128.")
+      description = "Most tokens to add. Default: the model's own setting, or 20.")
   private Integer maxNewTokens;
+
+  @Option(
+      names = {"--min-new-tokens", "--min_new_tokens"},
+      description = "Tokens before which no end token is taken.")
+  private Integer minNewTokens;
 
   @Option(
       names = "--greedy",
@@ -29,7 +39,8 @@ final class GenerationOptions {
 
   @Option(
       names = {"--top-k", "--top_k"},
-      description = "Draw from the k likeliest tokens; 0 for all.")
+      description =
+          "Draw from the k likeliest tokens; 0 for all. Default: the model's own setting, or 50.")
   private Integer topK;
 
   @Option(
@@ -52,35 +63,65 @@ final class GenerationOptions {
       description = "A text that ends the output; may be given several times.")
   private List<String> stop = List.of();
 
+  @Option(
+      names = {"--num-return-sequences", "--num_return_sequences"},
+      description = "Sequences drawn for each prompt. Default: the model's own setting, or 1.")
+  private Integer numReturnSequences;
+
+  @Option(
+      names = "--generation",
+      paramLabel = "KEY=VALUE",
+      description =
+          "Any other key of generation_config.json, its value as in JSON; may be given several"
+              + " times.")
+  private List<String> generation = List.of();
+
   @Option(names = "--seed", defaultValue = "42", description = "Default: ${DEFAULT-VALUE}.")
   private long seed;
 
   /** {@return what the model's folder recommends, with the options over it} */
   GenerationConfig config(Path folder) throws IOException {
-    GenerationConfig config =
-        GenerationConfig.of(folder).withSeed(seed).withStopStrings(stop.toArray(String[]::new));
-    if (maxNewTokens != null) {
-      config = config.withMaxNewTokens(maxNewTokens);
-    }
-    if (repetitionPenalty != null) {
-      config = config.withRepetitionPenalty(repetitionPenalty);
-    }
     boolean limited = temperature != null || topK != null || topP != null || minP != null;
     if (greedy && (doSample || limited)) {
       throw new IllegalArgumentException(
           "--greedy draws nothing: it cannot be given with --do-sample, --temperature, --top-k,"
               + " --top-p or --min-p");
     }
-    if (greedy) {
-      return config.withoutSampling();
+    ObjectNode over = others();
+    put(over, "max_new_tokens", maxNewTokens);
+    put(over, "min_new_tokens", minNewTokens);
+    put(over, "temperature", temperature);
+    put(over, "top_k", topK);
+    put(over, "top_p", topP);
+    put(over, "min_p", minP);
+    put(over, "repetition_penalty", repetitionPenalty);
+    put(over, "num_return_sequences", numReturnSequences);
+    put(over, "stop_strings", stop.isEmpty() ? null : stop);
+    put(over, "do_sample", greedy ? Boolean.FALSE : doSample || limited ? true : null);
+    return GenerationConfig.of(folder, over).withSeed(seed);
+  }
+
+  private static void put(ObjectNode over, String key, Object value) {
+    if (value != null) {
+      over.set(key, JSON.valueToTree(value));
     }
-    if (doSample || limited) {
-      return config.sampling(
-          temperature == null ? config.temperature() : temperature,
-          topK == null ? config.topK() : topK,
-          topP == null ? config.topP() : topP,
-          minP == null ? config.minP() : minP);
+  }
+
+  private ObjectNode others() {
+    ObjectNode over = JSON.createObjectNode();
+    for (String pair : generation) {
+      int at = pair.indexOf('=');
+      if (at < 1) {
+        throw new IllegalArgumentException(
+            "--generation: expected KEY=VALUE, found '" + pair + "'");
+      }
+      String value = pair.substring(at + 1);
+      try {
+        over.set(pair.substring(0, at), JSON.readTree(value));
+      } catch (JsonProcessingException e) {
+        over.put(pair.substring(0, at), value); // a text without quotes
+      }
     }
-    return config;
+    return over;
   }
 }

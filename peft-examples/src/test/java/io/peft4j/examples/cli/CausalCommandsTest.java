@@ -255,6 +255,57 @@ class CausalCommandsTest {
     }
   }
 
+  private static String generated(String... more) {
+    List<String> arguments = new ArrayList<>(List.of("generate", "--prompt", "The alarm"));
+    arguments.addAll(List.of(more));
+    return PeftRun.good(arguments.toArray(String[]::new)).out();
+  }
+
+  /** What a folder recommends is followed, and options go before it. */
+  @Test
+  void followsGenerationConfig() throws IOException {
+    Path folder = temp.resolve("model");
+    Files.createDirectories(folder);
+    try (var files = Files.list(Path.of(MODEL))) {
+      for (Path file : files.toList()) {
+        Files.copy(file, folder.resolve(file.getFileName()));
+      }
+    }
+    String model = folder.toString();
+    String plain = generated("--model", model, "--json", "--max-new-tokens", "12");
+    assertEquals(12, JSON.readTree(plain).get("tokens").asInt());
+    Path file = folder.resolve("generation_config.json");
+    Files.writeString(file, "{\"max_length\": 9, \"temperature\": 0.0, \"top_k\": -1}");
+    JsonNode limited = JSON.readTree(generated("--model", model, "--json"));
+    assertTrue(limited.get("tokens").asInt() < 9, limited.toString());
+    assertEquals(plain, generated("--model", model, "--json", "--max-new-tokens", "12"));
+    Files.writeString(file, "{\"no_repeat_ngram_size\": 1, \"max_new_tokens\": 12}");
+    String varied = generated("--model", model, "--json");
+    assertEquals(
+        varied,
+        generated(
+            "--model",
+            MODEL,
+            "--json",
+            "--max-new-tokens",
+            "12",
+            "--generation",
+            "no_repeat_ngram_size=1"));
+    assertFalse(varied.equals(plain));
+    Files.writeString(file, "{\"num_beams\": 3}");
+    PeftRun refused = PeftRun.of("generate", "--model", model, "--prompt", "The");
+    assertTrue(refused.err().contains("generation_config.json: num_beams: expected 1"));
+    generated("--model", model, "--generation", "num_beams=1");
+    PeftRun unknown =
+        PeftRun.of("generate", "--model", MODEL, "--prompt", "a", "--generation", "top_n=1");
+    assertTrue(unknown.err().contains("top_n: transformers' GenerationConfig"), unknown.err());
+    String[] drawn =
+        generated("--model", MODEL, "--do-sample", "--num-return-sequences", "3", "--json")
+            .split("\n");
+    assertEquals(3, drawn.length);
+    assertEquals(2, JSON.readTree(drawn[2]).get("sequence").asInt());
+  }
+
   @Test
   void whatIsWrongIsSaidInOneSentence() throws IOException {
     Path longPrompt =
@@ -282,7 +333,7 @@ class CausalCommandsTest {
         "3"
       },
       {
-        "top_p: expected in (0, 1]", "generate", "--model", MODEL, "--prompt", "a", "--top-p", "1.5"
+        "top_p: expected in [0, 1]", "generate", "--model", MODEL, "--prompt", "a", "--top-p", "1.5"
       },
       {
         "messages.jsonl:1: 'messages' should be a list",
