@@ -4,13 +4,16 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
+import io.peft4j.model.Parameter;
 import io.peft4j.torch.Autograd;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 
 /**
@@ -74,6 +77,18 @@ public final class AdaptedModel implements AutoCloseable {
    */
   public Adapter add(
       String name, AdapterConfig config, long seed, Function<String, int[]> tokenizer) {
+    return add(name, config, seed, tokenizer, null);
+  }
+
+  /**
+   * @param carried tensors of the base that come with the adapter, or null
+   */
+  private Adapter add(
+      String name,
+      AdapterConfig config,
+      long seed,
+      Function<String, int[]> tokenizer,
+      CarriedTensors carried) {
     if (adapters.containsKey(name)) {
       throw new IllegalArgumentException("there is already an adapter named '" + name + "'");
     }
@@ -87,7 +102,7 @@ public final class AdaptedModel implements AutoCloseable {
       AdapterMethod method = AdapterMethods.named(config.peftType());
       AdapterConfig settled = method.settle(config, model);
       AdapterBuilder builder = new AdapterBuilder(model, manager, seed, tokenizer, this::adapter);
-      method.build(settled, builder);
+      build(method, settled, builder, carried);
       Adapter adapter = new Adapter(name, settled, manager, builder);
       adapter.used().forEach(other -> other.setTrainable(false));
       adapters.put(name, adapter);
@@ -98,6 +113,21 @@ public final class AdaptedModel implements AutoCloseable {
       before.forEach(Adapter::activate);
       throw e;
     }
+  }
+
+  private static void build(
+      AdapterMethod method, AdapterConfig config, AdapterBuilder builder, CarriedTensors carried) {
+    if (carried == null) {
+      method.build(config, builder);
+      return;
+    }
+    carried.lay();
+    try {
+      method.build(config, builder);
+    } finally {
+      carried.lift();
+    }
+    carried.settle(builder);
   }
 
   /**
@@ -125,20 +155,33 @@ public final class AdaptedModel implements AutoCloseable {
   public Adapter loadOnAnyBase(String name, Path folder) throws IOException {
     AdapterConfig config = AdapterFiles.readConfig(folder);
     List<Adapter> before = active();
-    Adapter adapter;
-    try {
-      adapter = add(name, config, 0);
-    } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException(folder + ": " + e.getMessage(), e);
+    try (CarriedTensors carried = CarriedTensors.read(folder, config, model)) {
+      Adapter adapter;
+      try {
+        adapter = add(name, config, 0, null, carried);
+      } catch (IllegalArgumentException e) {
+        throw new IllegalArgumentException(folder + ": " + e.getMessage(), e);
+      }
+      try {
+        adapter.setTrainable(false);
+        read(folder, adapter, carried);
+        CarriedTensors.checkSizes(model);
+        return adapter;
+      } catch (IOException | RuntimeException e) {
+        delete(name);
+        before.forEach(Adapter::activate);
+        throw e;
+      }
     }
-    try {
-      adapter.setTrainable(false);
-      AdapterFiles.readInto(folder, adapter.config(), adapter.stored());
-      return adapter;
-    } catch (IOException | RuntimeException e) {
-      delete(name);
-      before.forEach(Adapter::activate);
-      throw e;
+  }
+
+  private void read(Path folder, Adapter adapter, CarriedTensors carried) throws IOException {
+    try (NDManager scope = model.manager().newSubManager();
+        Autograd.Mode paused = Autograd.pause()) {
+      Set<String> known = new HashSet<>(carried.redundant());
+      known.addAll(adapter.copies(scope).keySet());
+      AdapterFiles.readInto(folder, adapter.config(), adapter.stored(), known);
+      AdapterFiles.checkCopies(folder, adapter.config(), adapter.copies(scope));
     }
   }
 
@@ -166,7 +209,9 @@ public final class AdaptedModel implements AutoCloseable {
     Adapter adapter = adapter(name);
     Map<String, NDArray> state = adapter.privateState();
     if (state.isEmpty()) {
-      AdapterFiles.readInto(folder, adapter.config(), adapter.stored());
+      try (CarriedTensors carried = CarriedTensors.read(folder, adapter.config(), model)) {
+        read(folder, adapter, carried);
+      }
     } else {
       AdapterFiles.readState(folder, state);
     }
@@ -194,14 +239,16 @@ public final class AdaptedModel implements AutoCloseable {
   public void save(String name, Path folder, Map<String, String> metadata) throws IOException {
     Adapter adapter = adapter(name);
     Export export = adapter.export();
-    if (export == null) {
-      AdapterFiles.write(folder, adapter.config(), adapter.stored(), metadata);
-      return;
-    }
     try (NDManager scope = model.manager().newSubManager();
         Autograd.Mode paused = Autograd.pause()) {
-      Map<String, NDArray> tensors = export.tensors(adapter.stored(), scope);
-      AdapterFiles.write(folder, export.config(adapter.config()), tensors, metadata);
+      Map<String, NDArray> tensors = adapter.stored();
+      AdapterConfig config = adapter.config();
+      if (export != null) {
+        tensors = new LinkedHashMap<>(export.tensors(tensors, scope));
+        config = export.config(config);
+      }
+      tensors.putAll(adapter.copies(scope));
+      AdapterFiles.write(folder, config, tensors, metadata);
     }
   }
 
@@ -252,6 +299,7 @@ public final class AdaptedModel implements AutoCloseable {
     for (String name : names) {
       wanted.add(adapter(name));
     }
+    CarriedTensors.checkTogether(wanted);
     active().forEach(Adapter::deactivate);
     wanted.stream()
         .filter(adapter -> wanted.stream().noneMatch(other -> other.used().contains(adapter)))
@@ -300,6 +348,8 @@ public final class AdaptedModel implements AutoCloseable {
     for (String name : names) {
       wanted.add(adapter(name));
     }
+    CarriedTensors.checkTogether(wanted);
+    checkTrainedOnce(wanted);
     List<Adapter> before = active();
     before.forEach(Adapter::deactivate);
     Merge started = new Merge(model.manager().newSubManager(), before);
@@ -309,6 +359,21 @@ public final class AdaptedModel implements AutoCloseable {
     } catch (RuntimeException e) {
       started.undo();
       throw e;
+    }
+  }
+
+  /** As with {@link AdapterMix}, what the last of them has trained would replace the others'. */
+  private static void checkTrainedOnce(List<Adapter> adapters) {
+    Map<Parameter, String> trained = new LinkedHashMap<>();
+    for (Adapter adapter : adapters) {
+      for (Parameter parameter : adapter.overlays().keySet()) {
+        String other = trained.put(parameter, adapter.name());
+        if (other != null) {
+          throw new IllegalArgumentException(
+              "'%s' and '%s' both come with their own %s; merging would lose the first one's"
+                  .formatted(other, adapter.name(), parameter.name()));
+        }
+      }
     }
   }
 

@@ -11,6 +11,7 @@ import io.peft4j.model.Parameter;
 import io.peft4j.model.Projection;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.torch.Autograd;
+import io.peft4j.torch.Ops;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -36,6 +37,10 @@ public final class Adapter {
   private final Map<Junction, JunctionAdapter> junctions;
   private final Set<Adapter> used;
   private final List<Attachment> attachments;
+  private final Map<Parameter, NDArray> carried;
+  private final Map<String, Parameter> carriedKeys;
+  private final Map<String, AdapterBuilder.Mirror> mirrors;
+  private final Map<Linear, Embedding> tied;
   private final Export export;
   private final StepHook hook;
   private boolean active;
@@ -55,6 +60,10 @@ public final class Adapter {
     this.junctions = built.junctions;
     this.used = Set.copyOf(built.used.values());
     this.attachments = built.attachments;
+    this.carried = built.carried;
+    this.carriedKeys = built.carriedKeys;
+    this.mirrors = built.mirrors;
+    this.tied = built.tied;
     this.export = built.export;
     this.hook = built.hook;
   }
@@ -110,6 +119,7 @@ public final class Adapter {
 
   void activate() {
     if (!active) {
+      carried.forEach((parameter, value) -> parameter.lay(carried, value));
       overlays.forEach((parameter, value) -> parameter.lay(this, value));
       residuals.forEach((parameter, value) -> parameter.lay(this, value));
       replacements.values().forEach(Projection.Replacement::lay);
@@ -124,6 +134,7 @@ public final class Adapter {
     if (active) {
       overlays.keySet().forEach(parameter -> parameter.lift(this));
       residuals.keySet().forEach(parameter -> parameter.lift(this));
+      carried.keySet().forEach(parameter -> parameter.lift(carried));
       replacements.values().forEach(Projection.Replacement::lift);
       projections.forEach((linear, adapter) -> linear.remove(adapter));
       embeddings.forEach((embedding, adapter) -> embedding.remove(adapter));
@@ -137,6 +148,52 @@ public final class Adapter {
     Map<String, NDArray> all = new LinkedHashMap<>(tensors);
     all.putAll(frozen);
     return all;
+  }
+
+  /**
+   * {@return the base's tensors that its files hold beside its own and that differ from those of
+   * this base, by the names they have on disk}: a table for a vocabulary that has grown, or what an
+   * adapted embedding or head was before
+   */
+  public Set<String> carriedTensors() {
+    return Collections.unmodifiableSet(carriedKeys.keySet());
+  }
+
+  /** {@return tensors that take the base's place while this adapter is active, under its own} */
+  Map<Parameter, NDArray> carried() {
+    return carried;
+  }
+
+  /** {@return the heads whose factors are those of the embedding that they share a table with} */
+  Map<Linear, Embedding> tied() {
+    return tied;
+  }
+
+  /**
+   * {@return what its files hold beside {@link #stored}, by key, float32 on {@code scope}}: tensors
+   * of the base, and second copies of its own
+   */
+  Map<String, NDArray> copies(NDManager scope) {
+    Map<String, NDArray> all = new LinkedHashMap<>();
+    carriedKeys.forEach(
+        (key, parameter) -> {
+          NDArray wide = Ops.wideCopy(carried.get(parameter), scope);
+          all.put(key, parameter.turned() ? turned(wide, scope) : wide);
+        });
+    mirrors.forEach(
+        (key, mirror) ->
+            all.put(
+                key,
+                mirror.turned() ? turned(mirror.of(), scope) : Ops.wideCopy(mirror.of(), scope)));
+    return all;
+  }
+
+  private static NDArray turned(NDArray matrix, NDManager scope) {
+    try (NDArray view = matrix.transpose()) {
+      NDArray copy = view.duplicate();
+      copy.attach(scope);
+      return copy;
+    }
   }
 
   /**

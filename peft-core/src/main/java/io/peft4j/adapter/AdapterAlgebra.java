@@ -115,7 +115,15 @@ public final class AdapterAlgebra {
     if (weights.isEmpty()) {
       throw new IllegalArgumentException("expected at least one adapter to combine, found none");
     }
-    return weights.keySet().stream().map(model::adapter).toList();
+    List<Adapter> adapters = weights.keySet().stream().map(model::adapter).toList();
+    for (Adapter adapter : adapters) {
+      if (!adapter.carried().isEmpty()) {
+        throw new IllegalArgumentException(
+            "'%s' comes with tensors of the base (%s), which cannot be combined"
+                .formatted(adapter.name(), String.join(", ", adapter.carriedTensors())));
+      }
+    }
+    return adapters;
   }
 
   private static LoraConfig plainLora(Adapter adapter) {

@@ -38,6 +38,10 @@ final class AdapterBuilder {
   final Map<Junction, JunctionAdapter> junctions = new LinkedHashMap<>();
   final Map<String, Adapter> used = new LinkedHashMap<>();
   final List<Attachment> attachments = new ArrayList<>();
+  final Map<Parameter, NDArray> carried = new LinkedHashMap<>();
+  final Map<String, Parameter> carriedKeys = new LinkedHashMap<>();
+  final Map<String, Mirror> mirrors = new LinkedHashMap<>();
+  final Map<Linear, Embedding> tied = new LinkedHashMap<>();
   Export export;
   StepHook hook;
 
@@ -157,6 +161,29 @@ final class AdapterBuilder {
   }
 
   /**
+   * A tensor that is in the file twice.
+   *
+   * @param of one of the adapter's own
+   * @param turned whether the second time transposed
+   */
+  record Mirror(NDArray of, boolean turned) {}
+
+  /** Writes {@code of}, one of the adapter's own tensors, under {@code key} too. */
+  void mirror(String key, NDArray of, boolean turned) {
+    mirrors.put(key, new Mirror(of, turned));
+  }
+
+  /** {@return whether the adapter's file has a tensor of its own under {@code key}} */
+  boolean holds(String key) {
+    return tensors.containsKey(key) || frozen.containsKey(key) || mirrors.containsKey(key);
+  }
+
+  /** Takes over {@code array}. */
+  void keep(NDArray array) {
+    array.attach(manager);
+  }
+
+  /**
    * Uses the tensor that is trained in place of {@code other} in place of {@code parameter} too.
    */
   void share(Parameter parameter, Parameter other) {
@@ -210,6 +237,11 @@ final class AdapterBuilder {
    */
   Adapter use(String name) {
     Adapter other = others.apply(name);
+    if (!other.carried().isEmpty()) {
+      throw new IllegalArgumentException(
+          "'%s' comes with tensors of the base (%s), which another adapter cannot use"
+              .formatted(name, String.join(", ", other.carriedTensors())));
+    }
     used.put(name, other);
     return other;
   }

@@ -23,13 +23,14 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.regex.Pattern;
 
 /** Adapter folders as peft lays them out: {@value #CONFIG} and {@value #WEIGHTS}. */
 public final class AdapterFiles {
@@ -47,11 +48,10 @@ public final class AdapterFiles {
   static final String PREFIX = "base_model.model.";
 
   /**
-   * Second copies of a saved module's biases, which peft writes with bias="all" and never reads;
-   * and the frozen table of an adapted embedding or head, a copy of the base's.
+   * In the name of a second copy of a saved module's tensor, which peft writes with bias="all" or
+   * beside an embedding, and never reads.
    */
-  private static final Pattern REDUNDANT =
-      Pattern.compile("\\.(modules_to_save|original_module)\\.|\\.base_layer\\.weight$");
+  private static final String SECOND = ".modules_to_save.";
 
   private static final ObjectMapper JSON =
       new ObjectMapper().enable(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS);
@@ -129,7 +129,7 @@ public final class AdapterFiles {
     }
   }
 
-  private static String strip(String key) {
+  static String strip(String key) {
     if (key.startsWith(PREFIX)) {
       return key.substring(PREFIX.length());
     }
@@ -165,6 +165,11 @@ public final class AdapterFiles {
       files.put(file.getKey(), AtomicFiles.text(print(file.getValue()) + "\n"));
     }
     FileGroup.write(folder, files);
+  }
+
+  /** {@return the name that a tensor has in the file, without peft's prefix} */
+  static String keyOnDisk(AdapterMethod method, AdapterConfig config, String key) {
+    return strip(onDisk(method, config, key));
   }
 
   /**
@@ -209,14 +214,16 @@ public final class AdapterFiles {
   }
 
   /**
-   * Reads {@value #WEIGHTS} in {@code folder} into {@code tensors}, which must be exactly those the
-   * file has.
+   * Reads {@value #WEIGHTS} in {@code folder} into {@code tensors}, which must be those the file
+   * has, but for what is known already.
    *
+   * @param redundant keys of tensors that it may have besides
    * @throws IOException if the file cannot be read
    * @throws IllegalArgumentException if a tensor is missing, unexpected, of another shape, or holds
    *     a number that is not finite; nothing has then been changed
    */
-  static void readInto(Path folder, AdapterConfig config, Map<String, NDArray> tensors)
+  static void readInto(
+      Path folder, AdapterConfig config, Map<String, NDArray> tensors, Set<String> redundant)
       throws IOException {
     AdapterMethod method = AdapterMethods.named(config.peftType());
     Map<String, Map<String, NDArray>> files = new TreeMap<>();
@@ -227,22 +234,63 @@ public final class AdapterFiles {
                 .put(strip(onDisk(method, config, key)), tensor));
     List<Loaded> values = new ArrayList<>();
     for (Map.Entry<String, Map<String, NDArray>> file : files.entrySet()) {
-      values.addAll(read(folder.resolve(file.getKey()), file.getValue()));
+      values.addAll(read(folder.resolve(file.getKey()), file.getValue(), redundant));
     }
     values.forEach(Loaded::set);
   }
 
-  /** As {@link #readInto}, from {@value #STATE}. */
-  static void readState(Path folder, Map<String, NDArray> tensors) throws IOException {
-    read(folder.resolve(STATE), tensors).forEach(Loaded::set);
+  /**
+   * Makes sure that the tensors of {@value #WEIGHTS} that are {@code copies} of something have its
+   * numbers.
+   *
+   * @param copies by key; the file need not have them
+   * @throws IllegalArgumentException if one differs
+   */
+  static void checkCopies(Path folder, AdapterConfig config, Map<String, NDArray> copies)
+      throws IOException {
+    if (copies.isEmpty()) {
+      return;
+    }
+    Path path = folder.resolve(WEIGHTS);
+    AdapterMethod method = AdapterMethods.named(config.peftType());
+    Map<String, NDArray> byKey = new LinkedHashMap<>();
+    copies.forEach((key, copy) -> byKey.put(keyOnDisk(method, config, key), copy));
+    try (SafetensorsFile file = SafetensorsFile.open(path)) {
+      for (TensorInfo info : file.tensors().values()) {
+        NDArray copy = byKey.get(strip(info.name()));
+        if (copy != null) {
+          checkShape(path, strip(info.name()), copy, info);
+          checkSame(path, info, Floats.read(file, info), copy.toFloatArray());
+        }
+      }
+    }
   }
 
-  private static List<Loaded> read(Path path, Map<String, NDArray> tensors) throws IOException {
+  private static void checkSame(Path path, TensorInfo info, float[] found, float[] expected) {
+    if (!Arrays.equals(found, expected)) {
+      throw new IllegalArgumentException(
+          path
+              + ": tensor '"
+              + info.name()
+              + "' should be a copy of what it is tied to, or what the adapter was loaded with;"
+              + " found other numbers");
+    }
+  }
+
+  /** As {@link #readInto}, from {@value #STATE}. */
+  static void readState(Path folder, Map<String, NDArray> tensors) throws IOException {
+    read(folder.resolve(STATE), tensors, Set.of()).forEach(Loaded::set);
+  }
+
+  private static List<Loaded> read(Path path, Map<String, NDArray> tensors, Set<String> redundant)
+      throws IOException {
     try (SafetensorsFile file = SafetensorsFile.open(path)) {
       Map<String, TensorInfo> found = new LinkedHashMap<>();
       file.tensors().values().stream()
-          .filter(info -> !REDUNDANT.matcher(info.name()).find() && info.elements() > 0)
+          .filter(info -> info.elements() > 0)
           .forEach(info -> found.put(strip(info.name()), info));
+      found.keySet().removeIf(key -> !tensors.containsKey(key) && redundant.contains(key));
+      dropSecondCopies(file, found);
       checkNames(path, tensors, found);
       List<Loaded> values = new ArrayList<>();
       for (Map.Entry<String, NDArray> entry : tensors.entrySet()) {
@@ -258,6 +306,19 @@ public final class AdapterFiles {
   private record Loaded(NDArray tensor, float[] values) {
     void set() {
       HostTensors.fill(tensor, values);
+    }
+  }
+
+  private static void dropSecondCopies(SafetensorsFile file, Map<String, TensorInfo> found) {
+    for (String key : List.copyOf(found.keySet())) {
+      TensorInfo first = found.get(key.replace(SECOND, "."));
+      TensorInfo second = found.get(key);
+      if (key.contains(SECOND)
+          && first != null
+          && first.shape().equals(second.shape())
+          && Arrays.equals(Floats.read(file, first), Floats.read(file, second))) {
+        found.remove(key);
+      }
     }
   }
 
@@ -296,7 +357,7 @@ public final class AdapterFiles {
     }
   }
 
-  private static float[] finite(Path path, TensorInfo info, float[] values) {
+  static float[] finite(Path path, TensorInfo info, float[] values) {
     for (int i = 0; i < values.length; i++) {
       if (!Float.isFinite(values[i])) {
         throw new IllegalArgumentException(

@@ -46,6 +46,7 @@ public final class AdapterMix {
       Adapter adapter = model.adapter(name);
       adapters.put(name, adapter);
     }
+    CarriedTensors.checkTogether(List.copyOf(acting().values()));
     for (Map.Entry<String, Adapter> entry : acting().entrySet()) {
       String name = entry.getKey();
       Adapter adapter = entry.getValue();

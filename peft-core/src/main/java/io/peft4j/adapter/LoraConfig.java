@@ -2,6 +2,8 @@ package io.peft4j.adapter;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.model.Embedding;
+import io.peft4j.model.Linear;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -58,6 +60,8 @@ public record LoraConfig(
     ObjectNode other)
     implements AdapterConfig {
 
+  private static final String WEIGHT_TYING = "ensure_weight_tying";
+
   /** Which biases are trained beside the factors. */
   public enum Bias {
     NONE,
@@ -89,6 +93,16 @@ public record LoraConfig(
     other = other.deepCopy();
     new Targets(
         targetModules, excludeModules, modulesToSave, layersToTransform, layersPattern, taskType);
+  }
+
+  /**
+   * {@return whether what is trained of a token embedding acts in the head that shares its table
+   * too} As in peft, this is so where the embedding or the head is called {@code embed_tokens} or
+   * {@code lm_head} in {@code target_modules} or {@code modules_to_save}, and is without effect
+   * elsewhere.
+   */
+  public boolean ensureWeightTying() {
+    return other.path(WEIGHT_TYING).asBoolean();
   }
 
   Targets targets() {
@@ -136,6 +150,11 @@ public record LoraConfig(
     double alpha = TargetMatcher.byPattern(alphaPattern, module, loraAlpha);
     int rank = rankOf(module);
     return alpha / (useRslora ? Math.sqrt(rank) : rank);
+  }
+
+  /** {@return whether factors that two modules share change their tables alike} */
+  boolean mergesTied(Linear head, Embedding words) {
+    return !useDora && scalingOf(head.name()) == scalingOf(words.name());
   }
 
   /** {@return a builder with peft's defaults} */
@@ -317,6 +336,12 @@ public record LoraConfig(
 
     public Builder baseModel(String value) {
       baseModel = value;
+      return this;
+    }
+
+    /** See {@link LoraConfig#ensureWeightTying}. */
+    public Builder ensureWeightTying(boolean value) {
+      other = other.deepCopy().put(WEIGHT_TYING, value);
       return this;
     }
 

@@ -24,6 +24,15 @@ record LoraFactors(NDArray a, NDArray b, NDArray bias, NDArray scale) {
     return scale.getDouble();
   }
 
+  /** {@return the factors of the transposed update, views on {@code scope}} */
+  LoraFactors turned(NDManager scope) {
+    NDArray turnedA = b.transpose();
+    turnedA.attach(scope);
+    NDArray turnedB = a.transpose();
+    turnedB.attach(scope);
+    return new LoraFactors(turnedA, turnedB, null, scale);
+  }
+
   /** {@return scaling · B A [out, in], float32 on {@code scope}} */
   NDArray delta(NDManager scope) {
     try (NDArray product = b.matMul(a)) {

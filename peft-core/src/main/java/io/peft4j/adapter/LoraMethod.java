@@ -35,7 +35,7 @@ final class LoraMethod implements AdapterMethod {
 
   @Override
   public AdapterConfig settle(AdapterConfig config, Model model) {
-    return settle((LoraConfig) config, model.config().modelType());
+    return WeightTying.settle(settle((LoraConfig) config, model.config().modelType()), model);
   }
 
   /**
@@ -57,6 +57,10 @@ final class LoraMethod implements AdapterMethod {
     LoraConfig lora = (LoraConfig) config;
     Set<Module> adapted =
         new LinkedHashSet<>(TargetMatcher.find(lora.targets(), builder.model().modules(), KINDS));
+    boolean tied = WeightTying.adapts(lora, builder.model());
+    if (tied) {
+      adapted.remove(WeightTying.head(builder.model()));
+    }
     for (Module module : adapted) {
       try (Autograd.Mode paused = Autograd.pause()) {
         if (module instanceof Linear linear) {
@@ -66,7 +70,16 @@ final class LoraMethod implements AdapterMethod {
         }
       }
     }
+    if (tied) {
+      adaptTiedHead(lora, builder);
+    }
     builder.trainSavedModules(lora.targets());
+    if (WeightTying.saves(lora, builder.model())) {
+      Parameter words = builder.model().words().weight();
+      Parameter head = WeightTying.head(builder.model()).weight();
+      builder.share(head, words);
+      builder.mirror(head.name(), builder.overlays.get(words), false);
+    }
     trainBiases(lora, adapted, builder);
   }
 
@@ -117,20 +130,47 @@ final class LoraMethod implements AdapterMethod {
     }
     NDArray bias = config.loraBias() ? builder.zeros(name + ".lora_B.bias", out) : null;
     LoraFactors factors = new LoraFactors(a, b, bias, scaling, builder.manager());
-    DoraMagnitude magnitude = null;
-    if (config.useDora()) {
-      try (NDManager scope = builder.manager().newSubManager()) {
-        NDArray left = builder.left(linear, scope);
-        NDArray weight = left != null ? left : linear.projection().weight(scope);
-        NDArray norms = DoraMagnitude.rowNorms(weight, factors.delta(scope));
-        magnitude =
-            new DoraMagnitude(
-                builder.trained(name + ".lora_magnitude_vector", keep(norms, builder)),
-                keep(DoraMagnitude.rowSquares(weight), builder));
-      }
-    }
     return new LoraProjection(
-        factors, magnitude, config.loraDropout(), scope -> builder.left(linear, scope));
+        factors,
+        false,
+        magnitude(config, linear, factors, builder),
+        config.loraDropout(),
+        scope -> builder.left(linear, scope));
+  }
+
+  /** {@return DoRA's magnitude for a projection, or null for plain LoRA} */
+  private static DoraMagnitude magnitude(
+      LoraConfig config, Linear linear, LoraFactors factors, AdapterBuilder builder) {
+    if (!config.useDora()) {
+      return null;
+    }
+    try (NDManager scope = builder.manager().newSubManager()) {
+      NDArray left = builder.left(linear, scope);
+      NDArray weight = left != null ? left : linear.projection().weight(scope);
+      NDArray norms = DoraMagnitude.rowNorms(weight, factors.delta(scope));
+      return new DoraMagnitude(
+          builder.trained(linear.name() + ".lora_magnitude_vector", keep(norms, builder)),
+          keep(DoraMagnitude.rowSquares(weight), builder));
+    }
+  }
+
+  /** The embedding's factors, which its head uses turned around: A is the other's Bᵀ, B its Aᵀ. */
+  private static void adaptTiedHead(LoraConfig config, AdapterBuilder builder) {
+    Embedding words = builder.model().words();
+    Linear head = WeightTying.head(builder.model());
+    NDArray a = builder.tensors.get(words.name() + ".lora_embedding_A");
+    NDArray b = builder.tensors.get(words.name() + ".lora_embedding_B");
+    builder.mirror(head.name() + ".lora_A.weight", b, true);
+    builder.mirror(head.name() + ".lora_B.weight", a, true);
+    try (Autograd.Mode paused = Autograd.pause();
+        NDManager scope = builder.manager().newSubManager()) {
+      LoraFactors factors =
+          new LoraFactors(a, b, null, config.scalingOf(head.name()), builder.manager());
+      DoraMagnitude magnitude = magnitude(config, head, factors.turned(scope), builder);
+      builder.adapt(
+          head, new LoraProjection(factors, true, magnitude, config.loraDropout(), none -> null));
+      builder.tied.put(head, words);
+    }
   }
 
   private static LoraEmbedding embedding(

@@ -13,29 +13,39 @@ import java.util.function.Function;
 /** LoRA, or DoRA, on one projection. */
 final class LoraProjection implements ProjectionAdapter {
 
-  private final LoraFactors factors;
+  private final LoraFactors stored;
+  private final boolean turned;
   private final DoraMagnitude magnitude;
   private final double dropout;
   private final Function<NDManager, NDArray> residual;
 
   /**
+   * @param turned whether the factors are an embedding's, of the transposed update
    * @param magnitude null for plain LoRA
    * @param residual gives what factors taken from the base's weight left of it, float32 [out, in],
    *     or null if they were not taken from it
    */
   LoraProjection(
       LoraFactors factors,
+      boolean turned,
       DoraMagnitude magnitude,
       double dropout,
       Function<NDManager, NDArray> residual) {
-    this.factors = factors;
+    this.stored = factors;
+    this.turned = turned;
     this.magnitude = magnitude;
     this.dropout = dropout;
     this.residual = residual;
   }
 
+  /** {@return A and B of this projection; views on {@code scope} where they are another's} */
+  private LoraFactors factors(NDManager scope) {
+    return turned ? stored.turned(scope) : stored;
+  }
+
   @Override
   public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
+    LoraFactors factors = factors(x.getManager());
     NDArray dropped = pass.dropout(x, dropout);
     if (magnitude == null) {
       return AdapterOps.lora(y, dropped, factors.a(), factors.b(), factors.bias(), factors.scale());
@@ -51,7 +61,7 @@ final class LoraProjection implements ProjectionAdapter {
           factors.scale(),
           magnitude.magnitude(),
           magnitude.rowSquares(),
-          weightTimesA(x, linear),
+          weightTimesA(x, factors, linear),
           bias == null ? null : bias.value());
     }
     NDArray base = linear.projection().forward(dropped);
@@ -64,7 +74,7 @@ final class LoraProjection implements ProjectionAdapter {
         factors.scale(),
         magnitude.magnitude(),
         magnitude.rowSquares(),
-        weightTimesA(x, linear));
+        weightTimesA(x, factors, linear));
   }
 
   private static NDArray withoutBias(NDArray y, Linear linear) {
@@ -73,7 +83,7 @@ final class LoraProjection implements ProjectionAdapter {
   }
 
   /** W Aᵀ as [r, out], through the projection, so that a quantized weight serves as well. */
-  private NDArray weightTimesA(NDArray x, Linear linear) {
+  private NDArray weightTimesA(NDArray x, LoraFactors factors, Linear linear) {
     NDArray rows = Ops.detachedLike(x, factors.a());
     return withoutBias(linear.projection().forward(rows), linear);
   }
@@ -86,7 +96,7 @@ final class LoraProjection implements ProjectionAdapter {
   @Override
   public NDArray mergedWeight(NDArray weight, NDArray base, NDManager manager) {
     try (NDManager scope = manager.newSubManager()) {
-      NDArray delta = factors.delta(scope);
+      NDArray delta = factors(scope).delta(scope);
       NDArray from = weight;
       NDArray alone = base;
       NDArray left = residual.apply(scope);
@@ -104,10 +114,10 @@ final class LoraProjection implements ProjectionAdapter {
 
   @Override
   public NDArray mergedBias(NDArray bias, NDManager manager) {
-    if (factors.bias() == null) {
+    if (stored.bias() == null) {
       return null;
     }
-    try (NDArray delta = factors.bias().mul(factors.scaling())) {
+    try (NDArray delta = stored.bias().mul(stored.scaling())) {
       NDArray merged = bias == null ? delta.duplicate() : bias.add(delta);
       merged.attach(manager);
       return merged;
@@ -118,7 +128,7 @@ final class LoraProjection implements ProjectionAdapter {
   public long keptElements(long in, long out) {
     long dropped = dropout > 0 ? 2 * in : 0;
     long directions = magnitude == null ? 0 : dropout > 0 ? 3 * out : out;
-    return factors.a().getShape().get(0) + dropped + directions;
+    return stored.a().getShape().get(0) + dropped + directions;
   }
 
   @Override
@@ -128,6 +138,6 @@ final class LoraProjection implements ProjectionAdapter {
 
   @Override
   public boolean trainable() {
-    return factors.trainable();
+    return stored.trainable();
   }
 }

@@ -25,6 +25,7 @@ final class Merge {
   private final List<Adapter> activeBefore;
   private final List<Parameter> parameters = new ArrayList<>();
   private final List<Linear> linears = new ArrayList<>();
+  private final Map<Parameter, NDArray> carried = new LinkedHashMap<>();
 
   /**
    * @param manager owner of merged tensors, closed by {@link #undo}
@@ -48,10 +49,43 @@ final class Merge {
                 + adapter.config().peftType()
                 + " cannot be merged, since it is no change of weights");
       }
-      adapter.overlays().forEach(this::lay);
+      adapter.carried().forEach(this::lay);
+      carried.putAll(adapter.carried());
     }
-    byPlace(adapters, Adapter::projections).forEach(this::foldLinear);
+    adapters.forEach(adapter -> adapter.overlays().forEach(this::lay));
+    Map<Linear, Embedding> tied = tied(adapters);
+    byPlace(adapters, Adapter::projections)
+        .forEach(
+            (linear, parts) -> {
+              if (!tied.containsKey(linear)) {
+                foldLinear(linear, parts);
+              }
+            });
     byPlace(adapters, Adapter::embeddings).forEach(this::foldEmbedding);
+    tied.forEach((head, words) -> lay(head.weight(), words.weight().value()));
+  }
+
+  /** {@return heads that remain one with their embedding: they get the same table} */
+  private static Map<Linear, Embedding> tied(List<Adapter> adapters) {
+    Map<Linear, Embedding> tied = new LinkedHashMap<>();
+    for (Adapter adapter : adapters) {
+      adapter
+          .tied()
+          .forEach(
+              (head, words) -> {
+                boolean always =
+                    adapters.stream()
+                        .allMatch(
+                            other ->
+                                other.tied().containsKey(head)
+                                    || !(other.projections().containsKey(head)
+                                        || other.embeddings().containsKey(words)));
+                if (always && ((LoraConfig) adapter.config()).mergesTied(head, words)) {
+                  tied.put(head, words);
+                }
+              });
+    }
+    return tied;
   }
 
   private static <P, A> Map<P, List<A>> byPlace(
@@ -80,7 +114,7 @@ final class Merge {
     }
     Projection projection = linear.projection();
     try (NDManager scope = manager.newSubManager();
-        NDArray base = projection.storedWeight(scope)) {
+        NDArray base = base(linear, scope)) {
       NDArray merged = projection.weight(scope);
       for (ProjectionAdapter adapter : adapters) {
         try (NDArray before = merged) {
@@ -93,6 +127,12 @@ final class Merge {
       projection.merge(merged);
     }
     foldBias(linear, adapters);
+  }
+
+  /** {@return a weight without adapters, float32}; another than the base's if one came with them */
+  private NDArray base(Linear linear, NDManager scope) {
+    NDArray own = linear.weight() == null ? null : carried.get(linear.weight());
+    return own == null ? linear.projection().storedWeight(scope) : Ops.wideCopy(own, scope);
   }
 
   private void foldBias(Linear linear, List<ProjectionAdapter> adapters) {
@@ -119,7 +159,7 @@ final class Merge {
 
   private void foldEmbedding(Embedding embedding, List<EmbeddingAdapter> adapters) {
     Parameter table = embedding.weight();
-    try (NDArray base = Ops.toFloat32(table.base())) {
+    try (NDArray base = Ops.toFloat32(carried.getOrDefault(table, table.base()))) {
       NDArray merged = Ops.toFloat32(table.value());
       for (EmbeddingAdapter adapter : adapters) {
         try (NDArray before = merged) {

@@ -74,6 +74,7 @@ public final class MixedAdapters implements AutoCloseable {
     String output = model.model().modules().outputEmbedding();
     return plain
         && adapter.embeddings().isEmpty()
+        && adapter.carried().isEmpty()
         && heads.containsAll(adapter.overlays().keySet())
         && adapter.projections().keySet().stream().noneMatch(l -> l.name().equals(output));
   }

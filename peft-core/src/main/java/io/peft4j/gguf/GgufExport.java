@@ -36,6 +36,7 @@ public final class GgufExport {
   /** Whose head is the embedding unless their config says otherwise. */
   private static final Set<String> TIED = Set.of("gemma2", "gpt2");
 
+  private static final String HEAD = "lm_head";
   private static final String A = ".lora_A.weight";
   private static final String B = ".lora_B.weight";
   private static final String EMBEDDING_A = ".lora_embedding_A";
@@ -47,8 +48,8 @@ public final class GgufExport {
    * @param base config of the model that the adapter is for
    * @throws IOException if the file cannot be written; it is written whole or not at all
    * @throws IllegalArgumentException if llama.cpp has no way to say what the adapter holds: another
-   *     method than LoRA, DoRA, trained biases or modules, an adapted embedding that is also the
-   *     head, an architecture not known here
+   *     method than LoRA, DoRA, trained biases or modules, tensors of the base that came with the
+   *     adapter, an adapted embedding that is also the head, an architecture not known here
    */
   public static void write(Adapter adapter, ModelConfig base, Path file) throws IOException {
     String architecture = ARCHITECTURES.get(base.modelType());
@@ -65,6 +66,12 @@ public final class GgufExport {
           "GGUF: an adapter that starts from the base's weights ("
               + config.init()
               + ") means another base than the one that llama.cpp has");
+    }
+    if (!adapter.carriedTensors().isEmpty()) {
+      throw new IllegalArgumentException(
+          "GGUF: llama.cpp's adapters cannot hold tensors of the base, and this one comes with "
+              + String.join(", ", adapter.carriedTensors())
+              + "; merge it into the base instead");
     }
     GgufWriter gguf =
         new GgufWriter()
@@ -84,14 +91,12 @@ public final class GgufExport {
     int columns = tensor.getShape().dimension() < 2 ? 1 : (int) tensor.getShape().get(1);
     float[] values = tensor.toFloatArray();
     if (key.endsWith(A)) {
+      if (strip(key, A).equals(HEAD)) {
+        checkUntied(HEAD, "embedding", base);
+      }
       gguf.add(GgufNames.weight(strip(key, A)) + ".lora_a", rows, columns, values);
     } else if (key.endsWith(EMBEDDING_A)) {
-      if (tied(base)) {
-        throw new IllegalArgumentException(
-            "GGUF: "
-                + strip(key, EMBEDDING_A)
-                + " is also the head (tie_word_embeddings), where llama.cpp cannot adapt it");
-      }
+      checkUntied(strip(key, EMBEDDING_A), "head", base);
       // llama.cpp looks rows up in it, one a token
       String name = GgufNames.weight(strip(key, EMBEDDING_A)) + ".lora_a";
       gguf.add(name, columns, rows, transpose(values, rows, columns));
@@ -111,10 +116,14 @@ public final class GgufExport {
     }
   }
 
-  /** llama.cpp would look the head's adapter up under the embedding's name. */
-  private static boolean tied(ModelConfig base) {
+  /** llama.cpp has one tensor for both, and would look the head's up under the embedding's name. */
+  private static void checkUntied(String module, String other, ModelConfig base) {
     boolean unsaid = TIED.contains(base.modelType());
-    return base.json().path("tie_word_embeddings").asBoolean(unsaid);
+    if (base.json().path("tie_word_embeddings").asBoolean(unsaid)) {
+      throw new IllegalArgumentException(
+          "GGUF: %s is also the %s (tie_word_embeddings), where llama.cpp cannot adapt it"
+              .formatted(module, other));
+    }
   }
 
   private static String strip(String key, String end) {

@@ -176,12 +176,6 @@ record DecoderSpec(
   }
 
   private TokenSequence sequence(int[] ids, int[] types, int[] positions) {
-    for (int id : ids) {
-      if (id < 0 || id >= vocabulary) {
-        throw new IllegalArgumentException(
-            "expected tokens from 0 to " + (vocabulary - 1) + ", the vocabulary; found " + id);
-      }
-    }
     boolean[] visible = new boolean[ids.length];
     Arrays.fill(visible, true);
     int last = ids.length - 1;

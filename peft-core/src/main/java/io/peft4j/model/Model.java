@@ -31,6 +31,7 @@ public final class Model implements AutoCloseable {
   private final SegmentChain chain;
   private final LanguageModelHead head;
   private final ModuleTree modules;
+  private final Embedding words;
   private final long mappedBytes;
   private final List<LayerSites> sites;
   private final VirtualTokens virtualTokens;
@@ -80,6 +81,12 @@ public final class Model implements AutoCloseable {
             architecture instanceof EncoderSpec,
             architecture.sequence(new int[1], new int[1]).positions()[0]);
     this.modules = new ModuleTree(leaves, head == null ? null : head.linear().name());
+    this.words =
+        leaves.stream()
+            .filter(Embedding.class::isInstance)
+            .map(Embedding.class::cast)
+            .findFirst()
+            .orElseThrow();
   }
 
   /**
@@ -140,11 +147,15 @@ public final class Model implements AutoCloseable {
 
   /** {@return the embedding of its tokens} */
   public Embedding words() {
-    return modules.leaves().stream()
-        .filter(Embedding.class::isInstance)
-        .map(Embedding.class::cast)
-        .findFirst()
-        .orElseThrow();
+    return words;
+  }
+
+  /**
+   * {@return how many tokens it knows} More than its config says while an adapter is active that
+   * was trained after the vocabulary had grown.
+   */
+  public int vocabularySize() {
+    return Math.toIntExact(words.weight().shape().get(0));
   }
 
   public Precision precision() {
@@ -197,7 +208,18 @@ public final class Model implements AutoCloseable {
 
   /** One example without padding; types may be null for all zeros. */
   public TokenSequence sequence(int[] ids, int[] types) {
-    return architecture.sequence(ids, types == null ? new int[ids.length] : types);
+    return known(architecture.sequence(ids, types == null ? new int[ids.length] : types));
+  }
+
+  private TokenSequence known(TokenSequence sequence) {
+    int vocabulary = vocabularySize();
+    for (int id : sequence.ids()) {
+      if (id < 0 || id >= vocabulary) {
+        throw new IllegalArgumentException(
+            "expected tokens from 0 to " + (vocabulary - 1) + ", the vocabulary; found " + id);
+      }
+    }
+    return sequence;
   }
 
   /**
@@ -206,9 +228,10 @@ public final class Model implements AutoCloseable {
    */
   public TokenSequence unpad(int[] ids, int[] types, int[] attentionMask) {
     int[] segments = types == null ? new int[ids.length] : types;
-    return virtualTokens.haveVectors()
-        ? architecture.unpadVectors(ids, segments, attentionMask)
-        : architecture.unpad(ids, segments, attentionMask);
+    return known(
+        virtualTokens.haveVectors()
+            ? architecture.unpadVectors(ids, segments, attentionMask)
+            : architecture.unpad(ids, segments, attentionMask));
   }
 
   /** Lays sequences out as one batch for this model; the caller closes it. */

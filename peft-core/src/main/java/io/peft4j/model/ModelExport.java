@@ -97,6 +97,11 @@ public final class ModelExport {
     checkTarget(model, folder);
     List<TensorSource> tensors = new ArrayList<>();
     ModelConfig config = described;
+    if (model.vocabularySize() != described.vocabularySize()) {
+      config =
+          config.with(
+              JsonNodeFactory.instance.objectNode().put("vocab_size", model.vocabularySize()));
+    }
     for (Module module : model.modules().leaves()) {
       if (module instanceof Linear linear && linear.weight() == null) {
         tensors.addAll(packed.apply(model, linear));

@@ -69,7 +69,15 @@ public final class Parameter {
     return name;
   }
 
+  /**
+   * {@return the shape of {@link #value}} It is the base's, unless a table with more rows is laid.
+   */
   public Shape shape() {
+    return laid != null ? laid.getShape() : shape;
+  }
+
+  /** {@return the shape of {@link #base}} */
+  public Shape baseShape() {
     return shape;
   }
 
@@ -126,12 +134,15 @@ public final class Parameter {
   /**
    * Uses {@code overlay} in place of the base. The caller keeps ownership.
    *
+   * @param overlay of the base's shape, but for the number of rows: an adapter may come with a
+   *     table for a larger vocabulary
    * @param owner who lays it, to take it away again
    */
   public void lay(Object owner, NDArray overlay) {
-    if (!overlay.getShape().equals(shape())) {
+    boolean table = shape.dimension() == 2 && overlay.getShape().dimension() == 2;
+    if (table ? overlay.getShape().get(1) != shape.get(1) : !overlay.getShape().equals(shape)) {
       throw new IllegalArgumentException(
-          name + ": expected shape " + shape() + ", found " + overlay.getShape());
+          name + ": expected shape " + shape + ", found " + overlay.getShape());
     }
     overlays.remove(owner);
     overlays.put(owner, overlay);

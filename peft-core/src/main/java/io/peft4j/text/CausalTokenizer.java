@@ -43,7 +43,7 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
 
   /** Opens the tokenizer that goes with {@code model}; see {@link #load}. */
   public static CausalTokenizer of(Path folder, Model model) throws IOException {
-    return load(folder, model.config().vocabularySize());
+    return load(folder, model.vocabularySize());
   }
 
   /**

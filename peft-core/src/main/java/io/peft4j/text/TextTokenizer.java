@@ -70,7 +70,7 @@ public final class TextTokenizer implements AutoCloseable {
    * @throws IllegalArgumentException if the file is no tokenizer
    */
   public static TextTokenizer of(Path folder, Model model) throws IOException {
-    return load(folder, model.maxLength(), model.config().vocabularySize());
+    return load(folder, model.maxLength(), model.vocabularySize());
   }
 
   /**

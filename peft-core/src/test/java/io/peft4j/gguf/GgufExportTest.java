@@ -149,6 +149,50 @@ class GgufExportTest {
     }
   }
 
+  /** A GGUF base of such a model has no tensor of the head's name. */
+  @Test
+  void anAdaptedHeadThatIsAlsoTheEmbeddingIsRefused() throws IOException {
+    for (String name : List.of("llama3", "qwen2", "gpt2", "gemma2")) {
+      for (boolean tied : new boolean[] {false, true}) {
+        LoraConfig config =
+            LoraConfig.builder()
+                .targetModules("lm_head")
+                .taskType("CAUSAL_LM")
+                .ensureWeightTying(tied)
+                .build();
+        assertRefused(name, adapted -> adapted.add("a", config, 1), "also the");
+      }
+    }
+  }
+
+  @Test
+  void tensorsOfTheBaseThatCameWithAnAdapterAreRefused() throws IOException {
+    for (String name : List.of("plain", "grown", "targeted")) {
+      assertRefused(
+          "llama", adapted -> adapted.load("a", Golden.path("carried/" + name)), "lm_head");
+    }
+    assertRefused(
+        "gpt2", adapted -> adapted.load("a", Golden.path("carried/grown-gpt2")), "transformer.wte");
+  }
+
+  private interface Adding {
+    Adapter to(AdaptedModel adapted) throws IOException;
+  }
+
+  private void assertRefused(String base, Adding adding, String part) throws IOException {
+    Path file = folder.resolve("none.gguf");
+    try (CausalLm lm = CausalLm.load(Golden.path("decoders/" + base), LoadOptions.DEFAULT);
+        AdaptedModel adapted = new AdaptedModel(lm.model())) {
+      Adapter adapter = adding.to(adapted);
+      IllegalArgumentException e =
+          assertThrows(
+              IllegalArgumentException.class,
+              () -> GgufExport.write(adapter, lm.model().config(), file));
+      assertTrue(e.getMessage().contains(part), e.getMessage());
+      assertTrue(Files.notExists(file));
+    }
+  }
+
   @Test
   void whatCannotBeSaidIsRefused() throws IOException {
     try (CausalLm lm = CausalLm.load(Golden.path("decoders/llama"), LoadOptions.DEFAULT);
