@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;
@@ -41,7 +42,6 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
       JsonMapper.builder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-          .enable(JsonWriteFeature.COMBINE_UNICODE_SURROGATES_IN_UTF8)
           .disable(JsonWriteFeature.WRITE_HEX_UPPER_CASE)
           .build();
 
@@ -233,11 +233,11 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
    *     format allows
    */
   static ByteBuffer encode(String file, List<TensorSource> tensors, Map<String, String> metadata) {
-    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    bytes.writeBytes(new byte[PREFIX]);
     metadata.forEach((key, value) -> checkText(file, key + value));
     tensors.forEach(tensor -> checkText(file, tensor.name()));
-    try (JsonGenerator json = JSON.createGenerator(bytes)) {
+    // By way of text: to bytes Jackson writes what is outside the basic plane as two escapes.
+    StringWriter text = new StringWriter();
+    try (JsonGenerator json = JSON.createGenerator(text)) {
       json.writeStartObject();
       if (!metadata.isEmpty()) {
         json.writePOJOField(METADATA, metadata);
@@ -251,6 +251,9 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
     } catch (IOException e) {
       throw new SafetensorsException(file + ": the header cannot be written: " + e.getMessage(), e);
     }
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    bytes.writeBytes(new byte[PREFIX]);
+    bytes.writeBytes(text.toString().getBytes(StandardCharsets.UTF_8));
     while (bytes.size() % PREFIX != 0) {
       bytes.write(' ');
     }

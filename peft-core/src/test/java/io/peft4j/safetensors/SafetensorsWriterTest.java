@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -83,6 +84,17 @@ class SafetensorsWriterTest {
     } finally {
       Files.delete(path);
     }
+  }
+
+  /** As the reference implementation, in Rust, writes it. */
+  @Test
+  void whatIsOutsideTheBasicPlaneIsNotEscaped() throws IOException {
+    Path path = folder.resolve("m.safetensors");
+    TensorSource tensor =
+        TensorSource.of("\ud83d\ude00 é", DType.U8, List.of(1L), ByteBuffer.allocate(1));
+    SafetensorsWriter.write(path, List.of(tensor), Map.of());
+    String file = new String(Files.readAllBytes(path), StandardCharsets.UTF_8);
+    assertTrue(file.contains("{\"\ud83d\ude00 é\":{"), file);
   }
 
   @Test
