@@ -12,7 +12,7 @@ public interface DownloadProgress {
    *
    * @param file the file's name in the model's repository
    * @param done bytes there by now; less than before if the server made it start over
-   * @param total bytes the whole file has, or -1 if the server did not say
+   * @param total bytes the whole file has
    */
   void progressed(String file, long done, long total);
 }

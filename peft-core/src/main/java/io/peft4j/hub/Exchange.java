@@ -19,9 +19,9 @@ final class Exchange {
   /**
    * Java's client bounds the wait for an answer's head, but a body may stall for ever.
    *
-   * @param out what the body goes to, or null if it is kept in memory
+   * @param out what the body goes to, or null if there is none
    */
-  static <T> T await(CompletableFuture<T> answer, PartFile out, Duration timeout, URI address)
+  static <T> T await(CompletableFuture<T> answer, Incoming out, Duration timeout, URI address)
       throws IOException {
     long begun = System.nanoTime();
     try {
@@ -49,7 +49,7 @@ final class Exchange {
     }
   }
 
-  private static void rethrow(PartFile out) throws IOException {
+  private static void rethrow(Incoming out) throws IOException {
     if (out != null && out.failure() != null) {
       throw out.failure();
     }

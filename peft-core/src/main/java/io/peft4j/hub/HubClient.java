@@ -1,5 +1,7 @@
 package io.peft4j.hub;
 
+import static io.peft4j.hub.HubRequest.plain;
+
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -16,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What the hub is asked: what a revision stands for, what a file is, and its bytes.
@@ -44,7 +47,7 @@ final class HubClient {
    * What the hub says of a file.
    *
    * @param etag names its content, see {@link Checksum}
-   * @param size in bytes, or -1
+   * @param size in bytes
    */
   record FileInfo(String etag, long size) {}
 
@@ -54,13 +57,21 @@ final class HubClient {
    */
   Listing list(ModelId id) throws IOException {
     URI address = at("/api/models/" + id.repository() + "/revision/" + encode(id.revision()));
-    HttpResponse<byte[]> response =
-        ask(new HubRequest("GET", address, 0, id, null), BodyHandlers.ofByteArray());
+    HubRequest request = new HubRequest("GET", address, 0, id, null);
+    byte[] body =
+        retry.run(
+            () -> {
+              Document document = new Document(address);
+              transport.send(request, document::subscriber, document);
+              return document.bytes();
+            },
+            () -> 0);
     try {
-      JsonNode answer = JSON.readTree(response.body());
+      JsonNode answer = JSON.readTree(body);
       String commit = answer.path("sha").asText();
       if (!ModelId.COMMIT.matcher(commit).matches()) {
-        throw new HubException(address + " should name a commit as sha, found '" + commit + "'");
+        throw new HubException(
+            plain(address) + " should name a commit as sha, found '" + commit + "'");
       }
       List<String> files = new ArrayList<>();
       for (JsonNode sibling : answer.path("siblings")) {
@@ -73,7 +84,8 @@ final class HubClient {
       }
       return new Listing(commit, files);
     } catch (JsonProcessingException e) {
-      throw new HubException(address + " did not answer with JSON: " + JsonErrors.sentence(e), e);
+      throw new HubException(
+          plain(address) + " did not answer with JSON: " + JsonErrors.sentence(e), e);
     }
   }
 
@@ -82,8 +94,9 @@ final class HubClient {
    */
   FileInfo info(ModelId id, String commit, String file) throws IOException {
     URI address = fileAddress(id, commit, file);
+    HubRequest request = new HubRequest("HEAD", address, 0, id, file);
     HttpResponse<Void> response =
-        ask(new HubRequest("HEAD", address, 0, id, file), BodyHandlers.discarding());
+        retry.run(() -> transport.send(request, BodyHandlers.discarding(), null), () -> 0);
     var headers = response.headers();
     String etag =
         headers
@@ -93,18 +106,23 @@ final class HubClient {
             .replaceFirst("^W/", "")
             .replace("\"", "");
     if (!etag.matches("\\w[\\w.-]*")) {
-      throw new HubException(address + " has no usable ETag, found '" + etag + "'");
+      throw new HubException(plain(address) + " has no usable ETag, found '" + etag + "'");
     }
     String answered = headers.firstValue("X-Repo-Commit").orElse(commit);
     if (!answered.equals(commit)) {
-      throw new HubException(address + " answered for commit " + answered);
+      throw new HubException(plain(address) + " answered for commit " + answered);
     }
     boolean elsewhere = HubTransport.isRedirect(response.statusCode());
-    long size =
+    String size =
         headers
-            .firstValueAsLong("X-Linked-Size")
-            .orElse(elsewhere ? -1 : headers.firstValueAsLong("Content-Length").orElse(-1));
-    return new FileInfo(etag, size);
+            .firstValue("X-Linked-Size")
+            .or(() -> elsewhere ? Optional.empty() : headers.firstValue("Content-Length"))
+            .orElse("");
+    if (!size.matches("\\d{1,18}")) {
+      // Python refuses it too
+      throw new HubException(plain(address) + " has no usable size, found '" + size + "'");
+    }
+    return new FileInfo(etag, Long.parseLong(size));
   }
 
   /**
@@ -117,6 +135,7 @@ final class HubClient {
       ModelId id, String commit, String file, FileInfo info, Path part, DownloadProgress progress)
       throws IOException {
     URI address = fileAddress(id, commit, file);
+    checkSize(id, file, info, part);
     if (!Files.exists(part)) {
       Files.createFile(part);
     }
@@ -128,6 +147,23 @@ final class HubClient {
         () -> Files.size(part));
   }
 
+  private static void checkSize(ModelId id, String file, FileInfo info, Path part)
+      throws IOException {
+    long most = ModelFiles.mostBytes(file);
+    if (info.size() > most) {
+      throw new HubException(
+          "%s of %s should have at most %d bytes, the hub says %d"
+              .formatted(file, id, most, info.size()));
+    }
+    long there = Files.exists(part) ? Files.size(part) : 0;
+    long free = Files.getFileStore(part.getParent()).getUsableSpace();
+    if (info.size() - there > free) {
+      throw new HubException(
+          "%s of %s needs %d bytes in %s, where %d are free"
+              .formatted(file, id, info.size() - there, part.getParent(), free));
+    }
+  }
+
   private void attempt(
       ModelId id, URI address, String file, FileInfo info, Path part, DownloadProgress progress)
       throws IOException {
@@ -136,11 +172,12 @@ final class HubClient {
       progress.progressed(file, start, info.size());
       return;
     }
-    if (info.size() >= 0 && start > info.size()) {
+    if (start > info.size()) {
       start = 0; // too long to be this file's beginning
     }
     try (PartFile out =
-        new PartFile(part, start, done -> progress.progressed(file, done, info.size()))) {
+        new PartFile(
+            part, start, info.size(), done -> progress.progressed(file, done, info.size()))) {
       BodyHandler<Void> handler =
           answer ->
               out.accept(answer)
@@ -149,17 +186,13 @@ final class HubClient {
       HubRequest request = new HubRequest("GET", address, start, id, file);
       if (transport.send(request, handler, out).statusCode() == 416) {
         out.restart(); // what is there reaches beyond the end, so it is not this file's beginning
-        throw new IOException(address + " has no bytes from " + start);
+        throw new IOException(plain(address) + " has no bytes from " + start);
       }
     }
-    if (info.size() >= 0 && Files.size(part) < info.size()) {
+    if (Files.size(part) < info.size()) {
       throw new IOException(
-          address + " ended after " + Files.size(part) + " of " + info.size() + " bytes");
+          plain(address) + " ended after " + Files.size(part) + " of " + info.size() + " bytes");
     }
-  }
-
-  private <T> HttpResponse<T> ask(HubRequest request, BodyHandler<T> handler) throws IOException {
-    return retry.run(() -> transport.send(request, handler, null), () -> 0);
   }
 
   private URI fileAddress(ModelId id, String commit, String file) {

@@ -2,6 +2,7 @@ package io.peft4j.hub;
 
 import java.io.IOException;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -63,6 +64,30 @@ public record HubConfig(
         Duration.ofMillis(500));
   }
 
+  /**
+   * @throws IllegalArgumentException if the token cannot be one; the message does not show it
+   */
+  public HubConfig {
+    if (token != null && !token.matches("[\\x21-\\x7e]+")) {
+      throw new IllegalArgumentException(
+          "the token (HF_TOKEN, or the file it is kept in) should be visible ASCII characters"
+              + " without blanks; found others among its "
+              + token.length()
+              + ", which are not shown");
+    }
+    if (endpoint.getRawUserInfo() != null) {
+      throw new IllegalArgumentException(
+          "the hub's address (HF_ENDPOINT) should have no user or password, found one before "
+              + endpoint.getHost()
+              + "; a token is given as HF_TOKEN");
+    }
+  }
+
+  /** What a server said, which may repeat what it was sent. */
+  String withoutToken(String said) {
+    return token == null ? said : said.replace(token, "(token)");
+  }
+
   /** Everything but the token. */
   @Override
   public String toString() {
@@ -108,10 +133,16 @@ public record HubConfig(
             "HF_ENDPOINT should be an address like "
                 + DEFAULT_ENDPOINT
                 + ", found '"
-                + value
+                + HubRequest.plain(address)
                 + "'");
       }
-      return URI.create(address);
+      try {
+        return new URI(address);
+      } catch (URISyntaxException e) {
+        // which would show all of it
+        throw new IllegalArgumentException(
+            "HF_ENDPOINT is no address: '" + HubRequest.plain(address) + "'");
+      }
     }
 
     String token(Path home) throws IOException {
@@ -122,6 +153,9 @@ public record HubConfig(
       Path file = path("HF_TOKEN_PATH", home.resolve("token"));
       if (token == null && Files.isRegularFile(file)) {
         token = Files.readString(file).strip();
+      }
+      if (token != null) {
+        token = token.replaceAll("[\r\n]", ""); // as Python does
       }
       return token == null || token.isEmpty() ? null : token;
     }

@@ -11,7 +11,7 @@ final class HubErrors {
    */
   static HubException of(
       HttpResponse<?> answer, HubRequest asked, HubConfig config, boolean byHub) {
-    String said = answer.headers().firstValue("X-Error-Message").orElse("");
+    String said = config.withoutToken(answer.headers().firstValue("X-Error-Message").orElse(""));
     int status = answer.statusCode();
     String problem =
         byHub
@@ -29,7 +29,7 @@ final class HubErrors {
   private static String problem(
       HttpResponse<?> answer, HubRequest asked, HubConfig config, String said) {
     ModelId id = asked.id();
-    String page = config.endpoint() + "/" + id.repository();
+    String page = HubRequest.plain(config.endpoint()) + "/" + id.repository();
     boolean anonymous = config.token() == null;
     int status = answer.statusCode();
     String code = answer.headers().firstValue("X-Error-Code").orElse("");
@@ -47,7 +47,7 @@ final class HubErrors {
         break;
     }
     if (status == 401 && said.startsWith("Invalid credentials")) {
-      return config.endpoint() + " does not accept the token; check HF_TOKEN";
+      return HubRequest.plain(config.endpoint()) + " does not accept the token; check HF_TOKEN";
     }
     if (status == 401 || status == 404) { // the hub does not tell which
       return "there is no model "

@@ -13,8 +13,16 @@ import java.net.URI;
  */
 record HubRequest(String method, URI address, long from, ModelId id, String file) {
 
-  /** An address as messages show it: the query may hold a signature that grants access. */
+  /**
+   * An address as messages show it: the query may hold a signature that grants access, and a user
+   * before the host a password.
+   */
   static String plain(URI address) {
-    return address.getScheme() + "://" + address.getAuthority() + address.getPath();
+    return plain(address.toString());
+  }
+
+  /** The same of what may not even be an address. */
+  static String plain(String address) {
+    return address.replaceFirst("[?#].*", "").replaceFirst("//[^/]*@", "//");
   }
 }

@@ -33,12 +33,12 @@ final class HubTransport {
   }
 
   /**
-   * @param out what {@code handler} writes the body to, or null if it keeps it in memory
+   * @param out what {@code handler} writes the body to, or null if there is none
    * @return the answer: a success, a redirect that a HEAD request does not follow, or 416
    * @throws HubException if the answer is an error
    * @throws IOException if there is no answer, or its body stops coming
    */
-  <T> HttpResponse<T> send(HubRequest asked, BodyHandler<T> handler, PartFile out)
+  <T> HttpResponse<T> send(HubRequest asked, BodyHandler<T> handler, Incoming out)
       throws IOException {
     URI target = asked.address();
     for (int hop = 0; hop <= MAX_REDIRECTS; hop++) {
@@ -57,7 +57,7 @@ final class HubTransport {
         return answer;
       }
       boolean asSafe = target.getScheme().equals(next.getScheme());
-      if (!asSafe && !"https".equals(next.getScheme())) {
+      if ((!asSafe && !"https".equals(next.getScheme())) || next.getHost() == null) {
         throw new HubException(plain(target) + " sends on to the unsafe " + plain(next));
       }
       target = next;
@@ -97,8 +97,9 @@ final class HubTransport {
     try {
       return new URI(location);
     } catch (URISyntaxException e) {
+      // the exception would show all of it
       throw new HubException(
-          plain(answer.uri()) + " sends on to the malformed '" + location + "'", e);
+          plain(answer.uri()) + " sends on to the malformed '" + plain(location) + "'");
     }
   }
 }

@@ -45,7 +45,15 @@ final class ModelFiles {
   private static final Pattern SHARD = Pattern.compile("[^/\\\\:]+\\.safetensors");
   private static final ObjectMapper JSON = new ObjectMapper();
 
+  /** The most bytes that anything but weights may have: tokenizers come to some 40 MB. */
+  private static final long MOST = 256L << 20;
+
   private ModelFiles() {}
+
+  /** How large a file of that name may be. Weights are as large as the hub says. */
+  static long mostBytes(String name) {
+    return name.endsWith(".safetensors") ? Long.MAX_VALUE : MOST;
+  }
 
   /** Whether a file of that name, put below a folder, might end up outside it. */
   static boolean isUnsafe(String name) {

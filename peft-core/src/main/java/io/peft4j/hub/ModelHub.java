@@ -143,7 +143,7 @@ public final class ModelHub {
   private static void verify(ModelId id, String file, HubClient.FileInfo info, Path part)
       throws IOException {
     String problem = null;
-    if (info.size() >= 0 && Files.size(part) != info.size()) {
+    if (Files.size(part) != info.size()) {
       problem = "has " + Files.size(part) + " bytes instead of " + info.size();
     } else if (Checksum.isChecksum(info.etag())) {
       String found = Checksum.of(part, info.etag());

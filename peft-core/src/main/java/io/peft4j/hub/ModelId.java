@@ -50,6 +50,12 @@ public record ModelId(String repository, String revision) {
    * @throws IllegalArgumentException if the text is not of that form
    */
   public static ModelId parse(String text) {
+    if (text.contains("://")) {
+      throw new IllegalArgumentException(
+          "'"
+              + HubRequest.plain(text)
+              + "' is an address; a model is named as org/name, the hub by HF_ENDPOINT");
+    }
     int at = text.indexOf('@');
     return at < 0
         ? new ModelId(text, DEFAULT_REVISION)

@@ -21,6 +21,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -66,6 +67,24 @@ final class FakeHub implements AutoCloseable {
   /** How many requests are still to fail with 503. */
   final AtomicInteger outages = new AtomicInteger();
 
+  /** How many bytes too many bodies have, after all that were announced. */
+  volatile long excess;
+
+  /** Whether a body's length is left to be found out. */
+  volatile boolean chunked;
+
+  /** How long to wait before each further byte, or 0 to send a file at once. */
+  volatile long trickleMillis;
+
+  /** What is said instead of a file's size, or null. */
+  volatile String size;
+
+  /** Appended to the address of the store, or instead of it. */
+  volatile String location;
+
+  final AtomicLong excessSent = new AtomicLong();
+
+  volatile boolean repeatsToken;
   volatile boolean corrupt;
   volatile boolean ignoresRange;
   volatile int rangeError;
@@ -187,8 +206,9 @@ final class FakeHub implements AutoCloseable {
     String body = what.equals("tree") ? tree(files) : listing(name, commit, files);
     exchange.getResponseHeaders().set("Content-Type", "application/json");
     byte[] answer = (api == null ? body : api).getBytes(StandardCharsets.UTF_8);
-    exchange.sendResponseHeaders(200, answer.length);
+    exchange.sendResponseHeaders(200, excess > 0 ? 0 : answer.length);
     exchange.getResponseBody().write(answer);
+    sendExcess(exchange.getResponseBody());
   }
 
   private static String listing(String name, String commit, Map<String, byte[]> files) {
@@ -237,11 +257,12 @@ final class FakeHub implements AutoCloseable {
     exchange.getResponseHeaders().set("X-Repo-Commit", commit);
     if (isLarge(file)) {
       exchange.getResponseHeaders().set("X-Linked-Etag", '"' + etag(file, content) + '"');
-      exchange.getResponseHeaders().set("X-Linked-Size", "" + content.length);
+      exchange.getResponseHeaders().set("X-Linked-Size", size == null ? "" + content.length : size);
       exchange.getResponseHeaders().set("ETag", "\"of-the-redirect\"");
       int port = store.getAddress().getPort();
       String sha = Hashes.sha256(content);
-      redirect(exchange, "http://localhost:" + port + "/store/" + sha + "?Signature=secret", 302);
+      String stored = "http://localhost:" + port + "/store/" + sha + "?Signature=secret";
+      redirect(exchange, location == null ? stored : location, 302);
     } else {
       redirect(exchange, "/api/resolve-cache/models/" + name + "/" + commit + "/" + file, 307);
     }
@@ -269,13 +290,14 @@ final class FakeHub implements AutoCloseable {
     exchange.sendResponseHeaders(status, -1);
   }
 
-  private static void error(HttpExchange exchange, int status, String code, String message)
+  private void error(HttpExchange exchange, int status, String code, String message)
       throws IOException {
     if (!code.isEmpty()) {
       exchange.getResponseHeaders().set("X-Error-Code", code);
     }
-    if (!message.isEmpty()) {
-      exchange.getResponseHeaders().set("X-Error-Message", message);
+    String said = repeatsToken ? message + " for " + token(exchange) : message;
+    if (!said.isEmpty()) {
+      exchange.getResponseHeaders().set("X-Error-Message", said);
     }
     exchange.sendResponseHeaders(status, -1);
   }
@@ -305,8 +327,14 @@ final class FakeHub implements AutoCloseable {
               "bytes " + (start + rangeError) + "-" + (content.length - 1) + "/" + content.length);
     }
     byte[] body = Arrays.copyOfRange(content, start, content.length);
-    exchange.sendResponseHeaders(start > 0 ? 206 : 200, body.length == 0 ? -1 : body.length);
+    long length = faulty && chunked ? 0 : faulty ? body.length + excess : body.length;
+    exchange.sendResponseHeaders(start > 0 ? 206 : 200, body.length == 0 ? -1 : length);
     OutputStream out = exchange.getResponseBody();
+    for (int i = 0; faulty && trickleMillis > 0 && i < body.length; i++) {
+      out.write(body[i]);
+      out.flush();
+      pause(trickleMillis);
+    }
     if (faulty && cuts.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
       out.write(body, 0, Math.min(cutAfter, body.length - 1));
       out.flush();
@@ -317,6 +345,18 @@ final class FakeHub implements AutoCloseable {
     out.flush();
     pause(stall ? 60_000 : faulty ? slowMillis : 0);
     out.write(body, body.length / 2, body.length - body.length / 2);
+    if (faulty) {
+      sendExcess(out);
+    }
+  }
+
+  private void sendExcess(OutputStream out) throws IOException {
+    byte[] piece = new byte[1 << 16];
+    Arrays.fill(piece, (byte) ' ');
+    for (long sent = 0; sent < excess; sent += piece.length) {
+      out.write(piece, 0, (int) Math.min(piece.length, excess - sent));
+      excessSent.addAndGet(piece.length);
+    }
   }
 
   private static void pause(long millis) {
