@@ -67,15 +67,25 @@ final class Builtins {
         "raise_exception",
         (Function)
             (arguments, named) -> {
-              throw new TemplateException(Values.text(arguments.get(0)));
+              throw new TemplateException(first("raise_exception", arguments));
             });
     globals.put(
         "strftime_now",
-        (Function) (arguments, named) -> date(Values.text(arguments.get(0)), clock));
+        (Function) (arguments, named) -> date(first("strftime_now", arguments), clock));
     return globals;
   }
 
+  private static String first(String function, List<Object> arguments) {
+    if (arguments.isEmpty()) {
+      throw new TemplateException("'" + function + "' needs a string");
+    }
+    return Values.text(arguments.get(0));
+  }
+
   private static List<Object> range(List<Object> arguments) {
+    if (arguments.isEmpty()) {
+      throw new TemplateException("'range' needs a number");
+    }
     int first = Operations.index(arguments.get(0));
     int from = arguments.size() > 1 ? first : 0;
     int to = arguments.size() > 1 ? Operations.index(arguments.get(1)) : first;
@@ -84,9 +94,10 @@ final class Builtins {
       throw new TemplateException("a range of more than " + LONGEST_RANGE + " numbers");
     }
     List<Object> numbers = new ArrayList<>();
-    for (int i = from; step > 0 ? i < to : i > to; i += step) {
-      numbers.add((long) i);
+    for (long i = from; step > 0 ? i < to : i > to; i += step) {
+      numbers.add(i);
     }
+    Budget.make(numbers.size());
     return numbers;
   }
 

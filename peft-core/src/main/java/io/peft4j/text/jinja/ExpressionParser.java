@@ -49,6 +49,7 @@ final class ExpressionParser {
     int line = tokens.peek().line();
     Expression inner = conditional();
     return scope -> {
+      Budget.step();
       try {
         return inner.value(scope);
       } catch (TemplateException e) {
@@ -165,7 +166,9 @@ final class ExpressionParser {
     while (tokens.take("~")) {
       Expression first = left;
       Expression second = product();
-      left = scope -> Values.text(first.value(scope)) + Values.text(second.value(scope));
+      left =
+          scope ->
+              Operations.joined(Values.text(first.value(scope)), Values.text(second.value(scope)));
     }
     return left;
   }
@@ -187,7 +190,10 @@ final class ExpressionParser {
   }
 
   private static Expression binary(String operator, Expression left, Expression right) {
-    return scope -> Operations.arithmetic(operator, left.value(scope), right.value(scope));
+    return scope -> {
+      Budget.step();
+      return Operations.arithmetic(operator, left.value(scope), right.value(scope));
+    };
   }
 
   private Expression unary(boolean withFilters) {

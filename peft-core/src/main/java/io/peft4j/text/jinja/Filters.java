@@ -48,14 +48,16 @@ final class Filters {
 
   static Object apply(
       String name, Object value, List<Object> positional, Map<String, Object> named) {
+    if (value instanceof String text) {
+      Budget.make(text.length());
+      Budget.scan(text);
+    }
     return ALL.get(name).apply(value, new Given(positional, named));
   }
 
   private static Map<String, Filter> all() {
     Map<String, Filter> all = new LinkedHashMap<>();
-    all.put(
-        "trim",
-        (v, g) -> Strings.strip(Values.text(v), (String) g.get(0, "chars", null), true, true));
+    all.put("trim", (v, g) -> Strings.strip(Values.text(v), characters(g), true, true));
     all.put("upper", (v, g) -> Values.text(v).toUpperCase(Locale.ROOT));
     all.put("lower", (v, g) -> Values.text(v).toLowerCase(Locale.ROOT));
     all.put("title", (v, g) -> title(Values.text(v)));
@@ -106,6 +108,11 @@ final class Filters {
     return Map.copyOf(all);
   }
 
+  private static String characters(Given given) {
+    Object characters = given.get(0, "chars", null);
+    return characters == null ? null : Values.text(characters);
+  }
+
   private static Object noMap(Object value) {
     if (value instanceof Undefined) {
       return List.of();
@@ -137,9 +144,14 @@ final class Filters {
         .replace("\"", "&#34;");
   }
 
+  private static String blanks(int count) {
+    Budget.make(count);
+    return " ".repeat(Math.max(0, count));
+  }
+
   private static String indent(String text, Given given) {
     Object width = given.get(0, "width", 4L);
-    String by = width instanceof String string ? string : " ".repeat(Operations.index(width));
+    String by = width instanceof String string ? string : blanks(Operations.index(width));
     return Strings.indent(text, by, given.flag(1, "first", false), given.flag(2, "blank", false));
   }
 
@@ -163,7 +175,7 @@ final class Filters {
     return item -> {
       Object value = item;
       for (String part : path.split("\\.")) {
-        Object key = part.matches("\\d+") ? (Object) Long.valueOf(part) : part;
+        Object key = part.matches("[0-9]+") ? (Object) Operations.integer(part) : part;
         value = Operations.item(value, key);
       }
       return value;
@@ -254,7 +266,10 @@ final class Filters {
         if (!knows(name)) {
           throw new TemplateException("no filter '" + name + "'");
         }
-        List<Object> rest = given.positional().subList(1, given.positional().size());
+        List<Object> rest =
+            given
+                .positional()
+                .subList(Math.min(1, given.positional().size()), given.positional().size());
         mapped.add(apply(name, item, rest, given.named()));
       }
     }
@@ -263,6 +278,9 @@ final class Filters {
 
   private static List<Object> selectedByAttribute(Object value, Given given, boolean wanted) {
     List<Object> positional = given.positional();
+    if (positional.isEmpty()) {
+      throw new TemplateException("'selectattr' needs the name of an attribute");
+    }
     return selected(
         Values.list(value),
         positional.subList(1, positional.size()),

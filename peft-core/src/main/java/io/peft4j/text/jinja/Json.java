@@ -3,6 +3,7 @@ package io.peft4j.text.jinja;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** JSON as Python's {@code json.dumps(value, ensure_ascii=False)} writes it. */
@@ -20,6 +21,7 @@ final class Json {
   }
 
   private static void write(Object value, int indent, int depth, StringBuilder text) {
+    Budget.step();
     if (value instanceof Map<?, ?> map) {
       List<Runnable> parts = new ArrayList<>();
       map.forEach(
@@ -64,11 +66,15 @@ final class Json {
 
   private static void line(int indent, int depth, StringBuilder text) {
     if (indent >= 0) {
+      Budget.make((long) indent * depth);
+      Budget.checkLength((long) text.length() + (long) indent * depth);
       text.append('\n').append(" ".repeat(indent * depth));
     }
   }
 
   private static void string(String value, StringBuilder text) {
+    Budget.make(value.length());
+    Budget.checkLength((long) text.length() + value.length());
     text.append('"');
     for (char c : value.toCharArray()) {
       switch (c) {
@@ -79,7 +85,9 @@ final class Json {
         case '\t' -> text.append("\\t");
         case '\b' -> text.append("\\b");
         case '\f' -> text.append("\\f");
-        default -> text.append(c < 0x20 ? String.format("\\u%04x", (int) c) : String.valueOf(c));
+        default ->
+            text.append(
+                c < 0x20 ? String.format(Locale.ROOT, "\\u%04x", (int) c) : String.valueOf(c));
       }
     }
     text.append('"');

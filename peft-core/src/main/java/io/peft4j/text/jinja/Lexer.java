@@ -27,6 +27,8 @@ final class Lexer {
   private final String source;
   private final List<Token> tokens = new ArrayList<>();
   private int at;
+  private int countedTo;
+  private int countedLines;
 
   Lexer(String source) {
     String lines = source.replace("\r\n", "\n").replace('\r', '\n');
@@ -79,8 +81,16 @@ final class Lexer {
     }
   }
 
+  /** Counts on from the last place asked for, which is seldom behind this one. */
   private int line(int position) {
-    return 1 + (int) source.substring(0, position).chars().filter(c -> c == '\n').count();
+    if (position < countedTo) {
+      countedTo = 0;
+      countedLines = 0;
+    }
+    for (; countedTo < position; countedTo++) {
+      countedLines += source.charAt(countedTo) == '\n' ? 1 : 0;
+    }
+    return 1 + countedLines;
   }
 
   private TemplateException error(String problem, int position) {

@@ -20,6 +20,7 @@ record LoopNode(
       return otherwise.render(scope.nested(), output);
     }
     for (int i = 0; i < chosen.size(); i++) {
+      Budget.step();
       Scope inner = scope.nested();
       inner.set("loop", loop(chosen, i));
       Parser.assign(inner, names, chosen.get(i), line);
@@ -42,6 +43,7 @@ record LoopNode(
     }
     List<Object> chosen = new ArrayList<>();
     for (Object item : all) {
+      Budget.step();
       Scope inner = scope.nested();
       Parser.assign(inner, names, item, line);
       if (Values.truth(filter.value(inner))) {
@@ -49,6 +51,13 @@ record LoopNode(
       }
     }
     return chosen;
+  }
+
+  private static Object cycled(List<Object> values, int i) {
+    if (values.isEmpty()) {
+      throw new TemplateException("'cycle' needs values");
+    }
+    return values.get(i % values.size());
   }
 
   private static Attributes loop(List<Object> items, int i) {
@@ -64,8 +73,7 @@ record LoopNode(
           case "previtem" -> i > 0 ? items.get(i - 1) : new Undefined("there is no previous item");
           case "nextitem" ->
               i + 1 < items.size() ? items.get(i + 1) : new Undefined("there is no next item");
-          case "cycle" ->
-              (Template.Function) (arguments, named) -> arguments.get(i % arguments.size());
+          case "cycle" -> (Template.Function) (arguments, named) -> cycled(arguments, i);
           default -> new Undefined("'loop' has no '" + name + "'");
         };
   }

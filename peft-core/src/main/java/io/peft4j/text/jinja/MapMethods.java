@@ -38,6 +38,9 @@ final class MapMethods {
   }
 
   private static Object get(Map<?, ?> map, List<Object> arguments) {
+    if (arguments.isEmpty()) {
+      throw new TemplateException("'get' needs a key");
+    }
     Object key = arguments.get(0);
     return map.containsKey(key) ? map.get(key) : arguments.size() > 1 ? arguments.get(1) : null;
   }

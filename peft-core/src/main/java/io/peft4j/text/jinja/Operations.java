@@ -45,15 +45,18 @@ final class Operations {
 
   static Object arithmetic(String operator, Object a, Object b) {
     if (operator.equals("+") && a instanceof String left && b instanceof String right) {
-      return left + right;
+      return joined(left, right);
     }
     if (operator.equals("+") && a instanceof List<?> left && b instanceof List<?> right) {
+      Budget.make((long) left.size() + right.size());
       List<Object> all = new ArrayList<>(left);
       all.addAll(right);
       return all;
     }
     if (operator.equals("*") && a instanceof String text && b instanceof Number) {
-      return text.repeat(Math.max(0, index(b)));
+      int times = Math.max(0, index(b));
+      Budget.make((long) text.length() * times);
+      return text.repeat(times);
     }
     if (operator.equals("%") && a instanceof String text) {
       return Strings.format(text, b instanceof List<?> list ? new ArrayList<>(list) : List.of(b));
@@ -71,6 +74,11 @@ final class Operations {
     return isFloat(x) || isFloat(y) || operator.equals("/")
         ? ofFloats(operator, x.doubleValue(), y.doubleValue())
         : ofIntegers(operator, x.longValue(), y.longValue());
+  }
+
+  static String joined(String a, String b) {
+    Budget.make((long) a.length() + b.length());
+    return a + b;
   }
 
   private static Object ofFloats(String operator, double x, double y) {
@@ -115,7 +123,9 @@ final class Operations {
   }
 
   static int order(Object a, Object b) {
+    Budget.step();
     if (a instanceof String left && b instanceof String right) {
+      Budget.scan(left);
       return left.compareTo(right);
     }
     return Double.compare(number(a).doubleValue(), number(b).doubleValue());
@@ -126,12 +136,15 @@ final class Operations {
       if (!(item instanceof String part)) {
         throw new TemplateException("'in' a string needs a string, found " + Values.kind(item));
       }
+      Budget.scan(text);
       return text.contains(part);
     }
     if (container instanceof Map<?, ?> map) {
       return map.containsKey(item);
     }
-    return Values.list(container).stream().anyMatch(other -> Values.same(other, item));
+    List<Object> items = Values.list(container);
+    Budget.steps(items.size());
+    return items.stream().anyMatch(other -> Values.same(other, item));
   }
 
   /** {@return {@code target.name}: a method, or the item of that name} */
@@ -145,6 +158,7 @@ final class Operations {
       return attributes.attribute(name);
     }
     if (target instanceof String text) {
+      Budget.scan(text);
       return Strings.method(text, name);
     }
     return target instanceof Map<?, ?> map ? MapMethods.method(map, name) : null;
@@ -168,10 +182,15 @@ final class Operations {
       return map.containsKey(key) ? map.get(key) : missing(target, key);
     }
     if (key instanceof Number && (target instanceof List || target instanceof String)) {
-      List<Object> items = Values.list(target);
-      int at = index(key);
-      at = at < 0 ? at + items.size() : at;
-      return at >= 0 && at < items.size() ? items.get(at) : missing(target, key);
+      long size = Values.length(target);
+      long at = index(key);
+      at = at < 0 ? at + size : at;
+      if (at < 0 || at >= size) {
+        return missing(target, key);
+      }
+      return target instanceof String text
+          ? Strings.character(text, (int) at)
+          : ((List<?>) target).get((int) at);
     }
     return missing(target, key);
   }
@@ -191,8 +210,8 @@ final class Operations {
     int start = bound(from, n, by > 0 ? 0 : n - 1, by);
     int end = bound(to, n, by > 0 ? n : -1, by);
     List<Object> chosen = new ArrayList<>();
-    for (int i = start; by > 0 ? i < end : i > end; i += by) {
-      chosen.add(items.get(i));
+    for (long i = start; by > 0 ? i < end : i > end; i += by) {
+      chosen.add(items.get((int) i));
     }
     return target instanceof String ? Strings.join(chosen) : chosen;
   }
@@ -213,6 +232,7 @@ final class Operations {
     if (!(target instanceof Function function)) {
       throw new TemplateException("cannot call " + Values.kind(target));
     }
+    Budget.step();
     return function.call(arguments, named);
   }
 }

@@ -57,6 +57,7 @@ final class Parser {
     List<Node> children = List.copyOf(nodes);
     return (scope, output) -> {
       for (Node child : children) {
+        Budget.step();
         Flow flow = child.render(scope, output);
         if (flow != Flow.NEXT) {
           return flow;
@@ -68,7 +69,7 @@ final class Parser {
 
   private static Node text(String text) {
     return (scope, output) -> {
-      output.text.append(text);
+      output.write(text);
       return Flow.NEXT;
     };
   }
@@ -77,7 +78,7 @@ final class Parser {
     Expression value = expressions.tuple();
     end();
     return (scope, output) -> {
-      output.text.append(Values.text(value.value(scope)));
+      output.write(Values.text(value.value(scope)));
       return Flow.NEXT;
     };
   }
@@ -301,7 +302,7 @@ final class Parser {
     Node body = body(Set.of("endfilter"));
     end("endfilter");
     return (scope, output) -> {
-      output.text.append(Values.text(filtered(captured(body, scope.nested()), filters, scope)));
+      output.write(Values.text(filtered(captured(body, scope.nested()), filters, scope)));
       return Flow.NEXT;
     };
   }

@@ -3,6 +3,7 @@ package io.peft4j.text.jinja;
 import io.peft4j.text.jinja.Template.Function;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.IllegalFormatException;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -16,6 +17,8 @@ final class Strings {
   private static final Pattern PLACEHOLDER =
       Pattern.compile("%(?:%|([-+0 #]*\\d*(?:\\.\\d+)?)([sdrfi]))");
 
+  private static final Pattern NUMBER = Pattern.compile("\\d+");
+
   private Strings() {}
 
   /** {@return the method, bound to {@code text}, or null} */
@@ -27,8 +30,8 @@ final class Strings {
       case "split" -> (a, named) -> split(text, separator(a, named), limit(a, named));
       case "rsplit" -> (a, named) -> splitLast(text, separator(a, named), limit(a, named));
       case "splitlines" -> (a, named) -> new ArrayList<Object>(text.lines().toList());
-      case "startswith" -> (a, named) -> any(a.get(0)).stream().anyMatch(text::startsWith);
-      case "endswith" -> (a, named) -> any(a.get(0)).stream().anyMatch(text::endsWith);
+      case "startswith" -> (a, named) -> any(needed(name, a)).stream().anyMatch(text::startsWith);
+      case "endswith" -> (a, named) -> any(needed(name, a)).stream().anyMatch(text::endsWith);
       case "replace" -> (a, named) -> replace(text, string(a, 0, ""), string(a, 1, ""), count(a));
       case "upper" -> (a, named) -> text.toUpperCase(Locale.ROOT);
       case "lower" -> (a, named) -> text.toLowerCase(Locale.ROOT);
@@ -37,14 +40,18 @@ final class Strings {
       case "find" -> (a, named) -> place(text, text.indexOf(string(a, 0, "")));
       case "rfind" -> (a, named) -> place(text, text.lastIndexOf(string(a, 0, "")));
       case "count" -> (a, named) -> (long) (split(text, string(a, 0, ""), -1).size() - 1);
-      case "join" -> (a, named) -> join(Values.list(a.get(0)), text);
+      case "join" -> (a, named) -> join(Values.list(needed(name, a)), text);
       case "isdigit" -> (a, named) -> all(text, Character::isDigit);
       case "isalpha" -> (a, named) -> all(text, Character::isLetter);
       case "isspace" -> (a, named) -> all(text, Character::isWhitespace);
       case "isupper" ->
-          (a, named) -> !text.equals(text.toLowerCase()) && text.equals(text.toUpperCase());
+          (a, named) ->
+              !text.equals(text.toLowerCase(Locale.ROOT))
+                  && text.equals(text.toUpperCase(Locale.ROOT));
       case "islower" ->
-          (a, named) -> !text.equals(text.toUpperCase()) && text.equals(text.toLowerCase());
+          (a, named) ->
+              !text.equals(text.toUpperCase(Locale.ROOT))
+                  && text.equals(text.toLowerCase(Locale.ROOT));
       case "removeprefix" ->
           (a, named) -> {
             String prefix = string(a, 0, "");
@@ -69,6 +76,13 @@ final class Strings {
     throw new TemplateException("expected a string, found " + Values.kind(arguments.get(at)));
   }
 
+  private static Object needed(String method, List<Object> arguments) {
+    if (arguments.isEmpty()) {
+      throw new TemplateException("'" + method + "' needs an argument");
+    }
+    return arguments.get(0);
+  }
+
   private static List<String> any(Object argument) {
     List<Object> options = argument instanceof List<?> list ? Values.list(list) : List.of(argument);
     return options.stream().map(option -> string(List.of(option), 0, "")).toList();
@@ -79,7 +93,9 @@ final class Strings {
   }
 
   private static String separator(List<Object> arguments, Map<String, Object> named) {
-    return string(arguments, 0, (String) named.get("sep"));
+    return arguments.isEmpty() && named.containsKey("sep")
+        ? string(Arrays.asList(named.get("sep")), 0, null)
+        : string(arguments, 0, null);
   }
 
   private static int limit(List<Object> arguments, Map<String, Object> named) {
@@ -159,8 +175,26 @@ final class Strings {
     return parts;
   }
 
+  /** {@return how many times {@code part} is in {@code text}} */
+  private static long found(String text, String part) {
+    if (part.isEmpty()) {
+      return text.length() + 1L;
+    }
+    long count = 0;
+    for (int at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length())) {
+      count++;
+    }
+    return count;
+  }
+
+  /** {@return the character at a place, counted in code points} */
+  static String character(String text, int place) {
+    return Character.toString(text.codePointAt(text.offsetByCodePoints(0, place)));
+  }
+
   static String replace(String text, String old, String fresh, long count) {
     if (count < 0) {
+      Budget.make(text.length() + found(text, old) * Math.max(0, fresh.length() - old.length()));
       return text.replace(old, fresh);
     }
     List<Object> parts = split(text, old, (int) count);
@@ -189,7 +223,13 @@ final class Strings {
   }
 
   static String join(List<Object> parts, String between) {
-    return String.join(between, parts.stream().map(Values::text).toList());
+    List<String> texts = parts.stream().map(Values::text).toList();
+    long length = (long) between.length() * Math.max(0, texts.size() - 1);
+    for (String text : texts) {
+      length += text.length();
+    }
+    Budget.make(length);
+    return String.join(between, texts);
   }
 
   /** Python's {@code %}. */
@@ -211,19 +251,35 @@ final class Strings {
   }
 
   private static String format(String flags, char kind, Object value) {
+    Matcher number = NUMBER.matcher(flags);
+    while (number.find()) {
+      Budget.make(number.group().length() > 9 ? Long.MAX_VALUE : Long.parseLong(number.group()));
+    }
+    try {
+      return Budget.made(formatted(flags, kind, value));
+    } catch (IllegalFormatException e) {
+      throw new TemplateException("cannot format by '%" + flags + kind + "'");
+    }
+  }
+
+  private static String formatted(String flags, char kind, Object value) {
     return switch (kind) {
       case 'd', 'i' ->
           String.format(Locale.ROOT, "%" + flags + "d", Operations.number(value).longValue());
       case 'f' ->
           String.format(Locale.ROOT, "%" + flags + "f", Operations.number(value).doubleValue());
       default ->
-          String.format("%" + flags + "s", kind == 'r' ? Values.repr(value) : Values.text(value));
+          String.format(
+              Locale.ROOT,
+              "%" + flags + "s",
+              kind == 'r' ? Values.repr(value) : Values.text(value));
     };
   }
 
   /** {@return every line but the first (and blank ones, unless asked for) moved to the right} */
   static String indent(String text, String by, boolean first, boolean blank) {
     String[] lines = text.split("\n", -1);
+    Budget.make(text.length() + (long) lines.length * by.length());
     return String.join(
             "\n",
             Arrays.asList(lines).stream()

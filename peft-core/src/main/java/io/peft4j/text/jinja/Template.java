@@ -27,13 +27,21 @@ public final class Template {
    * @throws TemplateException if {@code source} is not the Jinja that this package knows
    */
   public static Template compile(String source) {
-    return new Template(new Parser(new Lexer(source).tokens()).template());
+    if (source.length() > Budget.LONGEST) {
+      throw new TemplateException("a template of " + source.length() + " characters");
+    }
+    try {
+      return new Template(new Parser(new Lexer(source).tokens()).template());
+    } catch (StackOverflowError e) {
+      throw new TemplateException("nested too deeply");
+    }
   }
 
   /**
    * Renders with these variables: strings, numbers, booleans, nulls, lists and maps of them.
    *
-   * @throws TemplateException if the template raises one, or an operation has no meaning
+   * @throws TemplateException if the template raises one, an operation has no meaning, or rendering
+   *     takes more operations or memory than any conversation needs
    */
   public Rendered render(Map<String, Object> variables) {
     return render(variables, Clock.systemDefaultZone());
@@ -43,12 +51,17 @@ public final class Template {
     Scope scope = Scope.root(Builtins.globals(clock));
     variables.forEach((name, value) -> scope.set(name, value));
     Output output = new Output();
-    try {
-      body.render(scope.nested(), output);
-    } catch (StackOverflowError e) {
-      throw new TemplateException("nested too deeply");
-    }
-    return new Rendered(output.text.toString(), List.copyOf(output.generated));
+    return Budget.within(
+        () -> {
+          try {
+            body.render(scope.nested(), output);
+          } catch (StackOverflowError e) {
+            throw new TemplateException("nested too deeply");
+          } catch (OutOfMemoryError e) {
+            throw new TemplateException("the template takes more memory than there is");
+          }
+          return new Rendered(output.text.toString(), List.copyOf(output.generated));
+        });
   }
 
   /** Something that writes. */
@@ -88,5 +101,11 @@ public final class Template {
   static final class Output {
     final StringBuilder text = new StringBuilder();
     final List<int[]> generated = new ArrayList<>();
+
+    void write(String part) {
+      Budget.make(part.length());
+      Budget.checkLength((long) text.length() + part.length());
+      text.append(part);
+    }
   }
 }

@@ -3,6 +3,7 @@ package io.peft4j.text.jinja;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.BiPredicate;
 import java.util.function.Predicate;
@@ -41,9 +42,14 @@ final class Tests {
     ofValue(all, "callable", value -> value instanceof Template.Function);
     ofValue(all, "odd", value -> Math.floorMod(Operations.index(value), 2) == 1);
     ofValue(all, "even", value -> Math.floorMod(Operations.index(value), 2) == 0);
-    ofValue(all, "lower", value -> value instanceof String s && s.equals(s.toLowerCase()));
-    ofValue(all, "upper", value -> value instanceof String s && s.equals(s.toUpperCase()));
-    ofTwo(all, List.of("divisibleby"), (a, b) -> Operations.index(a) % Operations.index(b) == 0);
+    ofValue(
+        all, "lower", value -> value instanceof String s && s.equals(s.toLowerCase(Locale.ROOT)));
+    ofValue(
+        all, "upper", value -> value instanceof String s && s.equals(s.toUpperCase(Locale.ROOT)));
+    ofTwo(
+        all,
+        List.of("divisibleby"),
+        (a, b) -> Operations.compare("==", Operations.arithmetic("%", a, b), 0L));
     ofTwo(all, List.of("in"), (item, container) -> Operations.contains(container, item));
     ofTwo(all, List.of("eq", "equalto", "=="), Values::same);
     ofTwo(all, List.of("ne", "!="), (a, b) -> !Values.same(a, b));

@@ -38,6 +38,7 @@ final class Values {
 
   /** {@return Python's {@code repr}} */
   static String repr(Object value) {
+    Budget.step();
     if (value == null || value instanceof Undefined) {
       return value == null ? "None" : "Undefined";
     }
@@ -53,11 +54,11 @@ final class Values {
     if (value instanceof Map<?, ?> map) {
       StringJoiner joined = new StringJoiner(", ", "{", "}");
       map.forEach((key, item) -> joined.add(repr(key) + ": " + repr(item)));
-      return joined.toString();
+      return Budget.made(joined.toString());
     }
     if (value instanceof Collection<?> items) {
       StringJoiner joined = new StringJoiner(", ", "[", "]");
-      items.forEach(item -> joined.add(repr(item)));
+      items.forEach(item -> joined.add(Budget.made(repr(item))));
       return joined.toString();
     }
     if (value instanceof Number) {
@@ -67,6 +68,7 @@ final class Values {
   }
 
   private static String quoted(String string) {
+    Budget.make(string.length());
     char quote = string.contains("'") && !string.contains("\"") ? '"' : '\'';
     StringBuilder text = new StringBuilder().append(quote);
     for (char c : string.toCharArray()) {
@@ -101,12 +103,14 @@ final class Values {
       return List.of();
     }
     if (value instanceof Collection<?> items) {
+      Budget.make(items.size());
       return new ArrayList<>(items);
     }
     if (value instanceof Map<?, ?> map) {
       return new ArrayList<>(map.keySet());
     }
     if (value instanceof String string) {
+      Budget.make(4L * string.length()); // each a string of its own
       List<Object> characters = new ArrayList<>();
       string.codePoints().forEach(code -> characters.add(Character.toString(code)));
       return characters;
@@ -116,12 +120,13 @@ final class Values {
 
   static long length(Object value) {
     if (value instanceof String string) {
+      Budget.scan(string);
       return string.codePointCount(0, string.length());
     }
     if (value instanceof Map<?, ?> map) {
       return map.size();
     }
-    return list(value).size();
+    return value instanceof Collection<?> items ? items.size() : list(value).size();
   }
 
   /** {@return how a message calls the kind of a value} */
@@ -145,6 +150,7 @@ final class Values {
 
   /** {@return Python's {@code ==}} */
   static boolean same(Object a, Object b) {
+    Budget.step();
     if (a instanceof Undefined || b instanceof Undefined) {
       return a instanceof Undefined && b instanceof Undefined;
     }
@@ -165,6 +171,9 @@ final class Values {
                   entry ->
                       right.containsKey(entry.getKey())
                           && same(entry.getValue(), right.get(entry.getKey())));
+    }
+    if (a instanceof String text) {
+      Budget.scan(text);
     }
     return a == null ? b == null : a.equals(b);
   }
