@@ -13,7 +13,7 @@ final class Budget {
   /** Characters of a string, or of a template's source. */
   static final int LONGEST = 1 << 23;
 
-  private static final long STEPS = 20_000_000;
+  private static final long STEPS = 5_000_000;
   private static final long SIZE = 1L << 28;
 
   /** Of the rendering that runs in this thread: values do not know whom they belong to. */

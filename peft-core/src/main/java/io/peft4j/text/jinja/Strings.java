@@ -253,7 +253,7 @@ final class Strings {
   private static String format(String flags, char kind, Object value) {
     Matcher number = NUMBER.matcher(flags);
     while (number.find()) {
-      Budget.make(number.group().length() > 9 ? Long.MAX_VALUE : Long.parseLong(number.group()));
+      Budget.make(number.group().length() > 9 ? Integer.MAX_VALUE : Long.parseLong(number.group()));
     }
     try {
       return Budget.made(formatted(flags, kind, value));
