@@ -1,43 +1,34 @@
 package io.peft4j.text;
 
 import ai.djl.huggingface.tokenizers.Encoding;
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
-import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.generate.Codec;
 import io.peft4j.model.Model;
-import io.peft4j.torch.Natives;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * A language model's {@code tokenizer.json} through Hugging Face's own library: texts to token
- * numbers and back, its special tokens and its chat template. Neither pads nor truncates.
+ * A language model's tokenizer, as transformers has it, through Hugging Face's own library: texts to
+ * token numbers and back, its special tokens and its chat template. What stands beside {@code
+ * tokenizer.json} is laid over it. Neither pads nor truncates.
  *
  * <p>Owns native memory until {@link #close}.
  */
 public final class CausalTokenizer implements Codec, AutoCloseable {
 
-  private final Path file;
-  private final HuggingFaceTokenizer tokenizer;
-  private final int vocabularySize;
-  private final Map<String, String> specialTokens;
+  private final TokenizerDefinition definition;
+  private final NativeTokenizer tokenizer;
   private final ChatTemplate chatTemplate;
 
   private CausalTokenizer(
-      Path file, HuggingFaceTokenizer tokenizer, int vocabularySize, ChatTemplate chatTemplate)
-      throws IOException {
-    this.file = file;
+      TokenizerDefinition definition, NativeTokenizer tokenizer, ChatTemplate chatTemplate) {
+    this.definition = definition;
     this.tokenizer = tokenizer;
-    this.vocabularySize = vocabularySize;
-    this.specialTokens = SpecialTokens.read(file.toAbsolutePath().getParent());
     this.chatTemplate = chatTemplate;
   }
 
@@ -49,41 +40,39 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
   /**
    * Opens a tokenizer.
    *
-   * @param folder with {@code tokenizer.json}, and {@code tokenizer_config.json} if there is one
+   * @param folder with {@code tokenizer.json} or {@code vocab.json} and {@code merges.txt}, and {@code
+   *     tokenizer_config.json} if there is one
    * @param vocabularySize how many token numbers the model knows
    * @throws IOException if the file is missing or cannot be read
    * @throws IllegalArgumentException if it is no tokenizer, is another model's, or has a broken
    *     chat template
    */
   public static CausalTokenizer load(Path folder, int vocabularySize) throws IOException {
-    Path file = folder.resolve("tokenizer.json");
-    if (!Files.exists(file)) {
+    if (!TokenizerDefinition.isIn(folder)) {
       throw new NoSuchFileException(
-          file.toString(), null, "a language model's texts need a tokenizer.json; found none");
+          folder.resolve("tokenizer.json").toString(),
+          null,
+          "a language model's texts need a tokenizer.json, or vocab.json and merges.txt; found"
+              + " none");
     }
-    checkVocabulary(file, vocabularySize);
-    ChatTemplate template = ChatTemplate.find(folder).orElse(null);
-    Natives.loadTokenizers();
-    HuggingFaceTokenizer tokenizer;
-    try {
-      tokenizer =
-          HuggingFaceTokenizer.newInstance(file, Map.of("padding", "false", "truncation", "false"));
-    } catch (RuntimeException e) {
-      throw new IllegalArgumentException(file + ": not a tokenizer: " + e.getMessage(), e);
-    }
-    return new CausalTokenizer(file, tokenizer, vocabularySize, template);
+    TokenizerDefinition definition = TokenizerDefinition.read(folder);
+    checkVocabulary(definition, vocabularySize);
+    Map<String, String> special = definition.config().specialTokens();
+    ChatTemplate template = ChatTemplate.find(folder, special).orElse(null);
+    return new CausalTokenizer(
+        definition, NativeTokenizer.open(definition, vocabularySize), template);
   }
 
   /** Tokens that were added to a vocabulary may go beyond the model; its own may not. */
-  private static void checkVocabulary(Path file, int vocabularySize) throws IOException {
-    JsonNode vocabulary = SpecialTokens.json(file).path("model").path("vocab");
-    if (vocabulary.size() > vocabularySize) {
+  private static void checkVocabulary(TokenizerDefinition definition, int vocabularySize) {
+    int size = definition.json().path("model").path("vocab").size();
+    if (size > vocabularySize) {
       throw new IllegalArgumentException(
-          file
+          definition.file()
               + ": model.vocab: expected at most "
               + vocabularySize
               + " tokens, the model's vocab_size, found "
-              + vocabulary.size()
+              + size
               + ": the tokenizer is another model's");
     }
   }
@@ -101,7 +90,7 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
   public ChatTemplate requireChatTemplate() {
     if (chatTemplate == null) {
       throw new IllegalArgumentException(
-          file.resolveSibling(SpecialTokens.CONFIG)
+          definition.config().file()
               + ": expected a chat_template (or a file chat_template.jinja beside it), found none:"
               + " messages cannot be written as text");
     }
@@ -110,18 +99,14 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
 
   /** {@return the number of the token that ends a text, if the tokenizer has one} */
   public OptionalInt endOfText() {
-    String token = specialTokens.get("eos_token");
-    if (token == null) {
-      return OptionalInt.empty();
-    }
-    int[] ids = encodePlain(token).ids();
-    return ids.length == 1 ? OptionalInt.of(ids[0]) : OptionalInt.empty();
+    AddedToken token = definition.config().special().get("eos_token");
+    return token == null ? OptionalInt.empty() : definition.number(token.content());
   }
 
   /** As a prompt: with the special tokens that the tokenizer puts around a text. */
   @Override
   public int[] encode(String text) {
-    return ids(tokenizer.encode(text, true, false));
+    return tokenizer.ids(tokenizer.encode(text, true));
   }
 
   /**
@@ -145,7 +130,7 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
 
   /** Without special tokens around: for a text that has its own, as chat templates write them. */
   Located encodePlain(String text) {
-    Encoding encoding = tokenizer.encode(text, false, false);
+    Encoding encoding = tokenizer.encode(text, false);
     CharSpan[] spans = encoding.getCharTokenSpans();
     boolean simple = text.codePointCount(0, text.length()) == text.length();
     int[] starts = new int[spans.length];
@@ -156,27 +141,7 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
       starts[i] = simple ? start : text.offsetByCodePoints(0, start);
       ends[i] = simple ? end : text.offsetByCodePoints(0, end);
     }
-    return new Located(ids(encoding), starts, ends);
-  }
-
-  private int[] ids(Encoding encoding) {
-    long[] wide = encoding.getIds();
-    int[] ids = new int[wide.length];
-    for (int i = 0; i < ids.length; i++) {
-      if (wide[i] >= vocabularySize) {
-        throw new IllegalArgumentException(
-            file
-                + ": token '"
-                + encoding.getTokens()[i]
-                + "' has the number "
-                + wide[i]
-                + "; expected one below the model's vocab_size "
-                + vocabularySize
-                + ": the tokenizer is another model's");
-      }
-      ids[i] = (int) wide[i];
-    }
-    return ids;
+    return new Located(tokenizer.ids(encoding), starts, ends);
   }
 
   @Override
@@ -190,7 +155,22 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
   }
 
   private String decode(int[] tokens, boolean skipSpecialTokens) {
-    return tokenizer.decode(Arrays.stream(tokens).asLongStream().toArray(), skipSpecialTokens);
+    String text = tokenizer.decode(tokens, skipSpecialTokens);
+    return definition.cleansBlanks() ? cleaned(text) : text;
+  }
+
+  /** Without the blanks that word pieces leave, as {@code clean_up_tokenization} has it. */
+  private static String cleaned(String text) {
+    return text.replace(" .", ".")
+        .replace(" ?", "?")
+        .replace(" !", "!")
+        .replace(" ,", ",")
+        .replace(" ' ", "'")
+        .replace(" n't", "n't")
+        .replace(" 'm", "'m")
+        .replace(" 's", "'s")
+        .replace(" 've", "'ve")
+        .replace(" 're", "'re");
   }
 
   @Override

@@ -1,6 +1,7 @@
 package io.peft4j.text;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.text.jinja.Template;
 import io.peft4j.text.jinja.TemplateException;
 import java.io.IOException;
@@ -37,12 +38,23 @@ public final class ChatTemplate {
    * @throws IllegalArgumentException if it is broken; the message names file and line
    */
   public static Optional<ChatTemplate> find(Path folder) throws IOException {
+    return find(folder, TokenizerConfig.read(folder).specialTokens());
+  }
+
+  /**
+   * @param specialTokens the tokenizer's, by what they are for
+   */
+  static Optional<ChatTemplate> find(Path folder, Map<String, String> specialTokens)
+      throws IOException {
     Path file = folder.resolve(FILE);
     if (Files.exists(file)) {
-      return Optional.of(compile(file.toString(), Files.readString(file), folder));
+      return Optional.of(compile(file.toString(), Files.readString(file), specialTokens));
     }
-    Path config = folder.resolve(SpecialTokens.CONFIG);
-    JsonNode node = SpecialTokens.json(config).path("chat_template");
+    Path config = folder.resolve(TokenizerConfig.NAME);
+    if (!Files.exists(config)) {
+      return Optional.empty();
+    }
+    JsonNode node = JsonFiles.read(config).path("chat_template");
     if (node.isMissingNode() || node.isNull()) {
       return Optional.empty();
     }
@@ -58,12 +70,13 @@ public final class ChatTemplate {
       throw new IllegalArgumentException(
           named + ": expected a string, or a list with one of the name default, found " + node);
     }
-    return Optional.of(compile(named, node.textValue(), folder));
+    return Optional.of(compile(named, node.textValue(), specialTokens));
   }
 
-  private static ChatTemplate compile(String named, String text, Path folder) throws IOException {
+  private static ChatTemplate compile(
+      String named, String text, Map<String, String> specialTokens) {
     try {
-      return new ChatTemplate(named, Template.compile(text), SpecialTokens.read(folder));
+      return new ChatTemplate(named, Template.compile(text), specialTokens);
     } catch (TemplateException e) {
       throw new IllegalArgumentException(named + ": broken chat template: " + e.getMessage(), e);
     }

@@ -1,26 +1,22 @@
 package io.peft4j.text;
 
 import ai.djl.huggingface.tokenizers.Encoding;
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.util.PairList;
 import io.peft4j.data.Example;
 import io.peft4j.model.Model;
-import io.peft4j.torch.Natives;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.stream.IntStream;
 
 /**
- * The tokenizer of a model folder: {@code tokenizer.json} through Hugging Face's own library, or
- * BERT's WordPiece where the folder has {@code vocab.txt} only. Special tokens are added, texts are
+ * The tokenizer of a model folder, as transformers has it, through Hugging Face's own library:
+ * {@code tokenizer.json}, or a vocabulary alone ({@code vocab.txt} of BERT, {@code vocab.json} with
+ * {@code merges.txt}), with what stands beside it laid over it. Special tokens are added, texts are
  * cut to a length (a pair: the longer of the two first), nothing is padded; what the file itself
  * says of padding and truncation is not used.
  *
@@ -28,55 +24,53 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
  */
 public final class TextTokenizer implements AutoCloseable {
 
-  private static final String JSON = "tokenizer.json";
-  private static final String VOCABULARY = "vocab.txt";
-
-  /** The library returns offsets and strings as well; this bounds what of them lives at a time. */
   private static final int CHUNK = 1024;
+  private static final int CHARACTERS = 1 << 20;
 
   private final Path file;
-  private final HuggingFaceTokenizer tokenizer;
-
-  /** Without truncation: says how much of a text was cut. */
-  private final HuggingFaceTokenizer whole;
+  private final NativeTokenizer tokenizer;
 
   private final int maxLength;
-  private final int vocabularySize;
   private final int pairOverhead;
+  private final boolean left;
+  private final boolean types;
 
   /** Encoding holds the read lock, so that nobody frees the tokenizer under it. */
   private final ReadWriteLock lock = new ReentrantReadWriteLock();
 
   private TextTokenizer(
-      Path file,
-      HuggingFaceTokenizer tokenizer,
-      HuggingFaceTokenizer whole,
+      TokenizerDefinition definition,
+      NativeTokenizer tokenizer,
       int maxLength,
-      int vocabularySize,
       int pairOverhead) {
-    this.file = file;
+    this.file = definition.file();
     this.tokenizer = tokenizer;
-    this.whole = whole;
     this.maxLength = maxLength;
-    this.vocabularySize = vocabularySize;
     this.pairOverhead = pairOverhead;
+    this.left = definition.config().truncatesLeft();
+    this.types = definition.config().givesTypes();
   }
 
   /**
-   * Opens the tokenizer that goes with {@code model}, cutting at the longest sequence it takes.
+   * Opens the tokenizer that goes with {@code model}, cutting at the longest sequence it takes, or
+   * at the tokenizer's {@code model_max_length} if that is less.
    *
-   * @param folder with {@code tokenizer.json} or {@code vocab.txt}
+   * @param folder with {@code tokenizer.json} or a vocabulary
    * @throws IOException if neither is there, or the file cannot be read
    * @throws IllegalArgumentException if the file is no tokenizer
    */
   public static TextTokenizer of(Path folder, Model model) throws IOException {
-    return load(folder, model.maxLength(), model.vocabularySize());
+    TokenizerDefinition definition = TokenizerDefinition.read(folder);
+    int maxLength =
+        Math.min(
+            model.maxLength(), definition.config().modelMaxLength().orElse(Integer.MAX_VALUE));
+    return open(definition, maxLength, model.vocabularySize());
   }
 
   /**
    * Opens a tokenizer.
    *
-   * @param folder with {@code tokenizer.json} or {@code vocab.txt}
+   * @param folder with {@code tokenizer.json} or a vocabulary
    * @param maxLength the most tokens an example may have, special tokens included
    * @param vocabularySize how many token numbers the model knows; a text that needs a greater one
    *     is refused when it is encoded
@@ -86,58 +80,23 @@ public final class TextTokenizer implements AutoCloseable {
    */
   public static TextTokenizer load(Path folder, int maxLength, int vocabularySize)
       throws IOException {
-    Path file = folder.resolve(JSON);
-    String json;
-    if (Files.exists(file)) {
-      json = Files.readString(file);
-    } else {
-      file = folder.resolve(VOCABULARY);
-      if (!Files.exists(file)) {
-        throw new NoSuchFileException(
-            folder.toString(), null, "expected " + JSON + " or " + VOCABULARY + ", found neither");
-      }
-      json = WordPieceVocabulary.read(file);
-    }
-    HuggingFaceTokenizer whole = open(file, json, 0);
-    try {
-      int overhead = whole.encode("").getIds().length;
-      int pairOverhead = whole.encode("", "").getIds().length;
-      // Below this the library's own subtraction would wrap around.
-      if (maxLength <= overhead) {
-        throw tooShort(file, maxLength, overhead);
-      }
-      return new TextTokenizer(
-          file, open(file, json, maxLength), whole, maxLength, vocabularySize, pairOverhead);
-    } catch (IOException | RuntimeException e) {
-      whole.close();
-      throw e;
-    }
+    return open(TokenizerDefinition.read(folder), maxLength, vocabularySize);
   }
 
-  /**
-   * @param maxLength 0 for no truncation
-   */
-  private static HuggingFaceTokenizer open(Path file, String json, int maxLength)
-      throws IOException {
-    Natives.loadTokenizers();
-    String limit = Integer.toString(maxLength);
-    Map<String, String> options =
-        maxLength == 0
-            ? Map.of("padding", "false", "truncation", "false")
-            : Map.of(
-                "padding",
-                "false",
-                "truncation",
-                "true",
-                "maxLength",
-                limit,
-                "modelMaxLength",
-                limit);
-    try (ByteArrayInputStream in =
-        new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8))) {
-      return HuggingFaceTokenizer.newInstance(in, options);
+  private static TextTokenizer open(
+      TokenizerDefinition definition, int maxLength, int vocabularySize) throws IOException {
+    NativeTokenizer tokenizer = NativeTokenizer.open(definition, vocabularySize);
+    try {
+      int overhead = tokenizer.encode("", null).getIds().length;
+      int pairOverhead = tokenizer.encode("", "").getIds().length;
+      if (maxLength <= overhead) {
+        throw tooShort(definition.file(), maxLength, overhead);
+      }
+      return new TextTokenizer(
+          definition, tokenizer, maxLength, pairOverhead);
     } catch (RuntimeException e) {
-      throw new IllegalArgumentException(file + ": not a tokenizer: " + e.getMessage(), e);
+      tokenizer.close();
+      throw e;
     }
   }
 
@@ -196,16 +155,14 @@ public final class TextTokenizer implements AutoCloseable {
     }
     lock.readLock().lock();
     try {
-      for (int at = 0; at < singles.size(); at += CHUNK) {
-        List<Integer> chunk = singles.subList(at, Math.min(at + CHUNK, singles.size()));
+      for (List<Integer> chunk : chunks(singles, examples)) {
         List<String> texts = chunk.stream().map(i -> examples.get(i).text()).toList();
-        store(tokenizer.batchEncode(texts), chunk, examples, all);
+        store(tokenizer.encodeAll(texts), chunk, all);
       }
-      for (int at = 0; at < pairs.size(); at += CHUNK) {
-        List<Integer> chunk = pairs.subList(at, Math.min(at + CHUNK, pairs.size()));
+      for (List<Integer> chunk : chunks(pairs, examples)) {
         PairList<String, String> texts = new PairList<>(chunk.size());
         chunk.forEach(i -> texts.add(examples.get(i).text(), examples.get(i).textPair()));
-        store(tokenizer.batchEncode(texts), chunk, examples, all);
+        store(tokenizer.encodeAll(texts), chunk, all);
       }
     } finally {
       lock.readLock().unlock();
@@ -213,47 +170,52 @@ public final class TextTokenizer implements AutoCloseable {
     return List.of(all);
   }
 
-  private void store(
-      Encoding[] encodings, List<Integer> places, List<Example> examples, Tokens[] all) {
-    for (int i = 0; i < encodings.length; i++) {
-      Encoding encoding = encodings[i];
-      int cut =
-          encoding.exceedMaxLength()
-              ? wholeLength(examples.get(places.get(i))) - encoding.getIds().length
-              : 0;
-      all[places.get(i)] = tokens(encoding, cut);
-    }
-  }
-
-  private int wholeLength(Example example) {
-    Encoding encoding =
-        example.textPair() == null
-            ? whole.encode(example.text())
-            : whole.encode(example.text(), example.textPair());
-    return encoding.getIds().length;
-  }
-
-  private Tokens tokens(Encoding encoding, int cut) {
-    long[] wideIds = encoding.getIds();
-    long[] wideTypes = encoding.getTypeIds();
-    int[] ids = new int[wideIds.length];
-    int[] types = new int[wideIds.length];
-    for (int i = 0; i < ids.length; i++) {
-      if (wideIds[i] >= vocabularySize) {
-        throw new IllegalArgumentException(
-            file
-                + ": token '"
-                + encoding.getTokens()[i]
-                + "' has the number "
-                + wideIds[i]
-                + "; expected one below the model's vocab_size "
-                + vocabularySize
-                + ": the tokenizer is another model's");
+  /** The library gives offsets and strings as well: this bounds what of them lives at a time. */
+  private static List<List<Integer>> chunks(List<Integer> places, List<Example> examples) {
+    List<List<Integer>> chunks = new ArrayList<>();
+    int from = 0;
+    long characters = 0;
+    for (int at = 0; at < places.size(); at++) {
+      Example example = examples.get(places.get(at));
+      String pair = example.textPair();
+      characters += example.text().length() + (pair == null ? 0 : pair.length());
+      if (at + 1 == places.size() || at + 1 - from == CHUNK || characters > CHARACTERS) {
+        chunks.add(places.subList(from, at + 1));
+        from = at + 1;
+        characters = 0;
       }
-      ids[i] = (int) wideIds[i];
-      types[i] = (int) wideTypes[i];
     }
-    return new Tokens(ids, types, cut);
+    return chunks;
+  }
+
+  private void store(Encoding[] encodings, List<Integer> places, Tokens[] all) {
+    for (int i = 0; i < encodings.length; i++) {
+      all[places.get(i)] = cut(encodings[i]);
+      encodings[i] = null;
+    }
+  }
+
+  private Tokens cut(Encoding encoding) {
+    int[] ids = tokenizer.ids(encoding);
+    int[] types = types(encoding);
+    if (ids.length <= maxLength) {
+      return new Tokens(ids, types, 0);
+    }
+    boolean[] kept = Cut.kept(encoding, maxLength, left);
+    int[] places = IntStream.range(0, ids.length).filter(i -> kept[i]).toArray();
+    return new Tokens(
+        Arrays.stream(places).map(i -> ids[i]).toArray(),
+        Arrays.stream(places).map(i -> types[i]).toArray(),
+        ids.length - places.length);
+  }
+
+  private int[] types(Encoding encoding) {
+    long[] wide = encoding.getTypeIds();
+    int[] narrow = new int[wide.length];
+    for (int i = 0; types && i < wide.length; i++) {
+      narrow[i] = (int) wide[i];
+    }
+    return narrow;
   }
 
   /** Frees the tokenizer, once nobody is encoding. A second call does nothing. */
@@ -262,7 +224,6 @@ public final class TextTokenizer implements AutoCloseable {
     lock.writeLock().lock();
     try {
       tokenizer.close();
-      whole.close();
     } finally {
       lock.writeLock().unlock();
     }
