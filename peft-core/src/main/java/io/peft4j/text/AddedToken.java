@@ -27,7 +27,9 @@ record AddedToken(
     return new AddedToken(content, false, false, false, false, true);
   }
 
-  /** {@return whether {@code node} names a token: its text, or an object with its {@code content}} */
+  /**
+   * {@return whether {@code node} names a token: its text, or an object with its {@code content}}
+   */
   static boolean isOne(JsonNode node) {
     return node.isTextual() || node.path("content").isTextual();
   }

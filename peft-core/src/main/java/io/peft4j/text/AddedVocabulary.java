@@ -21,8 +21,8 @@ final class AddedVocabulary {
   private final SortedMap<Integer, AddedToken> tokens = new TreeMap<>();
 
   /**
-   * @param vocab a tokenizer's {@code model.vocab}: numbers by token, or a list of tokens with their
-   *     scores
+   * @param vocab a tokenizer's {@code model.vocab}: numbers by token, or a list of tokens with
+   *     their scores
    */
   AddedVocabulary(JsonNode vocab) {
     if (vocab.isObject()) {

@@ -13,8 +13,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * A language model's tokenizer, as transformers has it, through Hugging Face's own library: texts to
- * token numbers and back, its special tokens and its chat template. What stands beside {@code
+ * A language model's tokenizer, as transformers has it, through Hugging Face's own library: texts
+ * to token numbers and back, its special tokens and its chat template. What stands beside {@code
  * tokenizer.json} is laid over it. Neither pads nor truncates.
  *
  * <p>Owns native memory until {@link #close}.
@@ -40,8 +40,8 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
   /**
    * Opens a tokenizer.
    *
-   * @param folder with {@code tokenizer.json} or {@code vocab.json} and {@code merges.txt}, and {@code
-   *     tokenizer_config.json} if there is one
+   * @param folder with {@code tokenizer.json} or {@code vocab.json} and {@code merges.txt}, and
+   *     {@code tokenizer_config.json} if there is one
    * @param vocabularySize how many token numbers the model knows
    * @throws IOException if the file is missing or cannot be read
    * @throws IllegalArgumentException if it is no tokenizer, is another model's, or has a broken

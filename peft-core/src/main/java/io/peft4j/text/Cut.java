@@ -47,8 +47,7 @@ final class Cut {
       int text = texts[i] == 1 ? 1 : 0;
       int place = special[i] == 1 ? 0 : seen[text]++;
       kept[i] =
-          special[i] == 1
-              || (left ? place >= lengths[text] - keep[text] : place < keep[text]);
+          special[i] == 1 || (left ? place >= lengths[text] - keep[text] : place < keep[text]);
     }
     return kept;
   }

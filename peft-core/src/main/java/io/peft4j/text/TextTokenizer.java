@@ -39,10 +39,7 @@ public final class TextTokenizer implements AutoCloseable {
   private final ReadWriteLock lock = new ReentrantReadWriteLock();
 
   private TextTokenizer(
-      TokenizerDefinition definition,
-      NativeTokenizer tokenizer,
-      int maxLength,
-      int pairOverhead) {
+      TokenizerDefinition definition, NativeTokenizer tokenizer, int maxLength, int pairOverhead) {
     this.file = definition.file();
     this.tokenizer = tokenizer;
     this.maxLength = maxLength;
@@ -62,8 +59,7 @@ public final class TextTokenizer implements AutoCloseable {
   public static TextTokenizer of(Path folder, Model model) throws IOException {
     TokenizerDefinition definition = TokenizerDefinition.read(folder);
     int maxLength =
-        Math.min(
-            model.maxLength(), definition.config().modelMaxLength().orElse(Integer.MAX_VALUE));
+        Math.min(model.maxLength(), definition.config().modelMaxLength().orElse(Integer.MAX_VALUE));
     return open(definition, maxLength, model.vocabularySize());
   }
 
@@ -92,8 +88,7 @@ public final class TextTokenizer implements AutoCloseable {
       if (maxLength <= overhead) {
         throw tooShort(definition.file(), maxLength, overhead);
       }
-      return new TextTokenizer(
-          definition, tokenizer, maxLength, pairOverhead);
+      return new TextTokenizer(definition, tokenizer, maxLength, pairOverhead);
     } catch (RuntimeException e) {
       tokenizer.close();
       throw e;

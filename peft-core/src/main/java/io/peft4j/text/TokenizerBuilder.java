@@ -69,8 +69,7 @@ final class TokenizerBuilder {
         made.set("normalizer", replace(" ", "▁"));
         ObjectNode split = part("Split");
         split.putObject("pattern").put("String", " ");
-        made.set(
-            "pre_tokenizer", split.put("behavior", "MergedWithPrevious").put("invert", false));
+        made.set("pre_tokenizer", split.put("behavior", "MergedWithPrevious").put("invert", false));
         made.set("decoder", sentenceDecoder(false));
       }
       case QWEN2 -> {
@@ -94,10 +93,13 @@ final class TokenizerBuilder {
         made.set("decoder", byteLevel(true, true, true));
       }
     }
-    made.set("post_processor", tree.path("post_processor").isObject() ? tree.get("post_processor") : JSON.nullNode());
+    made.set(
+        "post_processor",
+        tree.path("post_processor").isObject() ? tree.get("post_processor") : JSON.nullNode());
     model.set("vocab", old.get("vocab"));
     if (model.get("type").asText().equals("BPE")) {
-      model.set("merges", old.path("merges").isArray() ? old.get("merges") : JSON.createArrayNode());
+      model.set(
+          "merges", old.path("merges").isArray() ? old.get("merges") : JSON.createArrayNode());
     }
     made.set("model", model);
     return made;

@@ -23,14 +23,11 @@ enum TokenizerClass {
       "bos_token=<s> eos_token=</s> sep_token=</s> cls_token=<s> unk_token=<unk> pad_token=<pad>"
           + " mask_token=<mask>"),
   XLM_ROBERTA("XLMRobertaTokenizer", ROBERTA.defaults),
-  GPT2(
-      "GPT2Tokenizer",
-      "unk_token=<|endoftext|> bos_token=<|endoftext|> eos_token=<|endoftext|>"),
+  GPT2("GPT2Tokenizer", "unk_token=<|endoftext|> bos_token=<|endoftext|> eos_token=<|endoftext|>"),
   GPT_NEOX("GPTNeoXTokenizer", GPT2.defaults + " pad_token=<|padding|>"),
   LLAMA("LlamaTokenizer", "unk_token=<unk> bos_token=<s> eos_token=</s>"),
   QWEN2(
-      "Qwen2Tokenizer",
-      "unk_token=<|endoftext|> eos_token=<|endoftext|> pad_token=<|endoftext|>"),
+      "Qwen2Tokenizer", "unk_token=<|endoftext|> eos_token=<|endoftext|> pad_token=<|endoftext|>"),
   GEMMA(
       "GemmaTokenizer",
       "unk_token=<unk> bos_token=<bos> eos_token=<eos> pad_token=<pad> mask_token=<mask>");

@@ -53,7 +53,14 @@ record TokenizerDefinition(Path file, TokenizerConfig config, ObjectNode json) {
       throw new NoSuchFileException(
           folder.toString(),
           null,
-          "expected " + FILE + " or " + LINES + ", or " + NUMBERS + " with " + MERGES
+          "expected "
+              + FILE
+              + " or "
+              + LINES
+              + ", or "
+              + NUMBERS
+              + " with "
+              + MERGES
               + ", found none");
     }
     TokenizerConfig config = TokenizerConfig.read(folder);
@@ -139,11 +146,10 @@ record TokenizerDefinition(Path file, TokenizerConfig config, ObjectNode json) {
     // with a tokenizer.json transformers does not look at these two
     boolean bos = !whole && config.flag("add_bos_token", false);
     boolean eos = !whole && config.flag("add_eos_token", false);
-    boolean said = !whole && (config.json().has("add_bos_token") || config.json().has("add_eos_token"));
+    boolean said =
+        !whole && (config.json().has("add_bos_token") || config.json().has("add_eos_token"));
     if (said || type == TokenizerClass.GPT_NEOX || !made.path("post_processor").isObject()) {
-      made.set(
-          "post_processor",
-          TokenizerBuilder.beginningAndEnd(config, bos, eos, vocabulary));
+      made.set("post_processor", TokenizerBuilder.beginningAndEnd(config, bos, eos, vocabulary));
     }
     TokenizerBuilder.ownProcessor(config, vocabulary).ifPresent(p -> made.set("post_processor", p));
     return made;
@@ -177,8 +183,8 @@ record TokenizerDefinition(Path file, TokenizerConfig config, ObjectNode json) {
   }
 
   /**
-   * {@return whether blanks before marks are taken out of decoded text} Not with a BPE, whose blanks
-   * are the text's own, unless that is asked for.
+   * {@return whether blanks before marks are taken out of decoded text} Not with a BPE, whose
+   * blanks are the text's own, unless that is asked for.
    */
   boolean cleansBlanks() {
     return config.flag("clean_up_tokenization_spaces", false)

@@ -91,7 +91,8 @@ final class TokenizerKeys {
   private static final Map<String, String> ONLY_FALSE =
       Map.of(
           "split_special_tokens", "special tokens in a text are always found as such",
-          "fix_mistral_regex", "save the tokenizer with it from Python: tokenizer.json then has it");
+          "fix_mistral_regex",
+              "save the tokenizer with it from Python: tokenizer.json then has it");
 
   private static final Map<String, String> WARNED =
       Map.of(

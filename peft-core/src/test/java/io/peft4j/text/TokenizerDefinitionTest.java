@@ -213,8 +213,7 @@ class TokenizerDefinitionTest {
     assertTrue(refused(Map.of("cls_token", List.of())).contains("cls_token"));
     assertTrue(
         refused(Map.of("added_tokens_decoder", Map.of("x", "y"))).contains("added_tokens_decoder"));
-    assertTrue(
-        refused(Map.of("tokenizer_class", "XLMRobertaTokenizer")).contains("model.vocab"));
+    assertTrue(refused(Map.of("tokenizer_class", "XLMRobertaTokenizer")).contains("model.vocab"));
     Path folder = bert(Map.of());
     Files.writeString(folder.resolve("tokenizer_config.json"), "[]");
     assertTrue(
