@@ -24,10 +24,11 @@ public record CausalDataset(String source, List<CausalExample> examples) {
    * Reads a file: {@code .jsonl} and {@code .ndjson} hold one JSON object a line, {@code .json} a
    * list of them, {@code .txt}, {@code .text} and {@code .md} one long text.
    *
-   * <p>An object is one of {@code {"text"}}, {@code {"prompt", "completion"}}, {@code {"messages":
-   * [{"role", "content"}]}} (or {@code "conversations"}), {@code {"instruction", "input",
-   * "output"}} or {@code {"instruction", "instances": [{"input", "output"}]}}; what else it holds
-   * is not used.
+   * <p>An object is one of {@code {"text"}}, {@code {"prompt", "completion"}} (texts, or lists of
+   * messages), {@code {"messages": [{"role", "content"}]}} (or {@code "conversations"}, also with
+   * {@code from} and {@code value}), {@code {"instruction", "input", "output"}} or {@code
+   * {"instruction", "instances": [{"input", "output"}]}}. A key that is not used is named in a
+   * warning, once with the number of rows that have it.
    *
    * @param charset its encoding; bytes that are malformed in it are an error
    * @throws DataException if the content is something else; the message names file, line and key

@@ -3,7 +3,6 @@ package io.peft4j.data;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -13,10 +12,8 @@ import io.peft4j.io.JsonErrors;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.Set;
 
 /** Reads examples for causal language models from JSON. */
 final class CausalJson {
@@ -28,14 +25,16 @@ final class CausalJson {
           .build();
   private static final ObjectReader ELEMENT =
       JSON.reader().without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
-  private static final TypeReference<LinkedHashMap<String, Object>> MAP = new TypeReference<>() {};
   private static final List<String> CHATS = List.of("messages", "conversations");
 
   private final Path file;
   private final List<CausalExample> examples = new ArrayList<>();
+  private final RowKeys keys = new RowKeys();
+  private final ChatRows conversations;
 
   private CausalJson(Path file) {
     this.file = file;
+    this.conversations = new ChatRows(file);
   }
 
   /** One object a line; blank lines are none. */
@@ -51,6 +50,7 @@ final class CausalJson {
         }
       }
     }
+    reader.keys.report(file);
     return reader.examples;
   }
 
@@ -69,6 +69,7 @@ final class CausalJson {
       int line = e.getLocation() == null ? 0 : e.getLocation().getLineNr();
       throw new DataException(file, line, "malformed JSON: " + JsonErrors.sentence(e));
     }
+    reader.keys.report(file);
     return reader.examples;
   }
 
@@ -76,38 +77,75 @@ final class CausalJson {
     if (!row.isObject()) {
       throw new DataException(file, line, "expected an object, found " + kind(row));
     }
+    String refused = RowKeys.refused(row);
+    if (refused != null) {
+      throw new DataException(file, line, refused);
+    }
     String chat = CHATS.stream().filter(row::has).findFirst().orElse(null);
     if (chat != null) {
-      examples.add(chat(row, chat, line));
+      examples.add(conversations.chat(row, chat, line));
+      keys.see(row, line, Set.of(chat, "tools", "chat_template_kwargs", "system"));
     } else if (row.has("prompt") || row.has("completion")) {
-      String completion = string(row, "completion", true, line);
-      examples.add(
-          new CausalExample.Completion(string(row, "prompt", true, line), completion, line));
+      completion(row, line);
     } else if (row.has("instances")) {
       instances(row, line);
+      keys.see(row, line, Set.of("instruction", "instances"));
     } else if (row.has("instruction") || row.has("output")) {
-      examples.add(
-          new CausalExample.Instruction(
-              string(row, "instruction", true, line),
-              string(row, "input", false, line),
-              string(row, "output", true, line),
-              line));
+      examples.add(instruction(row, line));
+      keys.see(row, line, Set.of("instruction", "input", "output", "system", "history"));
     } else if (row.has("text")) {
       String text = string(row, "text", true, line);
       if (text.isBlank()) {
         throw new DataException(file, line, "the text is empty");
       }
       examples.add(new CausalExample.Text(text, false, line));
+      keys.see(row, line, Set.of("text"));
     } else {
-      List<String> keys = new ArrayList<>();
-      row.fieldNames().forEachRemaining(keys::add);
+      List<String> found = new ArrayList<>();
+      row.fieldNames().forEachRemaining(found::add);
       throw new DataException(
           file,
           line,
           "expected the keys 'text', 'prompt' and 'completion', 'messages', or 'instruction' and"
               + " 'output', found "
-              + keys);
+              + found);
     }
+  }
+
+  private void completion(JsonNode row, int line) {
+    if (row.path("prompt").isArray() || row.path("completion").isArray()) {
+      examples.add(conversations.completion(row, line));
+      keys.see(row, line, Set.of("prompt", "completion", "tools", "chat_template_kwargs"));
+      return;
+    }
+    String completion = string(row, "completion", true, line);
+    examples.add(
+        new CausalExample.Completion(string(row, "prompt", true, line), completion, line));
+    keys.see(row, line, Set.of("prompt", "completion"));
+  }
+
+  private CausalExample instruction(JsonNode row, int line) {
+    List<CausalExample.Exchange> history = new ArrayList<>();
+    JsonNode said = row.path("history");
+    if (!said.isMissingNode() && !said.isNull()) {
+      for (JsonNode pair : said.isArray() ? said : List.of(said)) {
+        if (pair.size() != 2 || !pair.path(0).isTextual() || !pair.path(1).isTextual()) {
+          throw new DataException(
+              file,
+              line,
+              "'history' should be a list of pairs of question and answer, found " + kind(pair));
+        }
+        history.add(
+            new CausalExample.Exchange(pair.get(0).textValue(), pair.get(1).textValue()));
+      }
+    }
+    return new CausalExample.Instruction(
+        string(row, "instruction", true, line),
+        string(row, "input", false, line),
+        string(row, "output", true, line),
+        string(row, "system", false, line),
+        history,
+        line);
   }
 
   private void instances(JsonNode row, int line) {
@@ -125,41 +163,6 @@ final class CausalJson {
               string(instance, "output", true, line),
               line));
     }
-  }
-
-  private CausalExample chat(JsonNode row, String key, int line) {
-    JsonNode list = row.get(key);
-    if (!list.isArray() || list.isEmpty()) {
-      throw new DataException(
-          file, line, "'" + key + "' should be a list of messages, found " + kind(list));
-    }
-    List<Map<String, Object>> messages = new ArrayList<>();
-    for (int i = 0; i < list.size(); i++) {
-      JsonNode message = list.get(i);
-      String at = key + "[" + i + "]";
-      if (!message.isObject()) {
-        throw new DataException(
-            file, line, "'" + at + "' should be an object, found " + kind(message));
-      }
-      if (!message.path("role").isTextual()) {
-        throw new DataException(
-            file,
-            line,
-            "'" + at + ".role' should be a string, found " + kind(message.path("role")));
-      }
-      if (!message.has("content") && !message.has("tool_calls")) {
-        throw new DataException(file, line, "'" + at + "' has no 'content'");
-      }
-      messages.add(JSON.convertValue(message, MAP));
-    }
-    if (messages.stream().noneMatch(message -> message.get("role").equals("assistant"))) {
-      throw new DataException(file, line, "'" + key + "' has no message of the role assistant");
-    }
-    Map<String, Object> variables = new HashMap<>();
-    if (row.hasNonNull("tools")) {
-      variables.put("tools", JSON.convertValue(row.get("tools"), Object.class));
-    }
-    return new CausalExample.Chat(messages, variables, line);
   }
 
   private String string(JsonNode row, String key, boolean needed, int line) {

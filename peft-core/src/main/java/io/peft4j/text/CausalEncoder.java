@@ -3,6 +3,7 @@ package io.peft4j.text;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.CausalExample;
 import io.peft4j.data.CausalExample.Chat;
+import io.peft4j.data.CausalExample.ChatCompletion;
 import io.peft4j.data.CausalExample.Completion;
 import io.peft4j.data.CausalExample.Instruction;
 import io.peft4j.data.CausalExample.Text;
@@ -110,6 +111,9 @@ public final class CausalEncoder {
       if (example instanceof Instruction row && tokenizer.chatTemplate().isEmpty()) {
         return List.of(encode(row.asCompletion(), true));
       }
+      if (example instanceof ChatCompletion completion) {
+        return List.of(encode(completion));
+      }
       return example instanceof Instruction row ? encode(row.asChat()) : encode((Chat) example);
     } catch (DataException e) {
       throw e;
@@ -120,7 +124,9 @@ public final class CausalEncoder {
 
   private int[] ended(int[] ids, String text) {
     int end = tokenizer.endOfText().orElse(-1);
-    if (end < 0 || (ids.length > 0 && ids[ids.length - 1] == end) || text.isEmpty()) {
+    boolean there = ids.length > 0 && ids[ids.length - 1] == end;
+    // an empty completion is the end token alone, whatever the prompt ends with
+    if (end < 0 || (there && !text.isEmpty())) {
       return ids;
     }
     int[] longer = Arrays.copyOf(ids, ids.length + 1);
@@ -139,33 +145,54 @@ public final class CausalEncoder {
     int[] whole = tokenizer.encode(example.prompt() + example.completion());
     int[] ids = ended ? ended(whole, example.completion()) : whole;
     int from = Arrays.mismatch(prompt, ids);
+    return behind(from < 0 ? ids.length : from, ids);
+  }
+
+  /**
+   * The completion's messages, and what the template puts around them: as in TRL, whatever is behind
+   * as many tokens as the prompt has, with the beginning of an answer.
+   */
+  private LabelledTokens encode(ChatCompletion example) {
+    ChatTemplate template = tokenizer.requireChatTemplate();
+    List<Map<String, Object>> all = new ArrayList<>(example.prompt());
+    all.addAll(example.completion());
+    String prompt = template.render(example.prompt(), true, example.variables()).text();
+    String whole = template.render(all, false, example.variables()).text();
+    return behind(tokenizer.encodePlain(prompt).ids().length, tokenizer.encodePlain(whole).ids());
+  }
+
+  private static LabelledTokens behind(int from, int[] ids) {
     int[] labels = ids.clone();
-    Arrays.fill(labels, 0, from < 0 ? ids.length : from, TokenSequence.IGNORED);
+    Arrays.fill(labels, 0, Math.min(from, ids.length), TokenSequence.IGNORED);
     return new LabelledTokens(ids, labels);
   }
 
   /**
-   * A conversation as one example, the assistant's turns labelled: those the template marks with
-   * {@code generation}, or what rendering up to a turn and through it differ in. Where a later turn
-   * changes how an earlier one is written, as templates do that drop old thoughts, each of the
-   * assistant's turns becomes an example of its own, written as the model will see it.
+   * A conversation as one example, the turns to learn labelled: those the template marks with {@code
+   * generation}, or what rendering up to a turn and through it differ in. Where a later turn changes
+   * how an earlier one is written, as templates do that drop old thoughts, each turn to learn becomes
+   * an example of its own, written as the model will see it.
    */
   private List<LabelledTokens> encode(Chat chat) {
     Template.Rendered whole = render(chat, chat.messages().size(), false);
-    if (!whole.generated().isEmpty()) {
+    boolean all = chat.equals(new Chat(chat.messages(), chat.variables(), chat.line()));
+    if (!whole.generated().isEmpty() && all) {
       return List.of(labelled(whole.text(), whole.generated()));
     }
     List<int[]> spans = new ArrayList<>();
     List<LabelledTokens> single = new ArrayList<>();
     boolean stable = true;
     for (int i = 0; i < chat.messages().size(); i++) {
-      if (chat.messages().get(i).get("role").equals("assistant")) {
+      if (chat.learnt().get(i)) {
         String before = render(chat, i, true).text();
-        String through = render(chat, i + 1, false).text();
-        int from = commonPrefix(before, through);
-        stable &= whole.text().startsWith(through);
-        spans.add(new int[] {from, through.length()});
-        single.add(labelled(through, List.of(new int[] {from, through.length()})));
+        Template.Rendered through = render(chat, i + 1, false);
+        int[] span = {commonPrefix(before, through.text()), through.text().length()};
+        List<int[]> marked =
+            through.generated().stream().filter(part -> part[1] > span[0]).toList();
+        List<int[]> parts = marked.isEmpty() ? List.of(span) : marked;
+        stable &= whole.text().startsWith(through.text());
+        spans.addAll(parts);
+        single.add(labelled(through.text(), parts));
       }
     }
     return stable ? List.of(labelled(whole.text(), spans)) : single;
