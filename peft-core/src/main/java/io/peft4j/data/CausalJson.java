@@ -119,8 +119,7 @@ final class CausalJson {
       return;
     }
     String completion = string(row, "completion", true, line);
-    examples.add(
-        new CausalExample.Completion(string(row, "prompt", true, line), completion, line));
+    examples.add(new CausalExample.Completion(string(row, "prompt", true, line), completion, line));
     keys.see(row, line, Set.of("prompt", "completion"));
   }
 
@@ -135,8 +134,7 @@ final class CausalJson {
               line,
               "'history' should be a list of pairs of question and answer, found " + kind(pair));
         }
-        history.add(
-            new CausalExample.Exchange(pair.get(0).textValue(), pair.get(1).textValue()));
+        history.add(new CausalExample.Exchange(pair.get(0).textValue(), pair.get(1).textValue()));
       }
     }
     return new CausalExample.Instruction(

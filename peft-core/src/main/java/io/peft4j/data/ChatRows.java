@@ -99,8 +99,7 @@ final class ChatRows {
       }
       parts.add(messages);
     }
-    return new CausalExample.ChatCompletion(
-        parts.get(0), parts.get(1), variables(row, line), line);
+    return new CausalExample.ChatCompletion(parts.get(0), parts.get(1), variables(row, line), line);
   }
 
   private ArrayNode list(JsonNode row, String key, int line) {
@@ -127,17 +126,14 @@ final class ChatRows {
 
   private ObjectNode message(JsonNode node, String at, int line) {
     if (!(node instanceof ObjectNode message)) {
-      throw new DataException(
-          file, line, "'" + at + "' should be an object, found " + kind(node));
+      throw new DataException(file, line, "'" + at + "' should be an object, found " + kind(node));
     }
     if (!message.has("role") && message.has("from")) {
       message = fromShareGpt(message, at, line);
     }
     if (!message.path("role").isTextual()) {
       throw new DataException(
-          file,
-          line,
-          "'" + at + ".role' should be a string, found " + kind(message.path("role")));
+          file, line, "'" + at + ".role' should be a string, found " + kind(message.path("role")));
     }
     if (!message.has("content") && !message.has("tool_calls")) {
       throw new DataException(file, line, "'" + at + "' has no 'content'");
@@ -226,7 +222,11 @@ final class ChatRows {
         throw new DataException(
             file,
             line,
-            "'" + at + "." + flag + "': only turns of the assistant are learnt, found a turn of "
+            "'"
+                + at
+                + "."
+                + flag
+                + "': only turns of the assistant are learnt, found a turn of "
                 + message.get("role"));
       }
       learnt &= wanted;

@@ -149,8 +149,8 @@ public final class CausalEncoder {
   }
 
   /**
-   * The completion's messages, and what the template puts around them: as in TRL, whatever is behind
-   * as many tokens as the prompt has, with the beginning of an answer.
+   * The completion's messages, and what the template puts around them: as in TRL, whatever is
+   * behind as many tokens as the prompt has, with the beginning of an answer.
    */
   private LabelledTokens encode(ChatCompletion example) {
     ChatTemplate template = tokenizer.requireChatTemplate();
@@ -168,10 +168,10 @@ public final class CausalEncoder {
   }
 
   /**
-   * A conversation as one example, the turns to learn labelled: those the template marks with {@code
-   * generation}, or what rendering up to a turn and through it differ in. Where a later turn changes
-   * how an earlier one is written, as templates do that drop old thoughts, each turn to learn becomes
-   * an example of its own, written as the model will see it.
+   * A conversation as one example, the turns to learn labelled: those the template marks with
+   * {@code generation}, or what rendering up to a turn and through it differ in. Where a later turn
+   * changes how an earlier one is written, as templates do that drop old thoughts, each turn to
+   * learn becomes an example of its own, written as the model will see it.
    */
   private List<LabelledTokens> encode(Chat chat) {
     Template.Rendered whole = render(chat, chat.messages().size(), false);

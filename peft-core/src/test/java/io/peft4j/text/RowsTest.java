@@ -134,8 +134,12 @@ class RowsTest {
             + " \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": \"yes\"}]}";
     assertArrayEquals(encode(same).get(0).ids(), encode(chat).get(0).ids());
     assertEquals("yes<|im_end|>/", learnt(chat));
-    String text = "{\"messages\": " + quoted("[{\"role\": \"user\", \"content\": \"hi\"},"
-        + " {\"role\": \"assistant\", \"content\": \"yes\"}]") + "}";
+    String text =
+        "{\"messages\": "
+            + quoted(
+                "[{\"role\": \"user\", \"content\": \"hi\"},"
+                    + " {\"role\": \"assistant\", \"content\": \"yes\"}]")
+            + "}";
     assertEquals("yes<|im_end|>/", learnt(text));
     String calls =
         "{\"conversations\": [{\"from\": \"human\", \"value\": \"hi\"}, {\"from\":"
@@ -168,8 +172,7 @@ class RowsTest {
     tokenizer = CausalTokenizer.load(folder, 400);
     CausalDataset data = rows(row);
     String message =
-        assertThrows(
-                DataException.class, () -> new CausalEncoder(tokenizer, 99).encode(data))
+        assertThrows(DataException.class, () -> new CausalEncoder(tokenizer, 99).encode(data))
             .getMessage();
     assertTrue(message.contains("'system' and 'history' need a tokenizer with a chat"), message);
   }
@@ -190,7 +193,8 @@ class RowsTest {
         row.replace("\"hi\"", "[{\"type\": \"image\"}]").formatted("\"x\": 1"),
         "messages[0].content': expected text");
     refused("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\"}", "'chosen' cannot");
-    refused("{\"prompt\": [{\"role\": \"user\", \"content\": \"a\"}], \"completion\": \"b\"}",
+    refused(
+        "{\"prompt\": [{\"role\": \"user\", \"content\": \"a\"}], \"completion\": \"b\"}",
         "'completion' should be a list of messages");
   }
 
