@@ -15,6 +15,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A model and its named adapters, any of which can be active. The base's weights are never written
@@ -30,6 +32,11 @@ public final class AdaptedModel implements AutoCloseable {
    */
   public static final String BASE_SHA256 = "peft4j.base_sha256";
 
+  /** The key of what the base's weights were kept as meanwhile; see {@link Model#weightFormat}. */
+  public static final String BASE_FORMAT = "peft4j.base_format";
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(AdaptedModel.class);
+
   private final Model model;
   private final Map<String, Adapter> adapters = new LinkedHashMap<>();
   private Merge merge;
@@ -40,6 +47,11 @@ public final class AdaptedModel implements AutoCloseable {
 
   public Model model() {
     return model;
+  }
+
+  /** {@return what an adapter's file should say of the base that it is trained on} */
+  public Map<String, String> baseMetadata() {
+    return Map.of(BASE_SHA256, model.fingerprint(), BASE_FORMAT, model.weightFormat());
   }
 
   /** {@return the adapters by name, in the order they were added} */
@@ -133,20 +145,24 @@ public final class AdaptedModel implements AutoCloseable {
   /**
    * Adds an adapter from a peft folder and activates it alone; it is not trainable until {@link
    * Adapter#setTrainable}. If the folder says which base it was trained on ({@value #BASE_SHA256}
-   * among its metadata), this has to be that base.
+   * among its metadata), this has to be that base; if its weights were kept in another way then
+   * ({@value #BASE_FORMAT}), a warning says so.
    *
    * @throws IOException if a file cannot be read
    * @throws IllegalArgumentException if the folder does not fit the model; the message names file
    *     and key, and no adapter has been added
    */
   public Adapter load(String name, Path folder) throws IOException {
-    checkBase(folder);
+    String other = otherBase(folder);
+    if (other != null) {
+      throw new IllegalArgumentException(other);
+    }
     return loadOnAnyBase(name, folder);
   }
 
   /**
    * As {@link #load}, but on whatever base fits in names and shapes: for a base that was converted,
-   * or quantized, since.
+   * or quantized, since. A warning says where it is another than the folder says.
    *
    * @throws IOException if a file cannot be read
    * @throws IllegalArgumentException if the folder does not fit the model; the message names file
@@ -154,6 +170,7 @@ public final class AdaptedModel implements AutoCloseable {
    */
   public Adapter loadOnAnyBase(String name, Path folder) throws IOException {
     AdapterConfig config = AdapterFiles.readConfig(folder);
+    warnOfOtherBase(folder);
     List<Adapter> before = active();
     try (CarriedTensors carried = CarriedTensors.read(folder, config, model)) {
       Adapter adapter;
@@ -185,18 +202,35 @@ public final class AdaptedModel implements AutoCloseable {
     }
   }
 
-  private void checkBase(Path folder) throws IOException {
-    String expected = AdapterFiles.readMetadata(folder).get(BASE_SHA256);
-    if (expected != null && !expected.equals(model.fingerprint())) {
-      throw new IllegalArgumentException(
-          AdapterFiles.weights(folder).get(0)
-              + ": was trained on a base with SHA-256 "
-              + expected
-              + ", found "
-              + model.checkpoint().path()
-              + " with SHA-256 "
-              + model.fingerprint());
+  private void warnOfOtherBase(Path folder) throws IOException {
+    String other = otherBase(folder);
+    if (other != null) {
+      LOGGER.warn(other);
     }
+    String format = AdapterFiles.readMetadata(folder).get(BASE_FORMAT);
+    if (format != null && !format.equals(model.weightFormat())) {
+      LOGGER.warn(
+          "{}: was trained on weights kept as {}, and is used on {} ones: what it gives differs from"
+              + " what was trained",
+          AdapterFiles.weights(folder).get(0),
+          format,
+          model.weightFormat());
+    }
+  }
+
+  /** {@return what is to be said where the folder names another base than this; else null} */
+  private String otherBase(Path folder) throws IOException {
+    String expected = AdapterFiles.readMetadata(folder).get(BASE_SHA256);
+    if (expected == null || expected.equals(model.fingerprint())) {
+      return null;
+    }
+    return AdapterFiles.weights(folder).get(0)
+        + ": was trained on a base with SHA-256 "
+        + expected
+        + ", found "
+        + model.checkpoint().path()
+        + " with SHA-256 "
+        + model.fingerprint();
   }
 
   /**

@@ -125,6 +125,7 @@ final class Merge {
       merged.detach();
       linears.add(linear);
       projection.merge(merged);
+      checkFinite(linear.name(), projection.weight(scope)); // as it is kept
     }
     foldBias(linear, adapters);
   }
@@ -172,11 +173,12 @@ final class Merge {
   }
 
   private static void checkFinite(String name, NDArray merged) {
-    try (NDArray sum = merged.sum()) {
-      float total = sum.getFloat();
-      if (!Float.isFinite(total)) {
+    try (NDArray magnitudes = merged.abs();
+        NDArray largest = magnitudes.max()) {
+      float found = largest.getFloat();
+      if (!Float.isFinite(found)) {
         throw new ArithmeticException(
-            name + ": the merged weight should be finite, found " + total + " as its sum");
+            name + ": the merged weight should be finite, found " + found);
       }
     }
   }

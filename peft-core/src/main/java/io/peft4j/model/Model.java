@@ -20,6 +20,9 @@ import java.util.Objects;
  */
 public final class Model implements AutoCloseable {
 
+  /** The {@link #weightFormat} of a model none of whose weights is quantized. */
+  public static final String DENSE = "dense";
+
   private final ModelConfig config;
   private final Architecture architecture;
   private final Task task;
@@ -181,6 +184,17 @@ public final class Model implements AutoCloseable {
       fingerprint = Fingerprint.of(checkpoint);
     }
     return fingerprint;
+  }
+
+  /**
+   * {@return what the weights of its layers are kept as: {@value #DENSE}, or such as {@code nf4}}
+   */
+  public String weightFormat() {
+    return modules.leaves().stream()
+        .filter(leaf -> leaf instanceof Linear linear && linear.weight() == null)
+        .map(leaf -> ((Linear) leaf).projection().format())
+        .findFirst()
+        .orElse(DENSE);
   }
 
   /**

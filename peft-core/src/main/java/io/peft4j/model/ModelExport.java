@@ -59,6 +59,7 @@ public final class ModelExport {
    * @param maxShardBytes how many bytes of tensors a file may have
    * @throws IOException if writing fails; files are written whole or not at all
    * @throws IllegalArgumentException as {@link #checkTarget}
+   * @throws ArithmeticException if a number is not finite in the type that its tensor is written in
    */
   public static void write(
       Model model, Path folder, Map<String, String> metadata, long maxShardBytes)
@@ -168,7 +169,7 @@ public final class ModelExport {
             out -> {
               try (NDManager scope = Natives.newManager(Device.cpu())) {
                 NDArray weight = projection.weight(scope);
-                write(turned ? weight.transpose() : weight, stored, out);
+                write(linear.name(), turned ? weight.transpose() : weight, stored, out);
               }
             }));
   }
@@ -204,11 +205,11 @@ public final class ModelExport {
     try (Autograd.Mode paused = Autograd.pause();
         NDArray value = Ops.detach(parameter.value());
         NDArray stored = parameter.turned() ? value.transpose() : Ops.detach(value)) {
-      write(stored, type, out);
+      write(parameter.name(), stored, type, out);
     }
   }
 
-  private static void write(NDArray stored, DType type, WritableByteChannel out)
+  private static void write(String name, NDArray stored, DType type, WritableByteChannel out)
       throws IOException {
     long rows = stored.getShape().get(0);
     long step = Math.max(1, PART_ELEMENTS * rows / stored.size());
@@ -216,11 +217,28 @@ public final class ModelExport {
       try (NDArray part = stored.get(new NDIndex("{}:{}", from, Math.min(rows, from + step)));
           NDArray typed = typed(part, type);
           NDArray plain = typed.duplicate()) {
+        checkFinite(name, part, plain, type);
         ByteBuffer bytes = HostTensors.elements(plain);
         while (bytes.hasRemaining()) {
           out.write(bytes);
         }
       }
+    }
+  }
+
+  private static void checkFinite(String name, NDArray exact, NDArray rounded, DType type) {
+    if (!Float.isFinite(largest(rounded))) {
+      throw new ArithmeticException(
+          "%s: expected numbers that are finite in %s, which it is stored in; found one of size %s"
+              .formatted(name, type, largest(exact)));
+    }
+  }
+
+  private static float largest(NDArray x) {
+    try (NDArray wide = Ops.toFloat32(x);
+        NDArray magnitudes = wide.abs();
+        NDArray largest = magnitudes.max()) {
+      return largest.getFloat();
     }
   }
 

@@ -68,11 +68,18 @@ public interface Projection {
   /**
    * Uses {@code weight} [out, in] in place of the stored one until {@link #unmerge}; the stored one
    * is kept. The projection takes ownership of {@code weight}.
+   *
+   * @throws ArithmeticException if the way it is kept cannot hold a number in it
    */
   void merge(NDArray weight);
 
   /** Goes back to the stored weight, exactly. */
   void unmerge();
+
+  /** {@return what the stored weight is kept as: {@code dense}, or such as {@code nf4}} */
+  default String format() {
+    return Model.DENSE;
+  }
 
   /** {@return whether a plain checkpoint of this family has the weight as [in, out]} */
   default boolean turned() {

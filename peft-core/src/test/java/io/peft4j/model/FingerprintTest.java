@@ -5,6 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import io.peft4j.Golden;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.safetensors.Checkpoint;
@@ -28,6 +31,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
 
 class FingerprintTest {
 
@@ -123,8 +127,45 @@ class FingerprintTest {
       assertTrue(message.contains(other.fingerprint()), message);
       assertTrue(message.contains(other.checkpoint().path().toString()), message);
       assertEquals(Map.of(), adapted.adapters());
-      adapted.loadOnAnyBase("a", folder);
+      List<String> said = warnings(() -> adapted.loadOnAnyBase("a", folder));
+      assertEquals(List.of(message), said);
     }
+  }
+
+  @Test
+  void anAdapterRemembersWhatItsBasesWeightsWereKeptAs() throws IOException {
+    Path folder = temp.resolve("adapter");
+    Files.createDirectories(folder);
+    try (Model model = Model.load(Golden.path("encoders/bert"), LoadOptions.DEFAULT);
+        AdaptedModel adapted = new AdaptedModel(model)) {
+      assertEquals(
+          Map.of(AdaptedModel.BASE_SHA256, model.fingerprint(), AdaptedModel.BASE_FORMAT, "dense"),
+          adapted.baseMetadata());
+      adapted.load("a", Golden.path("lora/bert-plain"));
+      adapted.save("a", folder, adapted.baseMetadata());
+      assertEquals(List.of(), warnings(() -> adapted.load("again", folder)));
+      adapted.save("a", folder, Map.of(AdaptedModel.BASE_FORMAT, "nf4"));
+      List<String> said = warnings(() -> adapted.load("other", folder));
+      assertEquals(1, said.size(), said.toString());
+      assertTrue(said.get(0).contains("kept as nf4, and is used on dense ones"), said.get(0));
+    }
+  }
+
+  private interface Loading {
+    void run() throws IOException;
+  }
+
+  private static List<String> warnings(Loading loading) throws IOException {
+    Logger logger = (Logger) LoggerFactory.getLogger(AdaptedModel.class);
+    ListAppender<ILoggingEvent> seen = new ListAppender<>();
+    seen.start();
+    logger.addAppender(seen);
+    try {
+      loading.run();
+    } finally {
+      logger.detachAppender(seen);
+    }
+    return seen.list.stream().map(ILoggingEvent::getFormattedMessage).toList();
   }
 
   /** More than a Java buffer holds; the file has a hole in it, so it takes no disk. */

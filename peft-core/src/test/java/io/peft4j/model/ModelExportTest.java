@@ -2,6 +2,7 @@ package io.peft4j.model;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -13,6 +14,7 @@ import io.peft4j.adapter.LoraInit;
 import io.peft4j.adapter.ModuleSelector;
 import io.peft4j.safetensors.Checkpoint;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -91,6 +93,34 @@ class ModelExportTest {
     try (CausalLm lm = CausalLm.load(folder, LoadOptions.DEFAULT)) {
       double distance = Golden.distance(expected, logProbs(lm));
       assertTrue(distance < (half ? 0.1 : 1e-5), name + ": " + distance);
+    }
+  }
+
+  /** float16 ends at 65504. */
+  @ParameterizedTest
+  @ValueSource(strings = {"q_proj", "embed_tokens", "lm_head"})
+  void aNumberThatItsTypeCannotHoldIsRefused(String target, @TempDir Path folder)
+      throws IOException {
+    LoraConfig config =
+        LoraConfig.builder()
+            .r(2)
+            .loraAlpha(2e7)
+            .targetModules(target)
+            .init(LoraInit.RANDOM)
+            .build();
+    try (CausalLm lm = CausalLm.load(Golden.path("decoders/llama-fp16"), LoadOptions.DEFAULT);
+        AdaptedModel adapted = new AdaptedModel(lm.model())) {
+      adapted.add("a", config, 3);
+      adapted.merge("a");
+      ArithmeticException e =
+          assertThrows(
+              ArithmeticException.class,
+              () -> ModelExport.write(lm.model(), folder, Map.of(), 20_000));
+      assertTrue(e.getMessage().contains(target), e.getMessage());
+      assertTrue(e.getMessage().contains("F16"), e.getMessage());
+    }
+    try (Stream<Path> files = Files.list(folder)) {
+      assertEquals(List.of(), files.toList());
     }
   }
 

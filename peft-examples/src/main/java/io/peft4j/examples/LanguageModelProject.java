@@ -27,7 +27,7 @@ abstract class LanguageModelProject extends PracticeProject {
       AdaptedModel adapted, String name, TrainingArguments arguments, CausalSet train, Path folder)
       throws IOException {
     Files.createDirectories(folder);
-    Map<String, String> metadata = Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
+    Map<String, String> metadata = adapted.baseMetadata();
     MetricsJsonLines metrics = new MetricsJsonLines(folder.resolve("metrics.jsonl"));
     try (TrainingListener listener =
         TrainingListener.all(List.of(ProgressBarListener.forConsole(20), metrics))) {

@@ -188,7 +188,7 @@ public final class SentimentLora extends PracticeProject {
             .evalStrategy(When.EPOCH)
             .seed(seed)
             .build();
-    Map<String, String> metadata = Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
+    Map<String, String> metadata = adapted.baseMetadata();
     EpochLog log = new EpochLog();
     CurveChart chart = new CurveChart("Sentiment of medical device reviews, LoRA rank " + rank);
     MetricsJsonLines metrics = new MetricsJsonLines(output.resolve("metrics.jsonl"));

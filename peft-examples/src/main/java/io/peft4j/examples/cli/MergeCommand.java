@@ -80,7 +80,7 @@ final class MergeCommand implements Callable<Integer> {
       for (Path adapter : adapters) {
         for (Path part : AdapterMix.folders(adapter)) {
           names.add("adapter" + names.size());
-          adapted.load(names.get(names.size() - 1), part);
+          adapted.loadOnAnyBase(names.get(names.size() - 1), part);
         }
       }
       adapted.merge(names.toArray(String[]::new));

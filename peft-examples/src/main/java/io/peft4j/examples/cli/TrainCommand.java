@@ -231,7 +231,7 @@ final class TrainCommand implements Callable<Integer> {
     listeners.add(new MetricsJsonLines(output.resolve("metrics.jsonl")));
     listeners.add(new TensorBoardWriter(output.resolve("tensorboard")));
     try (TrainingListener all = TrainingListener.all(listeners)) {
-      Map<String, String> base = Map.of(AdaptedModel.BASE_SHA256, adapted.model().fingerprint());
+      Map<String, String> base = adapted.baseMetadata();
       Trainer trainer =
           new Trainer(adapted, mix, arguments, sets.train(), sets.heldOut(), all, output, base);
       return CleanExit.train(trainer, training.resume());

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.adapter.AdapterFiles;
 import io.peft4j.quant.bnb.BnbFormat;
 import io.peft4j.safetensors.Checkpoint;
 import java.io.IOException;
@@ -114,6 +116,33 @@ class QuantizedMergeTest {
     double adapted = nll(packed, "--adapter", adapter.toString());
     assertTrue(adapted < 0.7 * bare, bare + " to " + adapted);
     assertEquals(adapted, nll(merged), 0.002 * adapted); // rounded to bfloat16
+  }
+
+  /** Another base is warned of (FingerprintTest), on standard error, and merged into. */
+  @Test
+  void intoTheDenseBase() throws IOException {
+    assertEquals("nf4", AdapterFiles.readMetadata(adapter).get(AdaptedModel.BASE_FORMAT));
+    PeftRun dense = merge(DENSE, temp.resolve("dense"), "--json");
+    for (String line : dense.out().lines().toList()) {
+      assertTrue(JSON.readTree(line).isObject(), line);
+    }
+    assertEquals(names(DENSE), names(temp.resolve("dense")));
+    PeftRun scored =
+        PeftRun.of(
+            "score",
+            "--model",
+            DENSE.toString(),
+            "--adapter",
+            adapter.toString(),
+            "--input",
+            rows.toString(),
+            "--output",
+            temp.resolve("scored.jsonl").toString());
+    assertEquals(2, scored.code());
+    assertTrue(scored.err().contains("was trained on a base with SHA-256"), scored.err());
+    Path onTheWay = temp.resolve("on-the-way");
+    train(DENSE, onTheWay, "--max-steps", "1", "--quantization", "int8");
+    assertEquals("int8", AdapterFiles.readMetadata(onTheWay).get(AdaptedModel.BASE_FORMAT));
   }
 
   @Test

@@ -2,6 +2,7 @@ package io.peft4j.quant.projection;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
@@ -193,6 +194,11 @@ public final class QuantizedProjection implements Projection {
   }
 
   @Override
+  public String format() {
+    return base.type().id();
+  }
+
+  @Override
   public boolean turned() {
     return turned;
   }
@@ -301,6 +307,7 @@ public final class QuantizedProjection implements Projection {
       ByteBuffer values = HostTensors.elements(weight);
       if (merging == Merging.REQUANTIZE) {
         tensor = pack(values);
+        checkFinite();
         merged = kernels.place(tensor);
         packed = merged;
         mergeError = QuantizationError.measure(values, FloatType.F32, tensor);
@@ -312,6 +319,23 @@ public final class QuantizedProjection implements Projection {
       dense.attach(manager);
       try (NDArray restored = Ops.toFloat32(dense)) {
         mergeError = QuantizationError.between(values, HostTensors.elements(restored));
+      }
+    }
+  }
+
+  /** Whoever reads a packed weight decodes it into the type that it was made of. */
+  private void checkFinite() {
+    try (NDManager scope = manager.newSubManager()) {
+      NDArray wide = decode(tensor, scope);
+      NDArray typed =
+          base.sourceType() == FloatType.F16 ? wide.toType(DataType.FLOAT16, true) : wide;
+      float largest = typed.toType(DataType.FLOAT32, false).abs().max().getFloat();
+      if (!Float.isFinite(largest)) {
+        float found = wide.abs().max().getFloat();
+        tensor = base;
+        throw new ArithmeticException(
+            "a merged weight should be finite in %s, which it is unpacked to; found %s"
+                .formatted(base.sourceType().torchName(), found));
       }
     }
   }
