@@ -8,6 +8,7 @@ import io.peft4j.io.AtomicFiles;
 import io.peft4j.io.Durable;
 import io.peft4j.io.FileGroup;
 import io.peft4j.io.JsonErrors;
+import io.peft4j.io.OutputLock;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.SafetensorsWriter;
 import io.peft4j.safetensors.TensorInfo;
@@ -64,18 +65,26 @@ final class Checkpoints {
   }
 
   /**
-   * Makes sure, before any work is done, that the output folder exists and can be written to, and
-   * clears away what a killed run had not finished writing.
+   * Makes sure, before any work is done, that the output folder exists, can be written to and is no
+   * other run's, and clears away what a killed run had not finished writing.
+   *
+   * @return what keeps other runs out of the folder until it is closed
    */
-  void prepare() throws IOException {
+  OutputLock prepare() throws IOException {
     try {
       Durable.createDirectories(output);
-      FileGroup.recover(output);
-      Files.delete(Files.createTempFile(output, ".writable", ".tmp"));
-      for (Path entry : entries()) {
-        if (UNFINISHED.matcher(entry.getFileName().toString()).matches()) {
-          delete(entry);
+      OutputLock lock = OutputLock.of(output);
+      try {
+        FileGroup.recover(output);
+        for (Path entry : entries()) {
+          if (UNFINISHED.matcher(entry.getFileName().toString()).matches()) {
+            delete(entry);
+          }
         }
+        return lock;
+      } catch (IOException | RuntimeException e) {
+        lock.close();
+        throw e;
       }
     } catch (IOException e) {
       throw new IOException("cannot write to the output folder " + output + ": " + reason(e), e);

@@ -2,6 +2,7 @@ package io.peft4j.train;
 
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterMix;
+import io.peft4j.io.OutputLock;
 import io.peft4j.model.Model;
 import io.peft4j.model.Module;
 import io.peft4j.model.TokenBatch;
@@ -110,7 +111,8 @@ public final class Trainer {
    * to the output folder: a peft folder, or after full fine-tuning a plain checkpoint.
    *
    * @param resume whether to go on from the last checkpoint, if there is one
-   * @throws IOException if something cannot be written; the last complete checkpoint is then intact
+   * @throws IOException if something cannot be written; the last complete checkpoint is then
+   *     intact; or if another run is writing to the output folder
    * @throws IllegalArgumentException if the run is to go on, but all checkpoints are of runs with
    *     other settings or data; the message names what differs
    * @throws TrainingException if a loss or gradient is not finite and the arguments say to stop
@@ -122,7 +124,8 @@ public final class Trainer {
     trained.activate();
     trained.setTrainable(true);
     trained.clearGradients();
-    try (AdamW optimizer = new AdamW(trained.tensors(), model.model().manager(), arguments);
+    try (OutputLock lock = checkpoints.prepare();
+        AdamW optimizer = new AdamW(trained.tensors(), model.model().manager(), arguments);
         Workers workers = Workers.of(model.model(), trained, arguments)) {
       return new Run(optimizer, workers).train(resume);
     } finally {
@@ -166,7 +169,6 @@ public final class Trainer {
     }
 
     RunSummary train(boolean resume) throws IOException {
-      checkpoints.prepare();
       trained.beginTraining(totalSteps);
       Optional<Path> last = resume ? checkpoints.latest(state.plan()) : Optional.empty();
       if (last.isPresent()) {

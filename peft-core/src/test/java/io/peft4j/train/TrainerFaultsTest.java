@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import ai.djl.ndarray.NDArray;
 import com.google.common.jimfs.Configuration;
 import com.google.common.jimfs.Jimfs;
+import io.peft4j.io.OutputLock;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.train.TrainingArguments.NonFinite;
@@ -143,6 +144,20 @@ class TrainerFaultsTest {
           e.getMessage().startsWith("cannot write to the output folder " + output + ": "),
           e.toString());
     }
+  }
+
+  /** What the other run has not finished is left alone, too. */
+  @Test
+  void outputIsAnotherRuns(@TempDir Path folder) throws IOException {
+    Path unfinished = Files.createDirectory(folder.resolve(".checkpoint-7.tmp"));
+    try (OutputLock other = OutputLock.of(folder)) {
+      refusesAtOnce(folder);
+      assertTrue(Files.exists(unfinished));
+    }
+    try (TinyTraining run = TinyTraining.create()) {
+      run.trainer(everyStep(), new TrainingListener() {}, folder).train(true);
+    }
+    assertFalse(Files.exists(folder.resolve(OutputLock.FILE)), "nothing of it is left");
   }
 
   @Test

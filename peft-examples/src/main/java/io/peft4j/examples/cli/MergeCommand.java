@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterMix;
+import io.peft4j.io.OutputLock;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelConfig;
@@ -84,12 +85,14 @@ final class MergeCommand implements Callable<Integer> {
         }
       }
       adapted.merge(names.toArray(String[]::new));
-      if (requantize) {
-        PackedExport.write(base, output);
-      } else {
-        ModelExport.write(base, output);
+      try (OutputLock lock = OutputLock.of(Files.createDirectories(output))) {
+        if (requantize) {
+          PackedExport.write(base, output);
+        } else {
+          ModelExport.write(base, output);
+        }
+        TokenizerFiles.copy(folder, output);
       }
-      TokenizerFiles.copy(folder, output);
       report(base);
     }
     return 0;

@@ -2,6 +2,7 @@ package io.peft4j.quant.checkpoint;
 
 import io.peft4j.io.AtomicFiles;
 import io.peft4j.io.Durable;
+import io.peft4j.io.OutputLock;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.QuantizationException;
 import io.peft4j.quant.QuantizedTensor;
@@ -67,7 +68,7 @@ public final class CheckpointQuantizer {
    * @param selection which tensors are quantized
    * @param progress told of every weight as it is done
    * @return what was quantized, in the checkpoint's order
-   * @throws IOException if a file cannot be read or written
+   * @throws IOException if a file cannot be read or written, or another run writes to the folder
    * @throws QuantizationException if a weight cannot be quantized, the message naming it, or none
    *     is selected, or the model is quantized already
    */
@@ -81,7 +82,8 @@ public final class CheckpointQuantizer {
     }
     List<QuantizedWeight> done = new ArrayList<>();
     TreeSet<String> kept = new TreeSet<>();
-    try (Checkpoint checkpoint = Checkpoint.open(model);
+    try (OutputLock lock = OutputLock.of(output);
+        Checkpoint checkpoint = Checkpoint.open(model);
         SpillFile spill = new SpillFile(output)) {
       List<TensorSource> tensors = new ArrayList<>();
       for (String name : checkpoint.names()) {
