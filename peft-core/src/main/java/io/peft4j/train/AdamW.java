@@ -83,7 +83,12 @@ final class AdamW implements AutoCloseable {
     return optim.startsWith(PAGED) ? optim.substring(PAGED.length()) : optim;
   }
 
-  private static MomentStore.Provider provider(String optim) {
+  /**
+   * {@return what keeps the state; null for AdamW's own}
+   *
+   * @throws IllegalArgumentException if nothing on the class path is of that name
+   */
+  static MomentStore.Provider provider(String optim) {
     if (optim.equals(TrainingArguments.ADAMW) || optim.equals(PAGED_FLOAT)) {
       return null;
     }

@@ -113,6 +113,7 @@ public record TrainingArguments(
     positive("per_device_train_batch_size", perDeviceTrainBatchSize);
     positive("per_device_eval_batch_size", perDeviceEvalBatchSize);
     positive("gradient_accumulation_steps", gradientAccumulationSteps);
+    AdamW.provider(optim); // refuses what there is not
     notNegative("learning_rate", learningRate);
     check(
         workers >= 0 && workers <= Workers.COUNT,

@@ -7,6 +7,7 @@ import io.peft4j.adapter.LoraConfig;
 import io.peft4j.adapter.ModuleSelector;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.CausalExample;
+import io.peft4j.examples.cli.AppliesTo;
 import io.peft4j.examples.code.ByteLevelBpe;
 import io.peft4j.examples.code.JavaSources;
 import io.peft4j.examples.code.NewLlama;
@@ -69,12 +70,15 @@ public final class CodeLm extends LanguageModelProject {
       description = "Where base and adapter go.")
   private Path output;
 
+  @AppliesTo(unless = "--model")
   @Option(names = "--vocabulary", defaultValue = "2048", description = "Tokens of the new model.")
   private int vocabulary;
 
+  @AppliesTo(unless = "--model")
   @Option(names = "--layers", defaultValue = "4", description = "Of the new model.")
   private int layers;
 
+  @AppliesTo(unless = "--model")
   @Option(names = "--hidden", defaultValue = "192", description = "Width of the new model.")
   private int hidden;
 
@@ -84,6 +88,7 @@ public final class CodeLm extends LanguageModelProject {
   @Option(names = "--batch-size", defaultValue = "4", description = "Examples in a step.")
   private int batchSize;
 
+  @AppliesTo(unless = "--model")
   @Option(names = "--pretrain-steps", defaultValue = "1000", description = "For the new model.")
   private int pretrainSteps;
 

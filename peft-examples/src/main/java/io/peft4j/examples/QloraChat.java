@@ -6,6 +6,7 @@ import io.peft4j.adapter.LoraConfig;
 import io.peft4j.adapter.ModuleSelector;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.CausalExample;
+import io.peft4j.examples.cli.AppliesTo;
 import io.peft4j.generate.GenerationConfig;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
@@ -48,6 +49,7 @@ public final class QloraChat extends LanguageModelProject {
   /** One of so many tasks is held out. */
   private static final int HELD_OUT = 7;
 
+  @AppliesTo(unless = "--plan")
   @Option(
       names = "--model",
       paramLabel = "DIR|ID",
@@ -55,6 +57,7 @@ public final class QloraChat extends LanguageModelProject {
       description = "A causal language model; the default is what 'peft code' makes.")
   private String model;
 
+  @AppliesTo(unless = "--plan")
   @Option(
       names = "--data",
       paramLabel = "FILE",
@@ -62,7 +65,12 @@ public final class QloraChat extends LanguageModelProject {
           "Instructions, as for 'peft train --task causal-lm'; default: small Java tasks.")
   private Path data;
 
-  @Option(names = "--output", paramLabel = "DIR", defaultValue = "qlora-chat")
+  @AppliesTo(unless = "--plan")
+  @Option(
+      names = "--output",
+      paramLabel = "DIR",
+      defaultValue = "qlora-chat",
+      description = "Where adapter and metrics go.")
   private Path output;
 
   @Option(names = "--quantization", defaultValue = "nf4", description = "nf4, fp4 or int8.")
@@ -71,21 +79,27 @@ public final class QloraChat extends LanguageModelProject {
   @Option(names = "--rank", defaultValue = "32", description = "Rank r of the update; alpha is r.")
   private int rank;
 
+  @AppliesTo(unless = "--plan")
   @Option(names = "--steps", defaultValue = "150", description = "Updates.")
   private int steps;
 
+  @AppliesTo(unless = "--plan")
   @Option(names = "--batch-size", defaultValue = "8", description = "Examples in an update.")
   private int batchSize;
 
+  @AppliesTo(unless = "--plan")
   @Option(names = "--max-length", defaultValue = "256", description = "Tokens of an example.")
   private int maxLength;
 
+  @AppliesTo(unless = "--plan")
   @Option(names = "--learning-rate", defaultValue = "2e-3", description = "The highest.")
   private double learningRate;
 
+  @AppliesTo(unless = "--plan")
   @Option(names = "--gradient-checkpointing", description = "Run layers again to save memory.")
   private boolean recompute;
 
+  @AppliesTo(unless = "--plan")
   @Option(names = "--seed", defaultValue = "42", description = "Of factors and order.")
   private long seed;
 

@@ -12,6 +12,7 @@ import io.peft4j.data.TextDataset;
 import io.peft4j.data.TextFormat;
 import io.peft4j.data.TextReader;
 import io.peft4j.examples.chart.CurveChart;
+import io.peft4j.examples.cli.AppliesTo;
 import io.peft4j.examples.cli.CleanExit;
 import io.peft4j.examples.cli.ProgressBarListener;
 import io.peft4j.examples.importer.EmbeddedModel;
@@ -83,6 +84,7 @@ public final class SentimentLora extends PracticeProject {
           "Folder or hub id of a BERT, RoBERTa or DistilBERT instead of the bundled MiniLM.")
   private String model;
 
+  @AppliesTo(unless = "--model")
   @Option(
       names = "--cache",
       paramLabel = "DIR",

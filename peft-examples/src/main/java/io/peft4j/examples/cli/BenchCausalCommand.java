@@ -70,6 +70,7 @@ final class BenchCausalCommand implements Callable<Integer> {
       description = "Run layers again in the backward pass: off, on or auto. Default: off.")
   private GradientCheckpointing recompute;
 
+  @AppliesTo(needs = "--gradient-checkpointing=auto")
   @Option(
       names = "--memory-budget",
       converter = ByteSize.class,

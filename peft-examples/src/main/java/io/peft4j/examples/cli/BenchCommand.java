@@ -66,12 +66,15 @@ final class BenchCommand implements Callable<Integer> {
   @Option(names = "--max-length", defaultValue = "128", description = "Default: ${DEFAULT-VALUE}.")
   private int maxLength;
 
+  @AppliesTo(unless = "--adapter-config")
   @Option(names = "--r", defaultValue = "8", description = "Default: ${DEFAULT-VALUE}.")
   private int r;
 
+  @AppliesTo(unless = "--adapter-config")
   @Option(names = "--alpha", defaultValue = "16", description = "Default: ${DEFAULT-VALUE}.")
   private double alpha;
 
+  @AppliesTo(unless = "--adapter-config")
   @Option(
       names = "--targets",
       defaultValue = "query,value",

@@ -36,12 +36,14 @@ final class DataOptions {
       description = "Held-out texts. Without it, --eval-split of the data is held out.")
   private Path evalData;
 
+  @AppliesTo(unless = "--eval-data")
   @Option(
       names = {"--eval-split", "--eval_split"},
       defaultValue = "0.1",
       description = "Share to hold out, by label; 0 for none. Default: ${DEFAULT-VALUE}.")
   private double evalSplit;
 
+  @AppliesTo(needs = "--task=seq-cls")
   @Option(
       names = {"--problem-type", "--problem_type"},
       defaultValue = "single_label_classification",
@@ -50,22 +52,26 @@ final class DataOptions {
               + " ${DEFAULT-VALUE}.")
   private String problemType;
 
+  @AppliesTo(needs = "--task=seq-cls")
   @Option(
       names = "--labels",
       split = ",",
       description = "Names of the labels in the order of their numbers. Default: as in the data.")
   private List<String> labels;
 
+  @AppliesTo(needs = "--task=seq-cls")
   @Option(
       names = {"--text-column", "--text_column"},
       description = "Default: text or sentence.")
   private String textColumn;
 
+  @AppliesTo(needs = "--task=seq-cls")
   @Option(
       names = {"--text-pair-column", "--text_pair_column"},
       description = "A second text, for pairs.")
   private String textPairColumn;
 
+  @AppliesTo(needs = "--task=seq-cls")
   @Option(
       names = {"--label-column", "--label_column"},
       description = "Default: label.")
@@ -85,6 +91,11 @@ final class DataOptions {
 
   int maxLength() {
     return maxLength;
+  }
+
+  /** {@return whether something is to be held out} */
+  boolean holdsOut() {
+    return evalData != null || evalSplit > 0;
   }
 
   /** Memory grows with the length, and models say they take very long texts. */

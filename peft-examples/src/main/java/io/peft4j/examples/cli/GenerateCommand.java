@@ -58,6 +58,7 @@ final class GenerateCommand implements Callable<Integer> {
       description = "Each --prompt is a user's message, written by the chat template.")
   private boolean chat;
 
+  @AppliesTo(needs = "--chat")
   @Option(names = "--system", paramLabel = "TEXT", description = "With --chat, a system message.")
   private String system;
 
@@ -80,9 +81,11 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Mixin private GenerationOptions generation;
 
+  @AppliesTo(needs = "--json", unless = "--output")
   @Option(names = "--stream", description = "With --json, print pieces of text as they come.")
   private boolean stream;
 
+  @AppliesTo(unless = "--output")
   @Option(names = "--json", description = "Print JSON lines.")
   private boolean json;
 

@@ -38,16 +38,20 @@ final class InspectCommand implements Callable<Integer> {
   @Option(names = "--adapter", paramLabel = "DIR", description = "An adapter folder.")
   private Path adapter;
 
+  @AppliesTo(needs = "--model")
   @Option(names = "--targets", description = "Show the modules that the method would adapt.")
   private boolean targets;
 
+  @AppliesTo(needs = "--targets")
   @Option(
       names = {"--task-type", "--task_type"},
       defaultValue = "SEQ_CLS",
       description = "peft's task type, for --targets. Default: ${DEFAULT-VALUE}.")
   private String taskType;
 
-  @Mixin private MethodOptions method;
+  @AppliesTo(needs = "--targets")
+  @Mixin
+  private MethodOptions method;
 
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;

@@ -10,23 +10,31 @@ import picocli.CommandLine.Option;
 /** How a new LoRA adapter looks; the names are those of {@code peft.LoraConfig}. */
 final class LoraOptions {
 
+  @MethodKey(
+      value = "r",
+      except = "adalora",
+      instead = "set init_r and target_r with --method-config")
   @Option(
       names = {"--r", "--rank"},
-      description = "Rank. Default: 8; with --method qlora 32.")
+      description = "Rank. Default: 8; with --method qlora 32; of other methods their own.")
   private Integer r;
 
+  @MethodKey({"lora_alpha", "alpha"})
   @Option(
       names = {"--lora-alpha", "--lora_alpha"},
-      defaultValue = "16",
-      description = "Scaling is alpha / r. Default: ${DEFAULT-VALUE}.")
-  private double loraAlpha;
+      description = "Scaling is alpha / r. Default: 16; of other methods than LoRA their own.")
+  private Double loraAlpha;
 
+  @MethodKey(
+      value = {"lora_dropout", "vera_dropout", "dropout"},
+      except = {"bottleneck", "gated-prefix"})
   @Option(
       names = {"--lora-dropout", "--lora_dropout"},
-      defaultValue = "0",
-      description = "Dropout before the first factor. Default: ${DEFAULT-VALUE}.")
-  private double loraDropout;
+      description = "Dropout before the first factor. Default: 0.")
+  private Double loraDropout;
 
+  @AppliesTo(unless = "--target-regex")
+  @MethodKey("target_modules")
   @Option(
       names = {"--target-modules", "--target_modules"},
       split = ",",
@@ -35,117 +43,95 @@ final class LoraOptions {
               + " --method qlora all-linear.")
   private List<String> targetModules;
 
+  @MethodKey("target_modules")
   @Option(
       names = {"--target-regex", "--target_regex"},
       description = "A regular expression for the names of the modules to adapt, instead.")
   private String targetRegex;
 
+  @MethodKey("exclude_modules")
   @Option(
       names = {"--exclude-modules", "--exclude_modules"},
       split = ",",
       description = "Modules not to adapt, although targeted.")
   private List<String> excludeModules;
 
+  @MethodKey("modules_to_save")
   @Option(
       names = {"--modules-to-save", "--modules_to_save"},
       split = ",",
       description = "Modules to train and save in full, beside the classifier.")
   private List<String> modulesToSave;
 
-  @Option(
-      names = "--bias",
-      defaultValue = "NONE",
-      description = "Biases to train: none, all, lora_only.")
+  @MethodKey(value = "bias", except = {"adalora", "vera"}, instead = "add bitfit")
+  @Option(names = "--bias", description = "Biases to train: none, all, lora_only. Default: none.")
   private LoraConfig.Bias bias;
 
+  @MethodKey("layers_to_transform")
   @Option(
       names = {"--layers-to-transform", "--layers_to_transform"},
       split = ",",
       description = "Numbers of the layers to adapt. Default: all.")
   private List<Integer> layersToTransform;
 
+  @AppliesTo(needs = "--layers-to-transform")
+  @MethodKey("layers_pattern")
   @Option(
       names = {"--layers-pattern", "--layers_pattern"},
       split = ",",
       description = "Names of the lists the layers are numbered in.")
   private List<String> layersPattern;
 
+  @MethodKey(value = "rank_pattern", except = "adalora")
   @Option(
       names = {"--rank-pattern", "--rank_pattern"},
       split = ",",
       description = "Ranks for single modules, as NAME=RANK.")
-  private Map<String, Integer> rankPattern = Map.of();
+  private Map<String, Integer> rankPattern;
 
+  @MethodKey("alpha_pattern")
   @Option(
       names = {"--alpha-pattern", "--alpha_pattern"},
       split = ",",
       description = "Alphas for single modules, as NAME=ALPHA.")
-  private Map<String, Double> alphaPattern = Map.of();
+  private Map<String, Double> alphaPattern;
 
+  @MethodKey(value = "use_rslora", except = "adalora")
   @Option(
       names = {"--use-rslora", "--use_rslora"},
       description = "Rank-stabilized scaling, alpha / sqrt(r).")
   private boolean useRslora;
 
+  @MethodKey(
+      value = "use_dora",
+      except = {"adalora", "gated-lora"})
   @Option(
       names = {"--use-dora", "--use_dora"},
       description = "Weight-decomposed adaptation.")
   private boolean useDora;
 
+  @MethodKey(value = "init_lora_weights", except = "adalora")
   @Option(
       names = {"--init-lora-weights", "--init_lora_weights"},
-      defaultValue = "DEFAULT",
       description = "default, gaussian, pissa, olora, random, or loftq on a base quantized here.")
   private LoraInit init;
 
+  @MethodKey("lora_bias")
   @Option(
       names = {"--lora-bias", "--lora_bias"},
       description = "Give the second factor a bias.")
   private boolean loraBias;
 
-  LoraConfig config(String taskType, String baseModel) {
-    return config(taskType, baseModel, false);
-  }
-
   /**
-   * {@return the config of a new adapter}
+   * {@return what is not said otherwise of a new LoRA adapter}
    *
-   * @param qlora whether rank 32 on all linear layers is what is not said otherwise
+   * @param qlora whether that is rank 32 on all linear layers
    */
-  LoraConfig config(String taskType, String baseModel, boolean qlora) {
-    int rank = r != null ? r : qlora ? 32 : 8;
+  static LoraConfig defaults(boolean qlora) {
     return LoraConfig.builder()
-        .r(rank)
-        .loraAlpha(loraAlpha)
-        .loraDropout(loraDropout)
-        .targetModules(targets(qlora))
-        .excludeModules(excludeModules == null ? null : new ModuleSelector(excludeModules, null))
-        .modulesToSave(modulesToSave)
-        .bias(bias)
-        .layersToTransform(layersToTransform)
-        .layersPattern(layersPattern)
-        .rankPattern(rankPattern)
-        .alphaPattern(alphaPattern)
-        .useRslora(useRslora)
-        .useDora(useDora)
-        .init(init)
-        .loraBias(loraBias)
-        .taskType(taskType)
-        .baseModel(baseModel)
+        .r(qlora ? 32 : 8)
+        .loraAlpha(16)
+        .targetModules(qlora ? ModuleSelector.allLinear() : null)
         .build();
-  }
-
-  /** {@return what is to be adapted, or null for the default} */
-  ModuleSelector targets(boolean qlora) {
-    if (targetRegex != null) {
-      return ModuleSelector.regex(targetRegex);
-    }
-    if (targetModules == null) {
-      return qlora ? ModuleSelector.allLinear() : null;
-    }
-    return targetModules.size() == 1
-            && targetModules.get(0).equalsIgnoreCase(ModuleSelector.ALL_LINEAR)
-        ? ModuleSelector.allLinear()
-        : new ModuleSelector(targetModules, null);
   }
 }

@@ -1,29 +1,34 @@
 package io.peft4j.examples.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdapterConfig;
-import io.peft4j.adapter.BottleneckPresets;
-import io.peft4j.adapter.FullConfig;
-import io.peft4j.adapter.LoraConfig;
-import io.peft4j.adapter.MethodConfig;
 import io.peft4j.adapter.MixPresets;
+import io.peft4j.adapter.ModuleSelector;
 import io.peft4j.io.JsonFiles;
 import java.io.IOException;
+import java.lang.reflect.Field;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** How to adapt: one method, or several that act together. */
 final class MethodOptions {
 
-  private static final List<String> BOTTLENECKS =
-      List.of("bottleneck", "pfeiffer", "houlsby", "parallel", "scaled-parallel");
+  private static final List<String> MIXES = List.of("mam", "unipelt");
+
+  /** Methods that do not act together with others. */
+  private static final List<String> ALONE = List.of("mam", "unipelt", "full");
 
   private static final String NAMES =
       "lora, qlora (lora on all linear layers of a base in nf4 with double quantization), ia3, vera,"
@@ -47,12 +52,13 @@ final class MethodOptions {
               + " methods by name.")
   private Path settings;
 
+  @MethodKey({"num_virtual_tokens", "prefix_length"})
   @Option(
       names = {"--num-virtual-tokens", "--num_virtual_tokens"},
-      defaultValue = "20",
-      description = "Length of a prefix or prompt. Default: ${DEFAULT-VALUE}.")
-  private int virtualTokens;
+      description = "Length of a prefix or prompt. Default: 20; of mixes their own.")
+  private Integer virtualTokens;
 
+  @MethodKey("reduction_factor")
   @Option(
       names = {"--reduction-factor", "--reduction_factor"},
       description = "Width of the model over that of a bottleneck. Default: the form's own.")
@@ -60,36 +66,32 @@ final class MethodOptions {
 
   @Mixin private LoraOptions lora;
 
-  /** {@return the LoRA options by themselves} */
-  LoraOptions lora() {
-    return lora;
-  }
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec command;
 
   /**
    * {@return the configs by name, in the order they act} Only the last is for the task, and trains
    * the head.
    *
-   * @throws IllegalArgumentException if a method or a setting is not known
+   * @throws IllegalArgumentException if a method or a setting is not known, or an option or setting
+   *     would do nothing
    */
   Map<String, AdapterConfig> configs(String taskType, String baseModel) throws IOException {
-    ObjectNode given = settings();
-    Map<String, AdapterConfig> configs = new LinkedHashMap<>();
-    if (full()) {
-      return Map.of("default", new FullConfig(baseModel));
-    }
-    if (methods.size() == 1 && methods.get(0).matches("(?i)mam|unipelt")) {
-      MixPresets.named(methods.get(0), taskType)
-          .forEach((name, config) -> configs.put(name, config.withBaseModel(baseModel)));
-      return configs;
-    }
-    for (int i = 0; i < methods.size(); i++) {
-      String name = methods.get(i).toLowerCase(Locale.ROOT);
-      boolean last = i == methods.size() - 1;
-      JsonNode own = methods.size() == 1 ? given : given.path(name);
-      AdapterConfig config = config(name, own, last ? taskType : null).withBaseModel(baseModel);
-      if (configs.put(methods.size() == 1 ? "default" : name, config) != null) {
-        throw new IllegalArgumentException("--method names " + name + " twice");
+    Map<String, MethodPart> parts = parts();
+    for (OptionSpec option : command.options()) {
+      if (option.userObject() instanceof Field field && option.getValue() != null) {
+        MethodKey key = field.getAnnotation(MethodKey.class);
+        if (key != null) {
+          set(option, key, parts.values());
+        }
       }
+    }
+    settle(parts);
+    Map<String, AdapterConfig> configs = new LinkedHashMap<>();
+    for (Map.Entry<String, MethodPart> part : parts.entrySet()) {
+      boolean last = configs.size() == parts.size() - 1;
+      configs.put(
+          part.getKey(), part.getValue().config(last ? taskType : null).withBaseModel(baseModel));
     }
     return configs;
   }
@@ -104,50 +106,91 @@ final class MethodOptions {
     return methods.stream().anyMatch("qlora"::equalsIgnoreCase);
   }
 
-  private ObjectNode settings() throws IOException {
-    if (settings == null) {
-      return JsonNodeFactory.instance.objectNode();
-    }
-    if (JsonFiles.read(settings) instanceof ObjectNode object) {
-      return object;
-    }
-    throw new IllegalArgumentException(settings + ": expected a JSON object");
-  }
-
-  private AdapterConfig config(String name, JsonNode own, String taskType) {
-    if (name.equals("lora") || name.equals("qlora")) {
-      ObjectNode json = lora.config(taskType, null, name.equals("qlora")).toJson();
-      own.properties().forEach(entry -> json.set(entry.getKey(), entry.getValue()));
-      return LoraConfig.ofJson(json);
-    }
-    MethodConfig config = defaults(name).with("task_type", taskType);
-    if (config.knows("num_virtual_tokens")) {
-      config = config.with("num_virtual_tokens", virtualTokens);
-    }
-    if (config.knows("reduction_factor") && reductionFactor != null) {
-      config = config.with("reduction_factor", reductionFactor);
-    }
-    if (config.knows("target_modules") && lora.targets(false) != null) {
-      config = config.with("target_modules", lora.targets(false).toJson());
-    }
-    for (Map.Entry<String, JsonNode> entry : own.properties()) {
-      if (!config.knows(entry.getKey())) {
+  /** {@return what acts together, by name, as it is where nothing else is said} */
+  private Map<String, MethodPart> parts() {
+    Map<String, MethodPart> parts = new LinkedHashMap<>();
+    for (String each : methods) {
+      String name = each.strip().toLowerCase(Locale.ROOT);
+      if (methods.size() > 1 && ALONE.contains(name)) {
         throw new IllegalArgumentException(
-            settings + ": '" + entry.getKey() + "' is no setting of " + name);
+            "--method: " + name + " stands alone, found " + String.join(",", methods));
       }
-      config = config.with(entry.getKey(), entry.getValue());
+      if (MIXES.contains(name)) {
+        MixPresets.named(name, null)
+            .forEach((part, config) -> parts.put(part, MethodPart.of(part, config)));
+      } else if (parts.put(methods.size() == 1 ? "default" : name, MethodPart.named(name, NAMES))
+          != null) {
+        throw new IllegalArgumentException("--method names " + name + " twice");
+      }
     }
-    return config;
+    return parts;
   }
 
-  private static MethodConfig defaults(String name) {
-    if (BOTTLENECKS.contains(name)) {
-      return BottleneckPresets.named(name.equals("bottleneck") ? "pfeiffer" : name);
+  private void set(OptionSpec option, MethodKey key, Collection<MethodPart> parts) {
+    boolean done = false;
+    boolean excepted = false;
+    // The last part trains the head, and what is saved beside it.
+    boolean once = key.value()[0].equals("modules_to_save");
+    for (MethodPart part : backwards(parts)) {
+      done |= !(done && once) && part.set(key, value(option));
+      excepted |= part.isExceptedFrom(key);
     }
-    try {
-      return MethodConfig.of(name.toUpperCase(Locale.ROOT).replace('-', '_'));
-    } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException("--method: expected " + NAMES + ", found " + name, e);
+    if (!done && Applicability.asks(option.getValue())) {
+      throw new IllegalArgumentException(
+          Applicability.asGiven(command, option)
+              + " does nothing with --method "
+              + String.join(",", methods)
+              + (key.instead().isEmpty() || !excepted
+                  ? ", which has no '" + String.join("' or '", key.value()) + "' to set"
+                  : "; " + key.instead()));
+    }
+  }
+
+  private static List<MethodPart> backwards(Collection<MethodPart> parts) {
+    List<MethodPart> reversed = new ArrayList<>(parts);
+    Collections.reverse(reversed);
+    return reversed;
+  }
+
+  private static Object value(OptionSpec option) {
+    Object value = option.getValue();
+    if (!option.longestName().equals("--target-modules")) {
+      return value;
+    }
+    List<?> names = (List<?>) value;
+    boolean all = names.stream().anyMatch(n -> ModuleSelector.ALL_LINEAR.equalsIgnoreCase("" + n));
+    if (all && names.size() > 1) {
+      throw new IllegalArgumentException(
+          "--target-modules: all-linear stands alone, found " + names);
+    }
+    return all ? ModuleSelector.ALL_LINEAR : value;
+  }
+
+  /** Lays the settings of a file over the options. */
+  private void settle(Map<String, MethodPart> parts) throws IOException {
+    if (settings == null) {
+      return;
+    }
+    if (!(JsonFiles.read(settings) instanceof ObjectNode given)) {
+      throw new IllegalArgumentException(settings + ": expected a JSON object");
+    }
+    if (parts.size() == 1) {
+      parts.values().iterator().next().set(given, settings);
+      return;
+    }
+    for (Map.Entry<String, JsonNode> own : given.properties()) {
+      MethodPart part = parts.get(own.getKey());
+      if (part == null || !own.getValue().isObject()) {
+        throw new IllegalArgumentException(
+            settings
+                + ": expected an object for some of "
+                + parts.keySet()
+                + ", found '"
+                + own.getKey()
+                + "'"
+                + (part == null ? "" : ": " + own.getValue()));
+      }
+      part.set((ObjectNode) own.getValue(), settings);
     }
   }
 }

@@ -51,11 +51,23 @@ public final class Peft {
         (exception, command, parsed) -> Complaint.about(exception, command));
     commandLine.setParameterExceptionHandler(Complaint::about);
     commandLine.setCaseInsensitiveEnumValuesAllowed(true);
-    commandLine.setExecutionStrategy(new CommandLine.RunLast());
+    commandLine.setExecutionStrategy(
+        parsed -> {
+          CommandLine command = last(parsed).commandSpec().commandLine();
+          if (!last(parsed).isUsageHelpRequested() && !last(parsed).isVersionHelpRequested()) {
+            Applicability.check(command, defaults::gives);
+          }
+          return new CommandLine.RunLast().execute(parsed);
+        });
     for (CommandLine command : commandLine.getSubcommands().values()) {
+      OptionValues.install(command.getCommandSpec());
       command.setDefaultValueProvider(defaults);
       command.setCaseInsensitiveEnumValuesAllowed(true);
     }
     return commandLine;
+  }
+
+  private static CommandLine.ParseResult last(CommandLine.ParseResult parsed) {
+    return parsed.hasSubcommand() ? last(parsed.subcommand()) : parsed;
   }
 }

@@ -18,6 +18,9 @@ final class QuantizationOptions {
       description = "Keep the base's linear layers in few bits: nf4, fp4 or int8. Default: dense.")
   private QuantType type;
 
+  @AppliesTo(
+      needs = {"--quantization", "--method=qlora"},
+      unless = "--quantization=int8")
   @Option(
       names = {"--double-quant", "--bnb-4bit-use-double-quant"},
       negatable = true,
@@ -25,6 +28,9 @@ final class QuantizationOptions {
       description = "Quantize the scales of nf4 and fp4 too. Default: with --method qlora.")
   private Boolean doubleQuant;
 
+  @AppliesTo(
+      needs = {"--quantization", "--method=qlora"},
+      unless = "--quantization=int8")
   @Option(
       names = "--block-size",
       description =
@@ -33,11 +39,13 @@ final class QuantizationOptions {
               + ".")
   private Integer blockSize;
 
+  @AppliesTo(needs = {"--quantization", "--method=qlora"})
   @Option(
       names = {"--compute-dtype", "--bnb-4bit-compute-dtype"},
       description = "bfloat16 or float32, for products with packed weights. Default: bfloat16.")
   private String computeType;
 
+  @AppliesTo(needs = {"--quantization", "--method=qlora"})
   @Option(
       names = {"--skip-modules", "--llm-int8-skip-modules"},
       split = ",",

@@ -101,6 +101,12 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    // Before anything is read or made: what would do nothing, or cannot be.
+    method.configs(task.name(), model.name());
+    training.arguments(data.holdsOut());
+    if (Files.exists(output) && !Files.isDirectory(output)) {
+      throw new IOException(output + ": expected a folder, found a file");
+    }
     Path folder = model.locate();
     if (task == TaskName.CAUSAL_LM) {
       trainLanguageModel(folder);
@@ -206,7 +212,6 @@ final class TrainCommand implements Callable<Integer> {
   private void run(AdaptedModel adapted, AdapterMix mix, Path folder, Sets sets)
       throws IOException {
     TrainingArguments arguments = training.arguments(sets.heldOut() != null);
-    Files.createDirectories(output);
     say(sets, mix);
     RunSummary summary = train(adapted, mix, arguments, sets);
     if (method.full()) {

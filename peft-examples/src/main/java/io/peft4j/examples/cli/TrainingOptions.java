@@ -10,6 +10,7 @@ import picocli.CommandLine.Option;
 /** How to train; the names are those of transformers' {@code TrainingArguments}. */
 final class TrainingOptions {
 
+  @AppliesTo(unless = "--max-steps")
   @Option(
       names = {"--num-train-epochs", "--num_train_epochs"},
       defaultValue = "3",
@@ -28,6 +29,7 @@ final class TrainingOptions {
       description = "Examples in a pass. Default: ${DEFAULT-VALUE}.")
   private int trainBatchSize;
 
+  @AppliesTo(needs = {"--eval-data", "--eval-split"})
   @Option(
       names = {"--per-device-eval-batch-size", "--per_device_eval_batch_size"},
       defaultValue = "32",
@@ -60,12 +62,14 @@ final class TrainingOptions {
       description = "Decoupled decay, not of biases and norms. Default: ${DEFAULT-VALUE}.")
   private double weightDecay;
 
+  @AppliesTo(needs = "--method=lora|qlora|adalora|gated-lora|unipelt")
   @Option(
       names = {"--loraplus-lr-ratio", "--loraplus_lr_ratio"},
       defaultValue = "0",
       description = "LoRA+: how many times A's rate B's is, e.g. 16; 0 for one rate.")
   private double loraplusLrRatio;
 
+  @AppliesTo(needs = "--loraplus-lr-ratio")
   @Option(
       names = {"--loraplus-lr-embedding", "--loraplus_lr_embedding"},
       defaultValue = "1e-6",
@@ -74,17 +78,20 @@ final class TrainingOptions {
 
   @Option(
       names = {"--adam-beta1", "--adam_beta1"},
-      defaultValue = "0.9")
+      defaultValue = "0.9",
+      description = "Decay of the mean of gradients. Default: ${DEFAULT-VALUE}.")
   private double adamBeta1;
 
   @Option(
       names = {"--adam-beta2", "--adam_beta2"},
-      defaultValue = "0.999")
+      defaultValue = "0.999",
+      description = "Decay of the mean of their squares. Default: ${DEFAULT-VALUE}.")
   private double adamBeta2;
 
   @Option(
       names = {"--adam-epsilon", "--adam_epsilon"},
-      defaultValue = "1e-8")
+      defaultValue = "1e-8",
+      description = "Added to the root of that mean. Default: ${DEFAULT-VALUE}.")
   private double adamEpsilon;
 
   @Option(
@@ -99,15 +106,18 @@ final class TrainingOptions {
       description = "linear, cosine, constant or constant_with_warmup. Default: linear.")
   private Schedule schedule;
 
+  @AppliesTo(unless = {"--warmup-steps", "--lr-scheduler-type=constant"})
   @Option(
       names = {"--warmup-ratio", "--warmup_ratio"},
       defaultValue = "0",
       description = "Share of the steps to warm up for. Default: ${DEFAULT-VALUE}.")
   private double warmupRatio;
 
+  @AppliesTo(unless = "--lr-scheduler-type=constant")
   @Option(
       names = {"--warmup-steps", "--warmup_steps"},
-      defaultValue = "0")
+      defaultValue = "0",
+      description = "Steps to warm up for, instead of --warmup-ratio.")
   private int warmupSteps;
 
   @Option(
@@ -139,6 +149,7 @@ final class TrainingOptions {
               + " the memory budget allows. Default: off; on without a value.")
   private GradientCheckpointing gradientCheckpointing;
 
+  @AppliesTo(needs = "--gradient-checkpointing=auto")
   @Option(
       names = {"--memory-budget", "--memory_budget"},
       converter = ByteSize.class,
@@ -149,14 +160,18 @@ final class TrainingOptions {
               + " machine's memory.")
   private long memoryBudget;
 
+  @AppliesTo(needs = {"--eval-data", "--eval-split"})
   @Option(
       names = {"--eval-strategy", "--eval_strategy"},
       description = "no, steps or epoch. Default: epoch where there is something to evaluate on.")
   private When evalStrategy;
 
+  @AppliesTo(needs = "--eval-strategy=steps")
   @Option(
       names = {"--eval-steps", "--eval_steps"},
-      defaultValue = "500")
+      defaultValue = "500",
+      description =
+          "With --eval-strategy steps, steps between evaluations. Default: ${DEFAULT-VALUE}.")
   private int evalSteps;
 
   @Option(
@@ -165,28 +180,39 @@ final class TrainingOptions {
       description = "When to write checkpoints: no, steps or epoch. Default: no.")
   private When saveStrategy;
 
+  @AppliesTo(needs = "--save-strategy=steps")
   @Option(
       names = {"--save-steps", "--save_steps"},
-      defaultValue = "500")
+      defaultValue = "500",
+      description =
+          "With --save-strategy steps, steps between checkpoints. Default: ${DEFAULT-VALUE}.")
   private int saveSteps;
 
+  @AppliesTo(needs = {"--save-strategy=steps|epoch", "--load-best-model-at-end"})
   @Option(
       names = {"--save-total-limit", "--save_total_limit"},
       defaultValue = "0",
       description = "Checkpoints to keep; 0 for all. Default: ${DEFAULT-VALUE}.")
   private int saveTotalLimit;
 
+  @AppliesTo(
+      needs = {"--eval-data", "--eval-split"},
+      unless = "--eval-strategy=no")
   @Option(
       names = {"--load-best-model-at-end", "--load_best_model_at_end"},
       description = "Save the adapter of the best evaluation.")
   private boolean loadBestModelAtEnd;
 
+  @AppliesTo(needs = {"--load-best-model-at-end", "--early-stopping-patience"})
   @Option(
       names = {"--metric-for-best-model", "--metric_for_best_model"},
       defaultValue = "loss",
-      description = "Default: ${DEFAULT-VALUE}.")
+      description = "The metric that says which evaluation is best. Default: ${DEFAULT-VALUE}.")
   private String metricForBestModel;
 
+  @AppliesTo(
+      needs = {"--eval-data", "--eval-split"},
+      unless = "--eval-strategy=no")
   @Option(
       names = {"--early-stopping-patience", "--early_stopping_patience"},
       defaultValue = "0",
