@@ -63,7 +63,10 @@ final class LoraOptions {
       description = "Modules to train and save in full, beside the classifier.")
   private List<String> modulesToSave;
 
-  @MethodKey(value = "bias", except = {"adalora", "vera"}, instead = "add bitfit")
+  @MethodKey(
+      value = "bias",
+      except = {"adalora", "vera"},
+      instead = "add bitfit")
   @Option(names = "--bias", description = "Biases to train: none, all, lora_only. Default: none.")
   private LoraConfig.Bias bias;
 

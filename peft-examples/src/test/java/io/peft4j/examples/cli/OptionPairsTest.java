@@ -49,9 +49,28 @@ class OptionPairsTest {
 
   private static final List<String> METHODS =
       List.of(
-          "lora", "qlora", "ia3", "vera", "loha", "lokr", "adalora", "prefix-tuning",
-          "prompt-tuning", "p-tuning", "ln-tuning", "bitfit", "bottleneck", "pfeiffer", "houlsby",
-          "parallel", "scaled-parallel", "gated-lora", "gated-prefix", "mam", "unipelt", "full",
+          "lora",
+          "qlora",
+          "ia3",
+          "vera",
+          "loha",
+          "lokr",
+          "adalora",
+          "prefix-tuning",
+          "prompt-tuning",
+          "p-tuning",
+          "ln-tuning",
+          "bitfit",
+          "bottleneck",
+          "pfeiffer",
+          "houlsby",
+          "parallel",
+          "scaled-parallel",
+          "gated-lora",
+          "gated-prefix",
+          "mam",
+          "unipelt",
+          "full",
           "prefix-tuning,lora");
 
   /** What an option is given, other than its default; flags are given nothing. */
@@ -120,8 +139,19 @@ class OptionPairsTest {
   /** What says where things are, or how they are shown, and so does something in every run. */
   private static final Set<String> EVERYWHERE =
       Set.of(
-          "--model", "--data", "--output", "--task", "--method", "--method-config", "--config",
-          "--json", "--resume", "--device", "--stream-layers", "--help", "--version");
+          "--model",
+          "--data",
+          "--output",
+          "--task",
+          "--method",
+          "--method-config",
+          "--config",
+          "--json",
+          "--resume",
+          "--device",
+          "--stream-layers",
+          "--help",
+          "--version");
 
   /** Modules that make a mix of one a mix of two, or a base packed: other tests have them. */
   private static final Set<String> NOT_ON_A_TINY_BERT = Set.of("qlora");
@@ -133,7 +163,9 @@ class OptionPairsTest {
   private static CausalTokenizer tokenizer;
 
   static Stream<String> options() {
-    return spec().options().stream().map(OptionPairsTest::name).filter(n -> !EVERYWHERE.contains(n));
+    return spec().options().stream()
+        .map(OptionPairsTest::name)
+        .filter(n -> !EVERYWHERE.contains(n));
   }
 
   /** Parsed again and again: making it takes longer than anything else here. */
@@ -169,8 +201,7 @@ class OptionPairsTest {
     all.add(training.arguments(data.holdsOut()).toString());
     all.add(String.valueOf(load.precision()));
     QuantizationOptions quantization =
-        (QuantizationOptions)
-            mixins.get("model").mixins().get("quantization").userObject();
+        (QuantizationOptions) mixins.get("model").mixins().get("quantization").userObject();
     all.add(quantization.config(method.qlora()) + " but " + quantization.skip());
     all.add(task.equals("seq-cls") ? texts(data.read(1)) : tokens(data));
     all.add("" + data.maxLength());
@@ -222,7 +253,8 @@ class OptionPairsTest {
     all.add("--data=" + data.resolve("a" + extension));
     all.addAll(List.of("--method=" + method, "--task=" + task));
     for (String each : more) {
-      all.add(each.startsWith("--eval-data") ? "--eval-data=" + data.resolve("b" + extension) : each);
+      all.add(
+          each.startsWith("--eval-data") ? "--eval-data=" + data.resolve("b" + extension) : each);
     }
     return all;
   }
@@ -282,7 +314,8 @@ class OptionPairsTest {
         }
         String pair = option + " with " + method + " and " + task;
         if (changed == null && said.startsWith("layers_to_transform")) {
-          assertEquals("qlora", method, pair + ": " + said); // all-linear and layers exclude each other
+          assertEquals(
+              "qlora", method, pair + ": " + said); // all-linear and layers exclude each other
         } else if (changed == null) {
           assertTrue(said.startsWith("--") && said.contains(" does nothing "), pair + ": " + said);
           String refused = name(spec().findOption(said.substring(0, said.indexOf(' '))));
@@ -303,7 +336,10 @@ class OptionPairsTest {
   @Test
   void whatAMethodAcceptsCanBeBuilt() throws IOException {
     List<String> built = new ArrayList<>();
-    try (Model base = Model.load(MODEL, LoadOptions.DEFAULT.withHead(Task.SINGLE_LABEL, LabelNames.of(List.of("a", "b"))))) {
+    try (Model base =
+        Model.load(
+            MODEL,
+            LoadOptions.DEFAULT.withHead(Task.SINGLE_LABEL, LabelNames.of(List.of("a", "b"))))) {
       for (OptionSpec option : spec().options()) {
         if (!(option.userObject() instanceof Field field)
             || !field.isAnnotationPresent(MethodKey.class)) {

@@ -51,12 +51,12 @@ class YamlDefaultsTest {
   @Test
   void listsComeElementByElement() throws IOException {
     assertEquals(
-        List.of("ZZZ", "park", "a, b"),
-        value("generate", "--stop", "stop: [ZZZ, park, 'a, b']"));
+        List.of("ZZZ", "park", "a, b"), value("generate", "--stop", "stop: [ZZZ, park, 'a, b']"));
     assertEquals(
         List.of("yes, sir", "\"no\"", "${user}", "$1"),
         value("train", "--labels", "labels:\n- yes, sir\n- '\"no\"'\n- ${user}\n- $1"));
-    assertEquals(List.of(0, 3), value("train", "--layers-to-transform", "layers_to_transform: [0, 3]"));
+    assertEquals(
+        List.of(0, 3), value("train", "--layers-to-transform", "layers_to_transform: [0, 3]"));
     assertEquals(
         Map.of("q_proj", 4, "^a.b$", 8),
         value("train", "--rank-pattern", "rank_pattern: {q_proj: 4, '^a.b$': 8}"));
@@ -79,7 +79,17 @@ class YamlDefaultsTest {
 
   @ParameterizedTest
   @CsvSource({
-    "no", "yes", "on", "NULL-ish", "0777", "1e-4", "2001-01-01", "0x1F", "1_000", ".5", "12:30:45",
+    "no",
+    "yes",
+    "on",
+    "NULL-ish",
+    "0777",
+    "1e-4",
+    "2001-01-01",
+    "0x1F",
+    "1_000",
+    ".5",
+    "12:30:45",
     "True"
   })
   void aLabelIsTheTextThatStandsThere(String label) throws IOException {
@@ -95,7 +105,8 @@ class YamlDefaultsTest {
     assertEquals(false, value("train", "--use-dora", "use_dora: off"));
     assertEquals(false, value("train", "--bf16", "bf16: false"));
     assertEquals(true, value("train", "--bf16", "bf16: true"));
-    assertEquals("OFF", "" + value("train", "--gradient-checkpointing", "gradient_checkpointing: off"));
+    assertEquals(
+        "OFF", "" + value("train", "--gradient-checkpointing", "gradient_checkpointing: off"));
     assertEquals("'use_dora': expected true or false, found '2'", refused("use_dora: 2"));
   }
 
@@ -112,7 +123,8 @@ class YamlDefaultsTest {
   void whatIsEmptyByDefaultMayBeEmpty() throws IOException {
     assertEquals(List.of(), value("generate", "--stop", "stop: []"));
     assertNull(value("train", "--rank-pattern", "rank_pattern: {}"));
-    assertEquals("'labels': expected at least one value, found an empty list", refused("labels: []"));
+    assertEquals(
+        "'labels': expected at least one value, found an empty list", refused("labels: []"));
   }
 
   @ParameterizedTest
