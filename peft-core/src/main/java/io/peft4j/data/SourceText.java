@@ -1,5 +1,6 @@
 package io.peft4j.data;
 
+import io.peft4j.io.GitLfs;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
@@ -33,6 +34,7 @@ final class SourceText {
           file + " has " + Files.size(file) + " bytes; at most 2 GiB can be read, split it");
     }
     ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file));
+    GitLfs.refusePointer(file, bytes.array());
     var decoder =
         charset
             .newDecoder()

@@ -33,9 +33,6 @@ public final class GgufExport {
 
   private static final Set<String> PERMUTED = Set.of("llama", "mistral");
 
-  /** Whose head is the embedding unless their config says otherwise. */
-  private static final Set<String> TIED = Set.of("gemma2", "gpt2");
-
   private static final String HEAD = "lm_head";
   private static final String A = ".lora_A.weight";
   private static final String B = ".lora_B.weight";
@@ -118,8 +115,7 @@ public final class GgufExport {
 
   /** llama.cpp has one tensor for both, and would look the head's up under the embedding's name. */
   private static void checkUntied(String module, String other, ModelConfig base) {
-    boolean unsaid = TIED.contains(base.modelType());
-    if (base.json().path("tie_word_embeddings").asBoolean(unsaid)) {
+    if (base.tiesHead()) {
       throw new IllegalArgumentException(
           "GGUF: %s is also the %s (tie_word_embeddings), where llama.cpp cannot adapt it"
               .formatted(module, other));

@@ -18,11 +18,14 @@ public final class JsonFiles {
    * {@return what {@code file} holds}
    *
    * @throws IOException if it cannot be read
-   * @throws IllegalArgumentException if it is not JSON; the message names it and says where
+   * @throws IllegalArgumentException if it is not JSON or a git-lfs pointer; the message names it
+   *     and says where
    */
   public static JsonNode read(Path file) throws IOException {
+    byte[] content = Files.readAllBytes(file);
+    GitLfs.refusePointer(file, content);
     try {
-      return JSON.readTree(Files.readAllBytes(file));
+      return JSON.readTree(content);
     } catch (JsonProcessingException e) {
       throw new IllegalArgumentException(file + ": not JSON: " + JsonErrors.sentence(e), e);
     }

@@ -8,6 +8,12 @@ interface Architecture {
   /** {@return first part of the base model's names, such as {@code bert}} */
   String baseName();
 
+  /** {@return how many layers it has} */
+  int layers();
+
+  /** {@return a layer's name in the base model, with %d} */
+  String layerName();
+
   /** {@return width of the residual stream} */
   int hidden();
 

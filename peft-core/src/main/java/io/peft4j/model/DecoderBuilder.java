@@ -15,7 +15,6 @@ final class DecoderBuilder {
   private final Weights weights;
   private final String base;
   private final NDArray epsilon;
-  private final Embedding words;
 
   DecoderBuilder(DecoderSpec spec, Weights weights) {
     this.spec = spec;
@@ -23,13 +22,10 @@ final class DecoderBuilder {
     this.weights = weights;
     this.base = names.base() + ".";
     this.epsilon = weights.constant(spec.norm().epsilon());
-    NDArray scale =
-        spec.embeddingScale() == 1 ? null : weights.typedConstant(spec.embeddingScale());
-    this.words = embedding(names.embedding(), spec.vocabulary(), scale, spec.tied());
   }
 
   List<Segment> classifier(int labels) {
-    List<Segment> segments = body();
+    List<Segment> segments = body(words());
     Parameter weight = weights.getOrDraw("score.weight", labels, spec.hidden());
     segments.add(new ScoreHead(new Linear("score", new DenseProjection(weight, null))));
     weights.logInitialized();
@@ -37,17 +33,26 @@ final class DecoderBuilder {
   }
 
   LanguageModel languageModel() {
-    String name = "lm_head.weight";
+    if (spec.tied()) {
+      weights.tieHead(names.table());
+    }
+    Embedding words = words();
     Parameter weight =
         spec.tied()
-            ? new Parameter(name, words.weight())
-            : weights.get(name, spec.vocabulary(), spec.hidden());
+            ? new Parameter(StoredNames.HEAD, words.weight())
+            : weights.get(StoredNames.HEAD, spec.vocabulary(), spec.hidden());
     Linear head = new Linear("lm_head", new DenseProjection(weight, null));
     NDArray cap = spec.logitCap() == 0 ? null : weights.constant(spec.logitCap());
-    return new LanguageModel(body(), new LanguageModelHead(head, cap));
+    return new LanguageModel(body(words), new LanguageModelHead(head, cap));
   }
 
-  private List<Segment> body() {
+  private Embedding words() {
+    NDArray scale =
+        spec.embeddingScale() == 1 ? null : weights.typedConstant(spec.embeddingScale());
+    return embedding(names.embedding(), spec.vocabulary(), scale, spec.tied());
+  }
+
+  private List<Segment> body(Embedding words) {
     List<Segment> segments = new ArrayList<>();
     Embedding positions =
         names.positions() == null

@@ -110,6 +110,17 @@ final class DecoderFamilies {
     return String.join(", ", TYPES);
   }
 
+  /** {@return the module names of a family that is known} */
+  static Names names(String modelType) {
+    return switch (modelType) {
+      case "gemma2" -> GEMMA2;
+      case "phi3" -> PHI3;
+      case "gpt2" -> GPT2;
+      case "gpt_neox" -> GPT_NEOX;
+      default -> LLAMA;
+    };
+  }
+
   /**
    * @throws IllegalArgumentException naming file and key of what is missing or not supported
    */
@@ -168,12 +179,12 @@ final class DecoderFamilies {
         false,
         gemma ? Math.sqrt(hidden) : 1,
         gemma ? config.number("final_logit_softcapping", 0) : 0,
-        config.flag("tie_word_embeddings", gemma),
+        config.tiesHead(),
         false,
         new Dropout(0, phi ? config.number("resid_pdrop", 0) : 0),
         config.number("initializer_range", 0.02),
         padId(config),
-        gemma ? GEMMA2 : phi ? PHI3 : LLAMA);
+        names(type));
   }
 
   private static DecoderSpec gpt2(ModelConfig config) {
@@ -212,12 +223,12 @@ final class DecoderFamilies {
         false,
         1,
         0,
-        config.flag("tie_word_embeddings", true),
+        config.tiesHead(),
         true,
         new Dropout(config.number("embd_pdrop", 0.1), config.number("resid_pdrop", 0.1)),
         config.number("initializer_range", 0.02),
         padId(config),
-        GPT2);
+        names(config.modelType()));
   }
 
   private static DecoderSpec gptNeox(ModelConfig config) {
@@ -257,12 +268,12 @@ final class DecoderFamilies {
         config.flag("use_parallel_residual", true),
         1,
         0,
-        config.flag("tie_word_embeddings", false),
+        config.tiesHead(),
         false,
         new Dropout(config.number("hidden_dropout", 0), config.number("hidden_dropout", 0)),
         config.number("initializer_range", 0.02),
         padId(config),
-        GPT_NEOX);
+        names(config.modelType()));
   }
 
   private static void checkHeads(ModelConfig config, int heads, int keyHeads) {

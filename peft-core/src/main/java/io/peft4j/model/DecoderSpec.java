@@ -125,11 +125,22 @@ record DecoderSpec(
       List<String> up,
       String down,
       String afterFeedForward,
-      String finalNorm) {}
+      String finalNorm) {
+
+    /** {@return the tensor of the token embedding} */
+    String table() {
+      return base + "." + embedding + ".weight";
+    }
+  }
 
   @Override
   public String baseName() {
     return names.base();
+  }
+
+  @Override
+  public String layerName() {
+    return names.layer();
   }
 
   @Override

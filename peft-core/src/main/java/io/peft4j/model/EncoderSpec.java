@@ -230,6 +230,11 @@ record EncoderSpec(
   }
 
   @Override
+  public String layerName() {
+    return names.layer();
+  }
+
+  @Override
   public List<Segment> classifier(Weights weights, int labels) {
     return EncoderBuilder.classifier(this, weights, labels);
   }

@@ -36,6 +36,7 @@ public final class Model implements AutoCloseable {
   private final ModuleTree modules;
   private final Embedding words;
   private final long mappedBytes;
+  private final StoredNames stored;
   private final List<LayerSites> sites;
   private final VirtualTokens virtualTokens;
   private String fingerprint;
@@ -72,6 +73,7 @@ public final class Model implements AutoCloseable {
       head = null;
     }
     this.mappedBytes = weights.mappedBytes();
+    this.stored = weights.names();
     this.chain = new SegmentChain(segments, precision, streaming, architecture.hidden());
     List<Module> leaves = new ArrayList<>();
     segments.forEach(segment -> leaves.addAll(segment.modules()));
@@ -173,6 +175,11 @@ public final class Model implements AutoCloseable {
   /** {@return the files the weights come from} */
   public Checkpoint checkpoint() {
     return checkpoint;
+  }
+
+  /** {@return the names that the checkpoint has for this model's tensors} */
+  StoredNames stored() {
+    return stored;
   }
 
   /**

@@ -13,14 +13,38 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /** A checkpoint's {@code config.json}. Immutable: changes give a new one. */
 public final class ModelConfig {
 
   static final String FILE = "config.json";
+  static final String TIE_WORD_EMBEDDINGS = "tie_word_embeddings";
+
+  /** Whose head is the embedding unless their config says otherwise. */
+  private static final Set<String> TIED = Set.of("gemma2", "gpt2");
+
+  /** Keys of other families that a family takes for its own, as transformers does. */
+  private static final Map<String, Map<String, String>> ALIASES =
+      Map.of(
+          "gpt2",
+          Map.of(
+              "n_embd", "hidden_size",
+              "n_positions", "max_position_embeddings",
+              "n_head", "num_attention_heads",
+              "n_layer", "num_hidden_layers"),
+          "distilbert",
+          Map.of(
+              "dim",
+              "hidden_size",
+              "n_heads",
+              "num_attention_heads",
+              "n_layers",
+              "num_hidden_layers"));
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -95,6 +119,11 @@ public final class ModelConfig {
     return json.path("vocab_size").asInt();
   }
 
+  /** {@return whether a language model's head is its embedding, as far as the config says} */
+  public boolean tiesHead() {
+    return flag(TIE_WORD_EMBEDDINGS, TIED.contains(modelType()));
+  }
+
   /**
    * {@return the names of a classifier's outputs}: those of {@code id2label}, else LABEL_0 and so
    * on
@@ -125,8 +154,18 @@ public final class ModelConfig {
     return labels().size() == 1 ? Task.REGRESSION : Task.SINGLE_LABEL;
   }
 
+  /** {@return the key that says what {@code key} does: itself, or another family's word for it} */
+  private String said(String key) {
+    String alias = ALIASES.getOrDefault(json.path("model_type").asText(), Map.of()).get(key);
+    return alias != null && json.has(alias) ? alias : key;
+  }
+
+  private JsonNode get(String key) {
+    return json.get(said(key));
+  }
+
   private JsonNode required(String key) {
-    JsonNode node = json.get(key);
+    JsonNode node = get(key);
     if (node == null || node.isNull()) {
       throw new IllegalArgumentException(file + ": '" + key + "' is missing");
     }
@@ -173,7 +212,7 @@ public final class ModelConfig {
     if (absent(key)) {
       return otherwise;
     }
-    JsonNode node = json.get(key);
+    JsonNode node = get(key);
     if (!node.isBoolean()) {
       throw wrongType(key, "true or false", node);
     }
@@ -192,7 +231,15 @@ public final class ModelConfig {
   }
 
   <T> T optional(String key, Function<JsonNode, T> read, T otherwise) {
-    return absent(key) ? otherwise : read.apply(json.get(key));
+    return absent(key) ? otherwise : read.apply(get(key));
+  }
+
+  /** {@return the key that says how many layers there are} */
+  String layersKey() {
+    return Stream.of("num_hidden_layers", "n_layers", "n_layer")
+        .filter(key -> !absent(key))
+        .findFirst()
+        .orElse("num_hidden_layers");
   }
 
   Activation activation(String key, String otherwise) {
@@ -210,12 +257,12 @@ public final class ModelConfig {
   }
 
   boolean absent(String key) {
-    return !json.hasNonNull(key);
+    return !json.hasNonNull(said(key));
   }
 
   private IllegalArgumentException wrongType(String key, String expected, JsonNode found) {
     return new IllegalArgumentException(
-        file + ": '" + key + "' must be " + expected + ", found " + found);
+        file + ": '" + said(key) + "' must be " + expected + ", found " + found);
   }
 
   /** {@return an exception saying what is wrong in this file} */
@@ -226,6 +273,6 @@ public final class ModelConfig {
   /** {@return an exception saying that the value of {@code key} is not one of {@code supported}} */
   IllegalArgumentException unsupported(String key, String supported) {
     return new IllegalArgumentException(
-        file + ": " + key + " " + json.get(key) + " is not supported; supported: " + supported);
+        file + ": " + said(key) + " " + get(key) + " is not supported; supported: " + supported);
   }
 }

@@ -21,8 +21,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.BiFunction;
 
@@ -30,7 +32,7 @@ import java.util.function.BiFunction;
 public final class ModelExport {
 
   private static final String QUANTIZATION = "quantization_config";
-  private static final List<String> TYPES = List.of("F32", "BF16", "F16");
+  private static final Set<DType> TYPES = EnumSet.of(DType.F32, DType.BF16, DType.F16);
 
   /** A tensor is converted and written in parts of about this size. */
   private static final long PART_ELEMENTS = 1 << 24;
@@ -176,12 +178,13 @@ public final class ModelExport {
 
   /** GPT-NeoX's head is {@code embed_out} in checkpoints, {@code lm_head} among the modules. */
   private static String storedName(Model model, String name) {
-    String old = "embed_out.weight";
-    return name.equals("lm_head.weight") && model.checkpoint().names().contains(old) ? old : name;
+    boolean old =
+        name.equals(StoredNames.HEAD) && model.checkpoint().names().contains(StoredNames.OLD_HEAD);
+    return old ? StoredNames.OLD_HEAD : name;
   }
 
   private static DType typeOf(Model model, Parameter parameter) {
-    DType type = typeOf(model, storedName(model, parameter.name()));
+    DType type = typeOf(model, parameter.name());
     if (type != null) {
       return type;
     }
@@ -190,14 +193,9 @@ public final class ModelExport {
 
   /** {@return the floating-point type that a tensor is stored in, or null for none} */
   private static DType typeOf(Model model, String name) {
-    String base = name.substring(name.indexOf('.') + 1);
-    for (String stored : List.of(name, base)) {
-      if (model.checkpoint().names().contains(stored)
-          && TYPES.contains(model.checkpoint().info(stored).dtype().name())) {
-        return model.checkpoint().info(stored).dtype();
-      }
-    }
-    return null;
+    String stored = model.stored().find(name);
+    DType type = stored == null ? null : model.checkpoint().info(stored).dtype();
+    return TYPES.contains(type) ? type : null;
   }
 
   private static void writeAs(Parameter parameter, DType type, WritableByteChannel out)

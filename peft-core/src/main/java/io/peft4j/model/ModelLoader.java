@@ -33,7 +33,19 @@ final class ModelLoader {
 
   /** See {@link CausalLm#load}. */
   Model languageModel() throws IOException {
-    return open(config, DecoderFamilies.of(config), null, null);
+    DecoderFamilies.of(config); // what is wrong in it comes before what is wrong in the weights
+    Checkpoint checkpoint = openCheckpoint();
+    try {
+      ModelConfig settled = HeadTie.settled(config, checkpoint);
+      return build(settled, DecoderFamilies.of(settled), null, null, checkpoint);
+    } catch (IOException | RuntimeException e) {
+      checkpoint.close();
+      throw e;
+    }
+  }
+
+  private Checkpoint openCheckpoint() throws IOException {
+    return options.streaming() ? Checkpoint.openUnmapped(folder) : Checkpoint.open(folder);
   }
 
   private Architecture family() {
@@ -59,27 +71,53 @@ final class ModelLoader {
 
   private Model open(ModelConfig described, Architecture architecture, Task task, LabelNames labels)
       throws IOException {
-    Checkpoint checkpoint =
-        options.streaming() ? Checkpoint.openUnmapped(folder) : Checkpoint.open(folder);
+    Checkpoint checkpoint = openCheckpoint();
+    try {
+      return build(described, architecture, task, labels, checkpoint);
+    } catch (RuntimeException e) {
+      checkpoint.close();
+      throw e;
+    }
+  }
+
+  private Model build(
+      ModelConfig described,
+      Architecture architecture,
+      Task task,
+      LabelNames labels,
+      Checkpoint checkpoint) {
+    StoredNames names = new StoredNames(checkpoint, architecture.baseName());
+    checkLayers(architecture, checkpoint, names);
     NDManager manager = Natives.newManager(options.device());
     try {
+      WeightFormat.Opened format = format(described, checkpoint, manager);
       Weights weights =
           new Weights(
               manager,
               checkpoint,
+              names,
               options.precision(),
-              architecture.baseName(),
               architecture.initializerRange(),
               options.labels() != null,
-              format(described, checkpoint, manager),
+              format,
               options.streaming(),
               options.seed());
-      return new Model(
-          described, architecture, task, labels, options, manager, checkpoint, weights);
+      Model model =
+          new Model(described, architecture, task, labels, options, manager, checkpoint, weights);
+      UnusedTensors.warn(checkpoint, names, format);
+      return model;
     } catch (RuntimeException e) {
       manager.close();
-      checkpoint.close();
       throw e;
+    }
+  }
+
+  private void checkLayers(Architecture architecture, Checkpoint checkpoint, StoredNames names) {
+    int stored = names.layers(architecture.layerName());
+    if (architecture.layers() > stored) {
+      throw config.wrong(
+          "'%s': expected at most %d, the layers that %s has; found %d"
+              .formatted(config.layersKey(), stored, checkpoint.path(), architecture.layers()));
     }
   }
 

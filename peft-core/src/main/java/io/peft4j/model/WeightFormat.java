@@ -31,6 +31,14 @@ public interface WeightFormat {
      *     the message names file and tensor
      */
     Projection load(Source source, Parameter bias);
+
+    /**
+     * {@return the weight that a tensor of that name belongs to by what {@link #load} reads, or
+     * null}
+     */
+    default String weightOf(String tensor) {
+      return null;
+    }
   }
 
   /**

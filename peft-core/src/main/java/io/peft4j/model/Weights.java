@@ -35,12 +35,20 @@ final class Weights {
    * What a parameter can be stored as; anything else needs more than the tensor to be understood.
    */
   private static final Set<DType> FLOATING =
-      EnumSet.of(DType.F64, DType.F32, DType.F16, DType.BF16);
+      EnumSet.of(
+          DType.F64,
+          DType.F32,
+          DType.F16,
+          DType.BF16,
+          DType.F8_E5M2,
+          DType.F8_E4M3,
+          DType.F8_E5M2FNUZ,
+          DType.F8_E4M3FNUZ);
 
   private final NDManager manager;
   private final Checkpoint checkpoint;
   private final Precision precision;
-  private final String baseName;
+  private final StoredNames names;
   private final double initializerRange;
   private final boolean newHead;
   private final WeightFormat.Opened format;
@@ -50,8 +58,7 @@ final class Weights {
   private final List<String> initialized = new ArrayList<>();
 
   /**
-   * @param baseName first part of the base model's names ({@code bert}), which a checkpoint saved
-   *     without a head lacks
+   * @param names of {@code checkpoint}
    * @param initializerRange standard deviation for weights that the checkpoint lacks
    * @param newHead whether a head of another size than asked for is replaced by a new one
    * @param format of linear modules' weights; null for dense ones only
@@ -60,8 +67,8 @@ final class Weights {
   Weights(
       NDManager manager,
       Checkpoint checkpoint,
+      StoredNames names,
       Precision precision,
-      String baseName,
       double initializerRange,
       boolean newHead,
       WeightFormat.Opened format,
@@ -70,7 +77,7 @@ final class Weights {
     this.manager = manager;
     this.checkpoint = checkpoint;
     this.precision = precision;
-    this.baseName = baseName;
+    this.names = names;
     this.initializerRange = initializerRange;
     this.newHead = newHead;
     this.format = format;
@@ -82,15 +89,18 @@ final class Weights {
    * @throws IllegalArgumentException if the checkpoint lacks it or has another shape
    */
   Parameter get(String name, long... shape) {
-    String stored = find(name);
+    String stored = names.find(name);
     if (stored == null) {
       throw new IllegalArgumentException(
-          checkpoint.path()
-              + ": tensor '"
-              + name
-              + "' of shape "
-              + new Shape(shape)
-              + " is missing");
+          "%s: tensor '%s' of shape %s is missing%s"
+              .formatted(
+                  checkpoint.path(),
+                  name,
+                  new Shape(shape),
+                  name.equals(StoredNames.HEAD)
+                      ? "; if the head is the embedding, config.json has to say"
+                          + " 'tie_word_embeddings': true"
+                      : ""));
     }
     checkShape(stored, shape);
     return streaming
@@ -98,12 +108,26 @@ final class Weights {
         : new Parameter(name, load(stored), false);
   }
 
+  /** {@return the checkpoint's names of what has been handed out} */
+  StoredNames names() {
+    return names;
+  }
+
+  /**
+   * Says that the head is the embedding, named {@code table}. Where both are stored, they are the
+   * same; where only the head is, it serves as the embedding.
+   */
+  void tieHead(String table) {
+    names.standIn(table, StoredNames.HEAD);
+    names.find(StoredNames.HEAD);
+  }
+
   /**
    * Takes a tensor's pages out of the process's memory; they are read again when touched. For
    * tables, of which a batch needs few rows.
    */
   Runnable forgetting(String name) {
-    String stored = find(name);
+    String stored = names.find(name);
     boolean mapped =
         !streaming && !manager.getDevice().isGpu() && isWanted(checkpoint.info(stored));
     return mapped ? () -> checkpoint.release(stored) : () -> {};
@@ -136,7 +160,7 @@ final class Weights {
   }
 
   private Projection packed(String name, long out, long in, Parameter bias, boolean turned) {
-    String stored = format == null ? null : find(name + ".weight");
+    String stored = format == null ? null : names.find(name + ".weight");
     return stored == null
         ? null
         : format.load(new WeightFormat.Source(name, stored, out, in, turned), bias);
@@ -178,7 +202,7 @@ final class Weights {
   }
 
   private boolean usable(String name, long[] shape) {
-    String stored = find(name);
+    String stored = names.find(name);
     return stored != null
         && (!newHead || new Shape(checkpoint.info(stored).dimensions()).equals(new Shape(shape)));
   }
@@ -204,30 +228,6 @@ final class Weights {
           checkpoint.path(),
           String.join(", ", initialized));
     }
-  }
-
-  private String find(String name) {
-    for (String candidate : List.of(name, withoutBase(name))) {
-      if (checkpoint.names().contains(candidate)) {
-        return candidate;
-      }
-      // The layer norms of the first BERT checkpoints.
-      String old =
-          candidate
-              .replace("LayerNorm.weight", "LayerNorm.gamma")
-              .replace("LayerNorm.bias", "LayerNorm.beta");
-      if (checkpoint.names().contains(old)) {
-        return old;
-      }
-    }
-    // GPT-NeoX's head, whose module transformers has renamed.
-    return name.equals("lm_head.weight") && checkpoint.names().contains("embed_out.weight")
-        ? "embed_out.weight"
-        : null;
-  }
-
-  private String withoutBase(String name) {
-    return name.startsWith(baseName + ".") ? name.substring(baseName.length() + 1) : name;
   }
 
   private void checkShape(String stored, long[] shape) {
@@ -308,6 +308,10 @@ final class Weights {
           case BF16 -> NativeTensor.Type.BFLOAT16;
           case F16 -> NativeTensor.Type.FLOAT16;
           case F64 -> NativeTensor.Type.FLOAT64;
+          case F8_E5M2 -> NativeTensor.Type.FLOAT8_E5M2;
+          case F8_E4M3 -> NativeTensor.Type.FLOAT8_E4M3FN;
+          case F8_E5M2FNUZ -> NativeTensor.Type.FLOAT8_E5M2FNUZ;
+          case F8_E4M3FNUZ -> NativeTensor.Type.FLOAT8_E4M3FNUZ;
           default ->
               throw new IllegalArgumentException(
                   checkpoint.path()

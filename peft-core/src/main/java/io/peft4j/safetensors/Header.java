@@ -151,7 +151,8 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
       expected = TensorInfo.lengthOf(dtype, shape);
     } catch (ArithmeticException e) {
       throw new SafetensorsException(
-          "%s: expected a size within 63 bits, found %s of shape %s".formatted(where, dtype, shape),
+          "%s: expected a size within 63 bits and of whole bytes, found %s of shape %s"
+              .formatted(where, dtype, shape),
           e);
     }
     if (length != expected) {

@@ -1,5 +1,6 @@
 package io.peft4j.safetensors;
 
+import io.peft4j.io.GitLfs;
 import io.peft4j.io.MappedFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -56,6 +57,7 @@ public final class SafetensorsFile implements AutoCloseable {
    * @throws SafetensorsException if it is not a valid safetensors file
    */
   public static SafetensorsFile openUnmapped(Path path) throws IOException {
+    GitLfs.refusePointer(path);
     FileTime modified = Files.exists(path) ? Files.getLastModifiedTime(path) : null;
     long length = Files.exists(path) ? Files.size(path) : 0;
     try (MappedFile prefix =

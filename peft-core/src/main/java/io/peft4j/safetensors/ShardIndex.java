@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.io.GitLfs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -38,9 +39,11 @@ final class ShardIndex {
    * @throws SafetensorsException if it is not valid
    */
   static Map<String, String> read(Path path) throws IOException {
+    byte[] content = Files.readAllBytes(path);
+    GitLfs.refusePointer(path, content);
     JsonNode root;
     try {
-      root = JSON.readTree(Files.readAllBytes(path));
+      root = JSON.readTree(content);
     } catch (JsonProcessingException e) {
       throw new SafetensorsException(
           path + ": expected an index in JSON, found an error: " + e.getMessage(), e);

@@ -20,7 +20,7 @@ public record TensorInfo(String name, DType dtype, List<Long> shape, long offset
 
   /** The number of elements; 1 for a scalar. */
   public long elements() {
-    return length / dtype.bytes();
+    return length * Byte.SIZE / dtype.bits();
   }
 
   /** A copy of the shape as an array. */
@@ -31,13 +31,17 @@ public record TensorInfo(String name, DType dtype, List<Long> shape, long offset
   /**
    * The size in bytes of a tensor of this type and shape.
    *
-   * @throws ArithmeticException if it does not fit 63 bits
+   * @throws ArithmeticException if it does not fit 63 bits in bits, or is no whole number of bytes
    */
   static long lengthOf(DType dtype, List<Long> shape) {
-    long length = dtype.bytes();
+    long elements = 1;
     for (long dimension : shape) {
-      length = Math.multiplyExact(length, dimension);
+      elements = Math.multiplyExact(elements, dimension);
     }
-    return length;
+    long bits = Math.multiplyExact(elements, dtype.bits());
+    if (bits % Byte.SIZE != 0) {
+      throw new ArithmeticException("a size of " + bits + " bits");
+    }
+    return bits / Byte.SIZE;
   }
 }

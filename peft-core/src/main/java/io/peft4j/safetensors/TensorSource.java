@@ -30,8 +30,8 @@ public record TensorSource(String name, DType dtype, List<Long> shape, Content c
   /**
    * Copies {@code shape}.
    *
-   * @throws IllegalArgumentException if a dimension is negative, the size does not fit 63 bits, or
-   *     the name is the one reserved for metadata
+   * @throws IllegalArgumentException if a dimension is negative, the size does not fit 63 bits or
+   *     is no whole number of bytes, or the name is the one reserved for metadata
    */
   public TensorSource {
     shape = List.copyOf(shape);
@@ -46,7 +46,7 @@ public record TensorSource(String name, DType dtype, List<Long> shape, Content c
       TensorInfo.lengthOf(dtype, shape);
     } catch (ArithmeticException e) {
       throw new IllegalArgumentException(
-          "tensor '%s': expected a size within 63 bits, found %s of shape %s"
+          "tensor '%s': expected a size within 63 bits and of whole bytes, found %s of shape %s"
               .formatted(name, dtype, shape),
           e);
     }

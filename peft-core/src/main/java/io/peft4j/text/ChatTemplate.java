@@ -1,6 +1,7 @@
 package io.peft4j.text;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.peft4j.io.GitLfs;
 import io.peft4j.io.JsonFiles;
 import io.peft4j.text.jinja.Template;
 import io.peft4j.text.jinja.TemplateException;
@@ -48,6 +49,7 @@ public final class ChatTemplate {
       throws IOException {
     Path file = folder.resolve(FILE);
     if (Files.exists(file)) {
+      GitLfs.refusePointer(file);
       return Optional.of(compile(file.toString(), Files.readString(file), specialTokens));
     }
     Path config = folder.resolve(TokenizerConfig.NAME);

@@ -2,6 +2,7 @@ package io.peft4j.text;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.io.GitLfs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +25,7 @@ final class WordPieceVocabulary {
     ObjectNode tree = new ObjectMapper().createObjectNode();
     ObjectNode vocabulary = tree.putObject("model").put("type", "WordPiece").putObject("vocab");
     int line = 0;
+    GitLfs.refusePointer(file);
     for (String token : Files.readAllLines(file)) {
       vocabulary.put(token.stripTrailing(), line++);
     }

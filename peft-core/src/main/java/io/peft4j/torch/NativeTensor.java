@@ -32,7 +32,11 @@ public final class NativeTensor {
     FLOAT32(6),
     FLOAT64(7),
     BOOL(11),
-    BFLOAT16(15);
+    BFLOAT16(15),
+    FLOAT8_E5M2(23),
+    FLOAT8_E4M3FN(24),
+    FLOAT8_E5M2FNUZ(25),
+    FLOAT8_E4M3FNUZ(26);
 
     private final int code;
 

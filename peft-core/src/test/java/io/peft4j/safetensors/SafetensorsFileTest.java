@@ -30,7 +30,7 @@ class SafetensorsFileTest {
   @ParameterizedTest
   @EnumSource(
       value = DType.class,
-      names = {"BOOL"},
+      names = {"BOOL", "F8_E8M0", "F6_E3M2", "F6_E2M3", "F4"},
       mode = EnumSource.Mode.EXCLUDE)
   void readsEveryTypeThatPythonWrote(DType dtype) throws IOException {
     try (SafetensorsFile file = SafetensorsFile.open(Samples.golden("all.safetensors"))) {
@@ -60,11 +60,42 @@ class SafetensorsFileTest {
           bytes.getShort(at) == 0
               ? 0
               : Float.intBitsToFloat((bytes.getShort(at) << 13) + (112 << 23));
-      case I64 -> bytes.getLong(at);
-      case I32 -> bytes.getInt(at);
-      case I16 -> bytes.getShort(at);
+      case C64 -> bytes.getFloat(at);
+      case F8_E4M3 -> eight(bytes.get(at), 3, 7);
+      case F8_E4M3FNUZ -> eight(bytes.get(at), 3, 8);
+      case F8_E5M2 -> eight(bytes.get(at), 2, 15);
+      case F8_E5M2FNUZ -> eight(bytes.get(at), 2, 16);
+      case I64, U64 -> bytes.getLong(at);
+      case I32, U32 -> bytes.getInt(at);
+      case I16, U16 -> bytes.getShort(at);
       case I8, U8, BOOL -> bytes.get(at);
+      case F8_E8M0, F6_E3M2, F6_E2M3, F4 -> throw new IllegalArgumentException();
     };
+  }
+
+  /** Exact for 0 and for normal numbers. */
+  private static double eight(int code, int mantissa, int bias) {
+    int fraction = code & ((1 << mantissa) - 1);
+    return code == 0
+        ? 0
+        : Math.scalb(1 + Math.scalb((double) fraction, -mantissa), (code >> mantissa) - bias);
+  }
+
+  @Test
+  void readsTypesOfLessThanAByte() throws IOException {
+    try (SafetensorsFile file = SafetensorsFile.open(Samples.golden("all.safetensors"))) {
+      TensorInfo four = file.info("t.F4");
+      assertEquals(DType.F4, four.dtype());
+      assertEquals(List.of(12L), four.shape());
+      assertEquals(12, four.elements());
+      assertEquals(6, four.length());
+      assertEquals(DType.F8_E8M0, file.info("t.F8_E8M0").dtype());
+    }
+    String six = "{\"a\":{\"dtype\":\"F6_E2M3\",\"shape\":[4],\"data_offsets\":[0,3]}}";
+    try (SafetensorsFile file = SafetensorsFile.open(Samples.file(folder, six, 3))) {
+      assertEquals(4, file.info("a").elements());
+    }
+    assertThrows(IllegalStateException.class, DType.F6_E3M2::bytes);
   }
 
   @Test
@@ -79,8 +110,8 @@ class SafetensorsFileTest {
       assertArrayEquals(new byte[] {1, 0, 1}, Samples.toArray(file.bytes("t.BOOL")));
       assertEquals(1f, file.bytes("é\"\\\n\u0001\u001f/\u007f").getFloat());
       assertEquals(Map.of("format", "pt"), file.metadata());
-      assertEquals("t.I64", file.tensors().keySet().iterator().next());
-      assertEquals(15, file.tensors().size());
+      assertEquals("t.U64", file.tensors().keySet().iterator().next());
+      assertEquals(25, file.tensors().size());
     }
   }
 
@@ -115,13 +146,14 @@ class SafetensorsFileTest {
         "{\"a\":1}| 0| tensor 'a': expected an object, found 1",
         "{\"__metadata__\":1}| 0| expected __metadata__ to be an object, found 1",
         "{\"__metadata__\":{\"k\":1}}| 0| expected __metadata__.k to be a string, found 1",
-        "{\"a\":{\"shape\":[],\"data_offsets\":[0,1]}}| 1| expected a dtype of [I64, F64, F32, I32, BF16, F16, I16, I8, U8, BOOL], found nothing",
+        "{\"a\":{\"shape\":[],\"data_offsets\":[0,1]}}| 1| expected a dtype of [U64, I64, F64, C64, F32, U32, I32, BF16, F16, U16, I16, F8_E5M2FNUZ, F8_E4M3FNUZ, F8_E8M0, F8_E4M3, F8_E5M2, I8, U8, F6_E3M2, F6_E2M3, F4, BOOL], found nothing",
         "{\"a\":{\"dtype\":\"F8\",\"shape\":[],\"data_offsets\":[0,1]}}| 1| found \"F8\"",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":1,\"data_offsets\":[0,1]}}| 1| expected shape to be an array, found 1",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]}}| 1| expected shape to hold integers from 0 to 2^63-1, found -1",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[1.0],\"data_offsets\":[0,1]}}| 1| found 1.0",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[9223372036854775808],\"data_offsets\":[0,1]}}| 1| found 9223372036854775808",
-        "{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}| 0| expected a size within 63 bits, found U8 of shape [4294967296, 4294967296]",
+        "{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}| 0| expected a size within 63 bits and of whole bytes, found U8 of shape [4294967296, 4294967296]",
+        "{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,2]}}| 2| of whole bytes, found F4 of shape [3]",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[1]}}| 1| expected data_offsets to be an array, found nothing",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1,2]}}| 1| expected data_offsets of 2 numbers, found [0, 1, 2]",
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[-1,0]}}| 1| expected data_offsets to hold integers",
@@ -173,6 +205,9 @@ class SafetensorsFileTest {
     Files.write(path, new byte[] {2, 0, 0, 0, 0, 0, 0, 0, (byte) 0xff, (byte) 0xfe});
     assertMessage(SafetensorsException.class, path, "expected a header in UTF-8");
     assertMessage(IOException.class, folder, "a folder");
+    Files.writeString(
+        path, "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n");
+    assertMessage(IllegalArgumentException.class, path, "git lfs pull");
   }
 
   private static void assertMessage(Class<? extends Exception> type, Path path, String part) {

@@ -59,7 +59,10 @@ class SafetensorsWriterTest {
     Map<String, byte[]> contents = new HashMap<>();
     for (String name : names) {
       DType dtype = DType.values()[random.nextInt(DType.values().length)];
-      List<Long> shape = random.longs(random.nextInt(4), 0, 5).boxed().toList();
+      List<Long> shape = new ArrayList<>(random.longs(random.nextInt(4), 0, 5).boxed().toList());
+      if (dtype.bits() % 8 != 0) {
+        shape.add(4L);
+      }
       byte[] bytes = new byte[(int) TensorInfo.lengthOf(dtype, shape)];
       random.nextBytes(bytes);
       contents.put(name, bytes);

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.io.AtomicFiles;
+import io.peft4j.io.GitLfs;
 import io.peft4j.io.JsonErrors;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
@@ -85,6 +86,7 @@ final class JsonLines {
     if (Files.isDirectory(input)) {
       throw new IOException(input + ": expected a file of JSON lines, found a folder");
     }
+    GitLfs.refusePointer(input);
     List<T> rows = new ArrayList<>();
     try (BufferedReader lines = Files.newBufferedReader(input)) {
       int number = 0;

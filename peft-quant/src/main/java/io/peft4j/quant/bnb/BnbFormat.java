@@ -13,6 +13,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -38,6 +40,9 @@ public final class BnbFormat {
   static final String NESTED_QUANT_MAP = ".nested_quant_map";
   static final String QUANT_STATE = ".quant_state.bitsandbytes__";
   private static final String WEIGHT = ".weight";
+  private static final Pattern PART =
+      Pattern.compile(
+          "(.*)\\.(weight\\.((nested_)?(absmax|quant_map)|quant_state\\.bitsandbytes__(nf4|fp4))|SCB|weight_format)");
 
   private BnbFormat() {}
 
@@ -49,6 +54,12 @@ public final class BnbFormat {
   /** The name of an int8 weight's layout. */
   static String weightFormat(String weight) {
     return module(weight) + ".weight_format";
+  }
+
+  /** The weight that a tensor of that name is a part of, or null. */
+  public static String weightOf(String tensor) {
+    Matcher part = PART.matcher(tensor);
+    return !part.matches() ? null : part.group(1) + WEIGHT;
   }
 
   private static String module(String weight) {

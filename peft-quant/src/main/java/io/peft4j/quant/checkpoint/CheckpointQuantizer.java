@@ -85,6 +85,7 @@ public final class CheckpointQuantizer {
     try (OutputLock lock = OutputLock.of(output);
         Checkpoint checkpoint = Checkpoint.open(model);
         SpillFile spill = new SpillFile(output)) {
+      modelConfig = modelConfig.settled(model, checkpoint);
       List<TensorSource> tensors = new ArrayList<>();
       for (String name : checkpoint.names()) {
         Choice choice = selection.choose(name, checkpoint.info(name).shape());

@@ -7,9 +7,13 @@ import com.fasterxml.jackson.core.util.Separators;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.io.GitLfs;
 import io.peft4j.io.JsonErrors;
+import io.peft4j.model.HeadTie;
+import io.peft4j.model.ModelConfig;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.QuantizationException;
+import io.peft4j.safetensors.Checkpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,9 +34,11 @@ final class HfConfig {
 
   static HfConfig read(Path folder) throws IOException {
     Path file = folder.resolve(FILE);
+    byte[] content = Files.readAllBytes(file);
+    GitLfs.refusePointer(file, content);
     JsonNode json;
     try {
-      json = JSON.readTree(Files.readAllBytes(file));
+      json = JSON.readTree(content);
     } catch (JacksonException e) {
       throw new QuantizationException(file + ": is no JSON: " + JsonErrors.sentence(e), e);
     }
@@ -44,6 +50,13 @@ final class HfConfig {
           "%s: has '%s' already; quantize the dense model".formatted(file, KEY));
     }
     return new HfConfig(object);
+  }
+
+  /** {@return this, saying of the head what {@code checkpoint} has; see {@link HeadTie}} */
+  HfConfig settled(Path folder, Checkpoint checkpoint) throws IOException {
+    return modelType().isEmpty()
+        ? this
+        : new HfConfig(HeadTie.settled(ModelConfig.read(folder), checkpoint).json());
   }
 
   String modelType() {

@@ -184,6 +184,11 @@ public final class QuantizedFormat implements WeightFormat {
           stored ? null : owner -> original(source, owner));
     }
 
+    @Override
+    public String weightOf(String tensor) {
+      return BnbFormat.weightOf(tensor);
+    }
+
     private QuantizedTensor weight(Source source) {
       if (BnbFormat.isQuantized(checkpoint, source.tensor())) {
         return BnbFormat.read(checkpoint, source.tensor());
