@@ -3,6 +3,7 @@ package io.peft4j.text;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.io.GitLfs;
 import io.peft4j.io.JsonFiles;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -96,6 +97,7 @@ record TokenizerDefinition(Path file, TokenizerConfig config, ObjectNode json) {
     ObjectNode model = tree.putObject("model").put("type", "BPE");
     model.set("vocab", JsonFiles.read(numbers));
     var pairs = model.putArray("merges");
+    GitLfs.refusePointer(merges);
     for (String line : Files.readAllLines(merges)) {
       if (!line.startsWith("#version") && !line.isEmpty()) {
         String[] parts = line.split(" ", -1);
