@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
 import io.peft4j.model.Parameter;
+import io.peft4j.model.Uses;
 import io.peft4j.torch.Autograd;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -22,7 +23,9 @@ import org.slf4j.LoggerFactory;
  * A model and its named adapters, any of which can be active. The base's weights are never written
  * to: what is merged or trained in place lies over them and can be taken away again exactly.
  *
- * <p>Owns its adapters, not the model. Not thread-safe.
+ * <p>Owns its adapters, not the model. Adding, loading, activating, merging or deleting adapters
+ * while another thread runs the model throws an {@link IllegalStateException}, and nothing is
+ * changed; see {@link Uses}.
  */
 public final class AdaptedModel implements AutoCloseable {
 
@@ -89,7 +92,9 @@ public final class AdaptedModel implements AutoCloseable {
    */
   public Adapter add(
       String name, AdapterConfig config, long seed, Function<String, int[]> tokenizer) {
-    return add(name, config, seed, tokenizer, null);
+    try (Uses.Use use = model.uses().change("add an adapter")) {
+      return add(name, config, seed, tokenizer, null);
+    }
   }
 
   /**
@@ -169,25 +174,27 @@ public final class AdaptedModel implements AutoCloseable {
    *     and key, and no adapter has been added
    */
   public Adapter loadOnAnyBase(String name, Path folder) throws IOException {
-    AdapterConfig config = AdapterFiles.readConfig(folder);
-    warnOfOtherBase(folder);
-    List<Adapter> before = active();
-    try (CarriedTensors carried = CarriedTensors.read(folder, config, model)) {
-      Adapter adapter;
-      try {
-        adapter = add(name, config, 0, null, carried);
-      } catch (IllegalArgumentException e) {
-        throw new IllegalArgumentException(folder + ": " + e.getMessage(), e);
-      }
-      try {
-        adapter.setTrainable(false);
-        read(folder, adapter, carried);
-        CarriedTensors.checkSizes(model);
-        return adapter;
-      } catch (IOException | RuntimeException e) {
-        delete(name);
-        before.forEach(Adapter::activate);
-        throw e;
+    try (Uses.Use use = model.uses().change("load an adapter")) {
+      AdapterConfig config = AdapterFiles.readConfig(folder);
+      warnOfOtherBase(folder);
+      List<Adapter> before = active();
+      try (CarriedTensors carried = CarriedTensors.read(folder, config, model)) {
+        Adapter adapter;
+        try {
+          adapter = add(name, config, 0, null, carried);
+        } catch (IllegalArgumentException e) {
+          throw new IllegalArgumentException(folder + ": " + e.getMessage(), e);
+        }
+        try {
+          adapter.setTrainable(false);
+          read(folder, adapter, carried);
+          CarriedTensors.checkSizes(model);
+          return adapter;
+        } catch (IOException | RuntimeException e) {
+          delete(name);
+          before.forEach(Adapter::activate);
+          throw e;
+        }
       }
     }
   }
@@ -240,14 +247,16 @@ public final class AdaptedModel implements AutoCloseable {
    * @throws IllegalArgumentException if the folder holds another adapter; nothing has been changed
    */
   public void restore(String name, Path folder) throws IOException {
-    Adapter adapter = adapter(name);
-    Map<String, NDArray> state = adapter.privateState();
-    if (state.isEmpty()) {
-      try (CarriedTensors carried = CarriedTensors.read(folder, adapter.config(), model)) {
-        read(folder, adapter, carried);
+    try (Uses.Use use = model.uses().change("replace an adapter's numbers")) {
+      Adapter adapter = adapter(name);
+      Map<String, NDArray> state = adapter.privateState();
+      if (state.isEmpty()) {
+        try (CarriedTensors carried = CarriedTensors.read(folder, adapter.config(), model)) {
+          read(folder, adapter, carried);
+        }
+      } else {
+        AdapterFiles.readState(folder, state);
       }
-    } else {
-      AdapterFiles.readState(folder, state);
     }
   }
 
@@ -326,18 +335,20 @@ public final class AdaptedModel implements AutoCloseable {
    * of them uses act through that one.
    */
   public void activate(String... names) {
-    if (merge != null) {
-      throw new IllegalStateException("unmerge before activating adapters");
+    try (Uses.Use use = model.uses().change("activate adapters")) {
+      if (merge != null) {
+        throw new IllegalStateException("unmerge before activating adapters");
+      }
+      List<Adapter> wanted = new ArrayList<>();
+      for (String name : names) {
+        wanted.add(adapter(name));
+      }
+      CarriedTensors.checkTogether(wanted);
+      active().forEach(Adapter::deactivate);
+      wanted.stream()
+          .filter(adapter -> wanted.stream().noneMatch(other -> other.used().contains(adapter)))
+          .forEach(Adapter::activate);
     }
-    List<Adapter> wanted = new ArrayList<>();
-    for (String name : names) {
-      wanted.add(adapter(name));
-    }
-    CarriedTensors.checkTogether(wanted);
-    active().forEach(Adapter::deactivate);
-    wanted.stream()
-        .filter(adapter -> wanted.stream().noneMatch(other -> other.used().contains(adapter)))
-        .forEach(Adapter::activate);
   }
 
   private List<Adapter> active() {
@@ -350,18 +361,20 @@ public final class AdaptedModel implements AutoCloseable {
    * @throws IllegalArgumentException if another adapter uses it
    */
   public void delete(String name) {
-    if (merge != null) {
-      throw new IllegalStateException("unmerge before deleting an adapter");
-    }
-    Adapter adapter = adapter(name);
-    for (Adapter other : adapters.values()) {
-      if (other.used().contains(adapter)) {
-        throw new IllegalArgumentException(
-            "delete '" + other.name() + "' first, which uses '" + name + "'");
+    try (Uses.Use use = model.uses().change("delete an adapter")) {
+      if (merge != null) {
+        throw new IllegalStateException("unmerge before deleting an adapter");
       }
+      Adapter adapter = adapter(name);
+      for (Adapter other : adapters.values()) {
+        if (other.used().contains(adapter)) {
+          throw new IllegalArgumentException(
+              "delete '" + other.name() + "' first, which uses '" + name + "'");
+        }
+      }
+      adapter.close();
+      adapters.remove(name);
     }
-    adapter.close();
-    adapters.remove(name);
   }
 
   /**
@@ -375,24 +388,26 @@ public final class AdaptedModel implements AutoCloseable {
    * @throws ArithmeticException if a merged weight is not finite; nothing is then merged
    */
   public void merge(String... names) {
-    if (merge != null) {
-      throw new IllegalStateException("already merged");
-    }
-    List<Adapter> wanted = new ArrayList<>();
-    for (String name : names) {
-      wanted.add(adapter(name));
-    }
-    CarriedTensors.checkTogether(wanted);
-    checkTrainedOnce(wanted);
-    List<Adapter> before = active();
-    before.forEach(Adapter::deactivate);
-    Merge started = new Merge(model.manager().newSubManager(), before);
-    try (Autograd.Mode paused = Autograd.pause()) {
-      started.fold(wanted);
-      merge = started;
-    } catch (RuntimeException e) {
-      started.undo();
-      throw e;
+    try (Uses.Use use = model.uses().change("merge adapters")) {
+      if (merge != null) {
+        throw new IllegalStateException("already merged");
+      }
+      List<Adapter> wanted = new ArrayList<>();
+      for (String name : names) {
+        wanted.add(adapter(name));
+      }
+      CarriedTensors.checkTogether(wanted);
+      checkTrainedOnce(wanted);
+      List<Adapter> before = active();
+      before.forEach(Adapter::deactivate);
+      Merge started = new Merge(model.manager().newSubManager(), before);
+      try (Autograd.Mode paused = Autograd.pause()) {
+        started.fold(wanted);
+        merge = started;
+      } catch (RuntimeException e) {
+        started.undo();
+        throw e;
+      }
     }
   }
 
@@ -413,20 +428,24 @@ public final class AdaptedModel implements AutoCloseable {
 
   /** Undoes {@link #merge}: the weights are the base's own again, and the same adapters active. */
   public void unmerge() {
-    if (merge == null) {
-      throw new IllegalStateException("nothing is merged");
+    try (Uses.Use use = model.uses().change("unmerge adapters")) {
+      if (merge == null) {
+        throw new IllegalStateException("nothing is merged");
+      }
+      merge.undo();
+      merge = null;
     }
-    merge.undo();
-    merge = null;
   }
 
   /** Frees the adapters; the model is as it was without them. */
   @Override
   public void close() {
-    if (merge != null) {
-      unmerge();
+    try (Uses.Use use = model.uses().closing("close the adapters")) {
+      if (merge != null) {
+        unmerge();
+      }
+      adapters.values().forEach(Adapter::close);
+      adapters.clear();
     }
-    adapters.values().forEach(Adapter::close);
-    adapters.clear();
   }
 }

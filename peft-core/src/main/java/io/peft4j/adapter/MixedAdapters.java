@@ -10,6 +10,7 @@ import io.peft4j.model.Parameter;
 import io.peft4j.model.ProjectionAdapter;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
+import io.peft4j.model.Uses;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
 import java.util.ArrayList;
@@ -26,7 +27,7 @@ import java.util.Set;
  * pass, with the factors of all adapters stacked; adapters of other methods have a pass each.
  *
  * <p>What an adapter is when this is made counts; adapters that are trained later need a new one.
- * Owns the stacks, not the adapters. Not thread-safe.
+ * Owns the stacks, not the adapters. Threads that use it take turns.
  */
 public final class MixedAdapters implements AutoCloseable {
 
@@ -194,6 +195,17 @@ public final class MixedAdapters implements AutoCloseable {
           .add(i);
     }
     float[][] logits = new float[sequences.size()][];
+    try (Uses.Use use = model.model().uses().changeInTurn("run several adapters")) {
+      run(passes, sequences, adapters, logits);
+    }
+    return logits;
+  }
+
+  private void run(
+      Map<String, List<Integer>> passes,
+      List<TokenSequence> sequences,
+      List<String> adapters,
+      float[][] logits) {
     List<String> before =
         model.adapters().values().stream().filter(Adapter::active).map(Adapter::name).toList();
     try {
@@ -207,7 +219,6 @@ public final class MixedAdapters implements AutoCloseable {
     } finally {
       model.activate(before.toArray(String[]::new));
     }
-    return logits;
   }
 
   private float[][] pass(

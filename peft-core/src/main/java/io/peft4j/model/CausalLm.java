@@ -9,7 +9,8 @@ import java.util.List;
  * A causal language model: a decoder with a head that says what token comes next. Adapters attach
  * to its {@link #model}, which also trains it.
  *
- * <p>Not thread-safe: use it from one thread at a time.
+ * <p>Any number of threads may run it at the same time, see {@link Model}; a {@link Decoding}
+ * belongs to one.
  */
 public final class CausalLm implements AutoCloseable {
 

@@ -10,12 +10,14 @@ import java.util.List;
  * kept. Rows are padded on the left, unseen, so that all end in the same column. Made by {@link
  * CausalLm#start}.
  *
- * <p>Not thread-safe.
+ * <p>Not thread-safe, but several can run on one model at the same time. The model cannot be
+ * changed by another thread until this is closed.
  */
 public final class Decoding implements AutoCloseable {
 
   private final CausalLm model;
   private final KeyValueCache cache;
+  private final Uses.Use pin;
   private int[] lengths;
   private int[] padding;
   private int width;
@@ -26,6 +28,7 @@ public final class Decoding implements AutoCloseable {
     this.lengths = prompts.stream().mapToInt(prompt -> prompt.length).toArray();
     this.width = Arrays.stream(lengths).max().orElseThrow();
     this.padding = Arrays.stream(lengths).map(length -> width - length).toArray();
+    this.pin = model.model().uses().pin();
     this.cache = new KeyValueCache(model.model().manager(), model.layers());
     try {
       long[] ids = new long[rows() * width];
@@ -36,7 +39,7 @@ public final class Decoding implements AutoCloseable {
       }
       run(ids, width);
     } catch (RuntimeException e) {
-      cache.close();
+      close();
       throw e;
     }
   }
@@ -127,5 +130,6 @@ public final class Decoding implements AutoCloseable {
   @Override
   public void close() {
     cache.close();
+    pin.close();
   }
 }

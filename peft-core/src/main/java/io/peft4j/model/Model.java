@@ -16,7 +16,9 @@ import java.util.Objects;
  * A frozen transformer with a head, loaded from a Hugging Face checkpoint folder. Adapters attach
  * to its {@link #modules}; the weights themselves are never written to.
  *
- * <p>Not thread-safe: use it from one thread at a time, but see {@link #passesMayOverlap}.
+ * <p>Any number of threads may run it at the same time ({@link #logits}, {@link #logProbs}); on a
+ * GPU, or with streamed weights, they take turns. Closing it, and changing its adapters, while
+ * another thread runs it throws; see {@link Uses}.
  */
 public final class Model implements AutoCloseable {
 
@@ -39,6 +41,7 @@ public final class Model implements AutoCloseable {
   private final StoredNames stored;
   private final List<LayerSites> sites;
   private final VirtualTokens virtualTokens;
+  private final Uses uses;
   private String fingerprint;
 
   /**
@@ -62,6 +65,7 @@ public final class Model implements AutoCloseable {
     this.streaming = options.streaming();
     this.manager = manager;
     this.checkpoint = checkpoint;
+    this.uses = new Uses(!passesMayOverlap());
     List<Segment> segments;
     if (labels == null) {
       DecoderBuilder.LanguageModel built =
@@ -172,6 +176,23 @@ public final class Model implements AutoCloseable {
     return manager;
   }
 
+  /** {@return who runs and who changes this model} */
+  public Uses uses() {
+    return uses;
+  }
+
+  /** A run that reads the weights, which are the files' own pages. */
+  private Uses.Use running() {
+    Uses.Use use = uses.run();
+    try {
+      checkpoint.checkMapped();
+      return use;
+    } catch (RuntimeException e) {
+      use.close();
+      throw e;
+    }
+  }
+
   /** {@return the files the weights come from} */
   public Checkpoint checkpoint() {
     return checkpoint;
@@ -187,10 +208,12 @@ public final class Model implements AutoCloseable {
    * checkpoint the first time.
    */
   public String fingerprint() {
-    if (fingerprint == null) {
-      fingerprint = Fingerprint.of(checkpoint);
+    try (Uses.Use use = running()) {
+      if (fingerprint == null) {
+        fingerprint = Fingerprint.of(checkpoint);
+      }
+      return fingerprint;
     }
-    return fingerprint;
   }
 
   /**
@@ -257,6 +280,7 @@ public final class Model implements AutoCloseable {
 
   /** Lays sequences out as one batch for this model; the caller closes it. */
   public TokenBatch batch(List<TokenSequence> sequences) {
+    uses.checkOpen();
     return TokenBatch.of(manager, virtualTokens.before(sequences), precision);
   }
 
@@ -266,6 +290,7 @@ public final class Model implements AutoCloseable {
    * @param groups a number for each sequence, from 0
    */
   public TokenBatch batch(List<TokenSequence> sequences, int[] groups) {
+    uses.checkOpen();
     return TokenBatch.of(manager, virtualTokens.before(sequences), groups, precision);
   }
 
@@ -289,13 +314,15 @@ public final class Model implements AutoCloseable {
     if (head != null) {
       throw new IllegalStateException("a language model has no logits of a whole sequence");
     }
-    Pass pass = Pass.inference(batch, precision);
-    float[][] rows =
-        chain.infer(pass, List.of(), output -> Decoding.rows(output, batch.examples()));
-    for (float[] row : rows) {
-      blameBase(row);
+    try (Uses.Use use = running()) {
+      Pass pass = Pass.inference(batch, precision);
+      float[][] rows =
+          chain.infer(pass, List.of(), output -> Decoding.rows(output, batch.examples()));
+      for (float[] row : rows) {
+        blameBase(row);
+      }
+      return rows;
     }
-    return rows;
   }
 
   /** Looks into the base's weights where an output is not finite. */
@@ -320,16 +347,18 @@ public final class Model implements AutoCloseable {
     if (batch.labels() == 0) {
       return new float[0];
     }
-    Pass pass = Pass.inference(batch, precision);
-    float[] logProbs = chain.infer(pass, head.modules(), states -> head.logProbs(states, pass));
-    blameBase(logProbs);
-    return logProbs;
+    try (Uses.Use use = running()) {
+      Pass pass = Pass.inference(batch, precision);
+      float[] logProbs = chain.infer(pass, head.modules(), states -> head.logProbs(states, pass));
+      blameBase(logProbs);
+      return logProbs;
+    }
   }
 
   /** {@return the logits of each row's next token, after a step of generation} */
   float[][] next(TokenBatch.Step step, KeyValueCache cache) {
-    try (TokenBatch batch =
-        TokenBatch.of(manager, step.shifted(virtualTokens.shift()), precision)) {
+    try (Uses.Use use = running();
+        TokenBatch batch = TokenBatch.of(manager, step.shifted(virtualTokens.shift()), precision)) {
       Pass pass = Pass.step(batch, precision, cache);
       return chain.infer(
           pass,
@@ -361,7 +390,9 @@ public final class Model implements AutoCloseable {
     if (head != null && batch.labels() == 0) {
       return 0;
     }
-    return chain.forwardBackward(batch, top(loss), scale, dropoutKey, recomputed);
+    try (Uses.Use use = running()) {
+      return chain.forwardBackward(batch, top(loss), scale, dropoutKey, recomputed);
+    }
   }
 
   /** As with an {@code int}, for all layers or none. */
@@ -399,11 +430,17 @@ public final class Model implements AutoCloseable {
     NDArray of(NDArray output);
   }
 
-  /** Frees the weights. Adapters on this model have to be closed before. */
+  /**
+   * Frees the weights. Adapters on this model have to be closed before.
+   *
+   * @throws IllegalStateException if another thread is running the model; nothing is then closed
+   */
   @Override
   public void close() {
-    modules.parameters().forEach(Parameter::release);
-    manager.close();
-    checkpoint.close();
+    if (uses.close()) {
+      modules.parameters().forEach(Parameter::release);
+      manager.close();
+      checkpoint.close();
+    }
   }
 }

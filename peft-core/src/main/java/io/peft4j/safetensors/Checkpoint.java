@@ -220,6 +220,16 @@ public final class Checkpoint implements AutoCloseable {
     return file;
   }
 
+  /**
+   * Makes sure that the mapped files still are what they were, see {@link
+   * SafetensorsFile#checkMapped}.
+   *
+   * @throws IllegalStateException if one was written to or cut
+   */
+  public void checkMapped() {
+    files.forEach(SafetensorsFile::checkMapped);
+  }
+
   /** Unmaps all files. A second call does nothing. */
   @Override
   public void close() {

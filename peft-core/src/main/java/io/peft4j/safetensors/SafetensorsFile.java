@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
 import java.util.Map;
 
@@ -22,6 +23,7 @@ public final class SafetensorsFile implements AutoCloseable {
   private final FileTime modified;
   private final Header header;
   private MappedFile mapped;
+  private Object mappedKey;
   private boolean closed;
 
   private SafetensorsFile(Path path, long length, FileTime modified, Header header) {
@@ -42,6 +44,7 @@ public final class SafetensorsFile implements AutoCloseable {
     try {
       file.mapped = MappedFile.open(path);
       file.checkUnchanged();
+      file.mappedKey = key(path);
       return file;
     } catch (IOException | RuntimeException | Error e) {
       file.close();
@@ -83,6 +86,7 @@ public final class SafetensorsFile implements AutoCloseable {
       try {
         checkUnchanged();
         mapped = MappedFile.open(path);
+        mappedKey = key(path);
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
@@ -93,6 +97,33 @@ public final class SafetensorsFile implements AutoCloseable {
   private void checkUnchanged() throws IOException {
     if (Files.size(path) != length || !Files.getLastModifiedTime(path).equals(modified)) {
       throw new IOException(path + ": the file was changed after it had been opened");
+    }
+  }
+
+  private static Object key(Path path) throws IOException {
+    return Files.readAttributes(path, BasicFileAttributes.class).fileKey();
+  }
+
+  /**
+   * Makes sure that the pages which were mapped are still what they were. That the file was removed
+   * or replaced by a rename does them no harm; that it was cut kills a process that touches them.
+   *
+   * @throws IllegalStateException if the file was written to or cut since it was opened
+   */
+  public synchronized void checkMapped() {
+    if (mapped == null || closed) {
+      return;
+    }
+    BasicFileAttributes now;
+    try {
+      now = Files.readAttributes(path, BasicFileAttributes.class);
+    } catch (IOException e) {
+      return; // it has no name any more, its pages stay
+    }
+    boolean same = mappedKey != null && mappedKey.equals(now.fileKey());
+    if (same && (now.size() != length || !now.lastModifiedTime().equals(modified))) {
+      throw new IllegalStateException(
+          path + ": the file was changed while its pages are in use; replace it by a rename");
     }
   }
 

@@ -6,6 +6,7 @@ import io.peft4j.io.OutputLock;
 import io.peft4j.model.Model;
 import io.peft4j.model.Module;
 import io.peft4j.model.TokenBatch;
+import io.peft4j.model.Uses;
 import io.peft4j.torch.DropoutMask;
 import io.peft4j.train.TrainingArguments.NonFinite;
 import io.peft4j.train.TrainingArguments.When;
@@ -120,6 +121,12 @@ public final class Trainer {
    *     still is; a checkpoint has all that was done
    */
   public RunSummary train(boolean resume) throws IOException {
+    try (Uses.Use training = model.model().uses().train()) {
+      return trainAlone(resume);
+    }
+  }
+
+  private RunSummary trainAlone(boolean resume) throws IOException {
     trained.checkExport(output);
     trained.activate();
     trained.setTrainable(true);

@@ -48,14 +48,14 @@ final class Workers implements AutoCloseable {
               + arguments.workers());
     }
     if (arguments.workers() > 0) {
-      return new Workers(arguments.workers());
+      return new Workers(arguments.workers(), model.uses()::help);
     }
     boolean suits =
         mayOverlap
             && arguments.gradientAccumulationSteps() == 1
             && arguments.gradientCheckpointing() != GradientCheckpointing.AUTO
             && trained.adapters().values().stream().allMatch(adapter -> once(adapter, model));
-    return new Workers(suits ? COUNT : 1);
+    return new Workers(suits ? COUNT : 1, model.uses()::help);
   }
 
   /** {@return whether each tensor acts in one place; a saved embedding may also be the head} */
@@ -66,8 +66,9 @@ final class Workers implements AutoCloseable {
 
   /**
    * @param count 1, which is the thread that calls, or {@value #COUNT}
+   * @param starting what each thread does first
    */
-  Workers(int count) {
+  Workers(int count, Runnable starting) {
     if (count == 1) {
       threads = null;
       return;
@@ -80,6 +81,7 @@ final class Workers implements AutoCloseable {
                 new Thread(
                     () -> {
                       IntraOp.setThreads(each);
+                      starting.run();
                       work.run();
                     },
                     "peft-worker"));

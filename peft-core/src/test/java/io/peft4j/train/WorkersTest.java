@@ -56,7 +56,7 @@ class WorkersTest {
   void partsRunAtTheSameTimeAndThreadsAreGivenBack() {
     int before = IntraOp.threads();
     CountDownLatch both = new CountDownLatch(2);
-    try (Workers workers = new Workers(2)) {
+    try (Workers workers = new Workers(2, () -> {})) {
       double sum =
           workers.sum(
               new int[] {1, 2, 3},
@@ -84,7 +84,7 @@ class WorkersTest {
   void aFailureIsThrownWhenBothHaveEnded() {
     AtomicInteger ended = new AtomicInteger();
     IllegalArgumentException failure = new IllegalArgumentException("bad half");
-    try (Workers workers = new Workers(2)) {
+    try (Workers workers = new Workers(2, () -> {})) {
       Workers.Part part =
           (examples, key) -> {
             if (examples[0] == 0) {
