@@ -33,8 +33,10 @@ final class HubClient {
   private final URI endpoint;
   private final Retry retry;
   private final HubTransport transport;
+  private final HubConfig config;
 
   HubClient(HubConfig config) {
+    this.config = config;
     this.endpoint = config.endpoint();
     this.retry = new Retry(config.retries(), config.retryDelay());
     this.transport = new HubTransport(config);
@@ -54,6 +56,7 @@ final class HubClient {
   /**
    * @throws HubException if there is no such model or revision, it may not be read, or it lists a
    *     file that would lie outside its folder
+   * @throws UnreachableException at once, if there is no connection to the hub
    */
   Listing list(ModelId id) throws IOException {
     URI address = at("/api/models/" + id.repository() + "/revision/" + encode(id.revision()));
@@ -62,7 +65,11 @@ final class HubClient {
         retry.run(
             () -> {
               Document document = new Document(address);
-              transport.send(request, document::subscriber, document);
+              try {
+                transport.send(request, document::subscriber, document);
+              } catch (IOException e) {
+                throw UnreachableException.of(e, id, config);
+              }
               return document.bytes();
             },
             () -> 0);

@@ -9,6 +9,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandler;
+import java.time.Duration;
 import java.util.Objects;
 
 /**
@@ -19,6 +20,9 @@ import java.util.Objects;
 final class HubTransport {
   private static final int MAX_REDIRECTS = 10;
 
+  /** A connection takes no longer, however slow the bytes are that follow. */
+  private static final Duration LONGEST_TO_CONNECT = Duration.ofSeconds(10);
+
   private final HubConfig config;
   private final HttpClient http;
 
@@ -28,7 +32,7 @@ final class HubTransport {
         HttpClient.newBuilder()
             .version(HttpClient.Version.HTTP_1_1) // one large body at a time: HTTP/2 gains nothing
             .followRedirects(HttpClient.Redirect.NEVER)
-            .connectTimeout(config.timeout())
+            .connectTimeout(shorter(config.timeout(), LONGEST_TO_CONNECT))
             .build();
   }
 
@@ -80,6 +84,10 @@ final class HubTransport {
       request.header("Authorization", "Bearer " + config.token());
     }
     return request.build();
+  }
+
+  private static Duration shorter(Duration a, Duration b) {
+    return a.compareTo(b) < 0 ? a : b;
   }
 
   static boolean isRedirect(int status) {

@@ -33,7 +33,7 @@ record Retry(int retries, Duration delay) {
       long before = done.get();
       try {
         return attempt.run();
-      } catch (InterruptedIOException e) {
+      } catch (InterruptedIOException | UnreachableException e) {
         throw e;
       } catch (IOException e) {
         if (e instanceof HubException hub && !hub.passing()) {

@@ -2,7 +2,7 @@ package io.peft4j.train;
 
 import java.util.ArrayDeque;
 
-/** Examples and tokens a second, over the last seconds and over the whole run. */
+/** Examples and tokens a second, over the last seconds of training and over the whole run. */
 final class Speed {
 
   private static final double WINDOW = 10;
@@ -11,6 +11,8 @@ final class Speed {
 
   private final long start = System.nanoTime();
   private final ArrayDeque<Mark> marks = new ArrayDeque<>();
+  private long paused;
+  private long away;
   private long examples;
   private long tokens;
 
@@ -21,11 +23,26 @@ final class Speed {
   void add(int moreExamples, int moreTokens) {
     examples += moreExamples;
     tokens += moreTokens;
-    double now = seconds();
+    double now = trained();
     marks.add(new Mark(now, examples, tokens));
     while (marks.size() > 2 && now - marks.peekFirst().seconds > WINDOW) {
       marks.removeFirst();
     }
+  }
+
+  /** What is done meanwhile is no part of the speed: to evaluate, to write a checkpoint. */
+  void pause() {
+    paused = System.nanoTime();
+  }
+
+  /** Ends a {@link #pause}. */
+  void resume() {
+    away += System.nanoTime() - paused;
+  }
+
+  /** Seconds of training, without pauses. */
+  private double trained() {
+    return (System.nanoTime() - start - away) / 1e9;
   }
 
   double seconds() {

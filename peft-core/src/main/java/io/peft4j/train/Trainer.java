@@ -184,6 +184,9 @@ public final class Trainer {
       }
       int startStep = state.step();
       int startUpdates = state.updates();
+      if (last.isPresent()) {
+        listener.onResume(last.get(), startStep, epoch());
+      }
       listener.onStart(
           new RunInfo(
               startStep,
@@ -196,7 +199,9 @@ public final class Trainer {
       boolean stopped = exhausted();
       while (state.step() < totalSteps && !stopped) {
         step();
+        speed.pause();
         stopped = evaluateAndSave();
+        speed.resume();
       }
       OptionalInt best = OptionalInt.empty();
       if (arguments.loadBestModelAtEnd() && state.bestStep() > 0) {

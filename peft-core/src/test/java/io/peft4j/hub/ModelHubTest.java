@@ -12,6 +12,7 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -272,7 +273,29 @@ class ModelHubTest extends HubTestBase {
     assertEquals(snapshot, away.locate("org/model"));
     assertTrue(Files.exists(online().locate("org/model").resolve("tokenizer.json")));
     IOException e = assertThrows(IOException.class, () -> away.locate("org/other"));
-    assertEquals(
-        "http://127.0.0.1:1/api/models/org/other/revision/main: ConnectException", e.getMessage());
+    assertTrue(
+        e.getMessage()
+            .startsWith(
+                "there is no folder 'org/other', and http://127.0.0.1:1 cannot be reached to look"
+                    + " for a model of that name ("),
+        e.getMessage());
+  }
+
+  @Test
+  void aHubThatCannotBeReachedIsSaidAtOnce() throws IOException {
+    HubConfig config = config(URI.create("http://127.0.0.1:1"), null, false, true);
+    HubConfig patient =
+        new HubConfig(
+            config.cache(),
+            config.endpoint(),
+            null,
+            false,
+            true,
+            Duration.ofSeconds(30),
+            5,
+            Duration.ofSeconds(5)); // a single wait would already be too long
+    long start = System.nanoTime();
+    assertThrows(IOException.class, () -> new ModelHub(patient).locate("my-model"));
+    assertTrue(System.nanoTime() - start < 3e9);
   }
 }

@@ -8,6 +8,7 @@ import io.peft4j.adapter.ModuleSelector;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.CausalExample;
 import io.peft4j.examples.cli.AppliesTo;
+import io.peft4j.examples.cli.OutputFolder;
 import io.peft4j.examples.code.ByteLevelBpe;
 import io.peft4j.examples.code.JavaSources;
 import io.peft4j.examples.code.NewLlama;
@@ -70,6 +71,11 @@ public final class CodeLm extends LanguageModelProject {
       description = "Where base and adapter go.")
   private Path output;
 
+  @Option(
+      names = "--overwrite",
+      description = "Replace a result in --output; it is kept until the new one is whole.")
+  private boolean overwrite;
+
   @AppliesTo(unless = "--model")
   @Option(names = "--vocabulary", defaultValue = "2048", description = "Tokens of the new model.")
   private int vocabulary;
@@ -129,9 +135,12 @@ public final class CodeLm extends LanguageModelProject {
         tune == null
             ? JavaSources.onClassPath("jsoup", "org/jsoup/Jsoup.java")
             : JavaSources.read(tune);
+    OutputFolder adapter = OutputFolder.open(output.resolve("adapter"), overwrite);
     Path base = model == null ? output.resolve("base") : locate(model);
     if (model == null) {
-      pretrain(first, base);
+      OutputFolder made = OutputFolder.open(base, overwrite);
+      pretrain(first, made.path());
+      made.done();
     }
 
     String fingerprint = fingerprint(base);
@@ -167,7 +176,8 @@ public final class CodeLm extends LanguageModelProject {
       say(
           "%ntuning to %s: %,d files, %,d tokens",
           second.name(), second.files().size(), train.tokens());
-      train(adapted, lora, train, tuneSteps, learningRate, output.resolve("adapter"));
+      train(adapted, lora, train, tuneSteps, learningRate, adapter.path());
+      adapter.done();
       double after = perplexity(secondHeldOut, lm);
       say(
           "perplexity after: %s %.2f (before %.2f), %s %.2f",

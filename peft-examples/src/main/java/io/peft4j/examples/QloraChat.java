@@ -7,6 +7,7 @@ import io.peft4j.adapter.ModuleSelector;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.CausalExample;
 import io.peft4j.examples.cli.AppliesTo;
+import io.peft4j.examples.cli.OutputFolder;
 import io.peft4j.generate.GenerationConfig;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
@@ -73,6 +74,15 @@ public final class QloraChat extends LanguageModelProject {
       description = "Where adapter and metrics go.")
   private Path output;
 
+  @AppliesTo(unless = "--plan")
+  @Option(
+      names = "--overwrite",
+      description = "Replace a result in --output; it is kept until the new one is whole.")
+  private boolean overwrite;
+
+  /** Where they are made. */
+  private OutputFolder result;
+
   @Option(names = "--quantization", defaultValue = "nf4", description = "nf4, fp4 or int8.")
   private String quantization;
 
@@ -127,7 +137,7 @@ public final class QloraChat extends LanguageModelProject {
         LoadOptions.DEFAULT
             .withPrecision(Precision.BFLOAT16)
             .withFormat(QuantizedFormat.of(config));
-    Files.createDirectories(output);
+    result = OutputFolder.open(output, overwrite, folder);
     measure("before loading");
     try (CausalLm lm = CausalLm.load(folder, options);
         CausalTokenizer tokenizer = CausalTokenizer.of(folder, lm.model());
@@ -188,7 +198,7 @@ public final class QloraChat extends LanguageModelProject {
   }
 
   private Path bundled() throws IOException {
-    Path file = output.resolve(TASKS);
+    Path file = Files.createDirectories(output).resolve(TASKS);
     try (InputStream in = QloraChat.class.getResourceAsStream(TASKS)) {
       Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
     }
@@ -206,7 +216,8 @@ public final class QloraChat extends LanguageModelProject {
             .gradientCheckpointing(recompute ? GradientCheckpointing.ON : GradientCheckpointing.OFF)
             .seed(seed)
             .build();
-    train(adapted, "chat", arguments, train, output);
+    train(adapted, "chat", arguments, train, result.path());
+    result.done();
   }
 
   private MemoryPlan expected(CausalLm lm, QuantizationConfig config, int workers) {

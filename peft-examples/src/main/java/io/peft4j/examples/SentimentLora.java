@@ -14,6 +14,7 @@ import io.peft4j.data.TextReader;
 import io.peft4j.examples.chart.CurveChart;
 import io.peft4j.examples.cli.AppliesTo;
 import io.peft4j.examples.cli.CleanExit;
+import io.peft4j.examples.cli.OutputFolder;
 import io.peft4j.examples.cli.ProgressBarListener;
 import io.peft4j.examples.importer.EmbeddedModel;
 import io.peft4j.model.LoadOptions;
@@ -99,6 +100,14 @@ public final class SentimentLora extends PracticeProject {
       description = "Where adapter, metrics and picture go.")
   private Path output;
 
+  @Option(
+      names = "--overwrite",
+      description = "Replace a result in --output; it is kept until the new one is whole.")
+  private boolean overwrite;
+
+  /** Where they are made. */
+  private OutputFolder result;
+
   @Option(names = "--held-out", defaultValue = "0.25", description = "Share not trained on.")
   private double heldOutShare;
 
@@ -130,6 +139,7 @@ public final class SentimentLora extends PracticeProject {
 
   @Override
   public Integer call() throws IOException {
+    result = OutputFolder.open(output, overwrite);
     TextDataset all =
         data == null ? bundled() : TextDataset.read(data, TextFormat.DEFAULT, Task.SINGLE_LABEL);
     Splits.Split split = Splits.stratified(all, heldOutShare, seed);
@@ -193,16 +203,17 @@ public final class SentimentLora extends PracticeProject {
     Map<String, String> metadata = adapted.baseMetadata();
     EpochLog log = new EpochLog();
     CurveChart chart = new CurveChart("Sentiment of medical device reviews, LoRA rank " + rank);
-    MetricsJsonLines metrics = new MetricsJsonLines(output.resolve("metrics.jsonl"));
+    MetricsJsonLines metrics = new MetricsJsonLines(result.path().resolve("metrics.jsonl"));
     try (TrainingListener listener =
         TrainingListener.all(List.of(ProgressBarListener.forConsole(10), metrics, chart, log))) {
       Trainer trainer =
-          new Trainer(adapted, ADAPTER, arguments, train, heldOut, listener, output, metadata);
+          new Trainer(adapted, ADAPTER, arguments, train, heldOut, listener, result.path(), metadata);
       CleanExit.train(trainer, false);
     }
     // the names of the labels, which an adapter's own files have no place for
-    adapted.model().config().write(output);
-    chart.write(output.resolve("curves.png"));
+    adapted.model().config().write(result.path());
+    chart.write(result.path().resolve("curves.png"));
+    result.done();
     return log;
   }
 

@@ -24,6 +24,11 @@ final class Fanout implements TrainingListener {
   }
 
   @Override
+  public void onResume(Path folder, int step, double epoch) throws IOException {
+    each(listener -> listener.onResume(folder, step, epoch));
+  }
+
+  @Override
   public void onStart(RunInfo run) throws IOException {
     each(listener -> listener.onStart(run));
   }

@@ -26,6 +26,11 @@ public final class LogListener implements TrainingListener {
   }
 
   @Override
+  public void onResume(Path folder, int step, double epoch) {
+    LOG.info("Going on from {}: step {}, epoch {}", folder, step, Display.epoch(epoch));
+  }
+
+  @Override
   public void onStart(RunInfo run) {
     LOG.info(
         "{} {} steps over {} examples, {} of {} parameters trained ({} %)",

@@ -8,12 +8,23 @@ import java.util.List;
 /**
  * Hears what happens in a training run. Every method does nothing unless overridden.
  *
- * <p>The calls come in order from the training thread: {@code onStart}, then for each optimizer
+ * <p>The calls come in order from the training thread: {@code onResume} where one goes
+ * on, {@code onStart}, then for each optimizer
  * step {@code onStep} and, where due, {@code onEpoch}, {@code onEvaluate} and {@code onCheckpoint}
  * of that step, then {@code onEnd}. A run that fails never reaches {@code onEnd}. Whoever made a
  * listener closes it, after a failed run too. An exception from a listener ends the run.
  */
 public interface TrainingListener extends Closeable {
+
+  /**
+   * The run is to go on from a checkpoint; {@code onStart} follows.
+   *
+   * @param folder the checkpoint's folder
+   * @param step the optimizer steps it holds
+   * @param epoch how many passes over the examples those are
+   * @throws IOException if writing fails
+   */
+  default void onResume(Path folder, int step, double epoch) throws IOException {}
 
   /**
    * The run starts, or goes on from a checkpoint.

@@ -39,7 +39,8 @@ final class Applicability {
   static void check(CommandLine command, Predicate<OptionSpec> fromFile) {
     Applicability rules = new Applicability(command.getCommandSpec(), fromFile);
     for (OptionSpec option : command.getCommandSpec().options()) {
-      if (rules.given(option) && asks(option.getValue())) {
+      boolean asks = asks(option.getValue()) || option.type() == Boolean.class; // --no-… asks too
+      if (rules.given(option) && asks) {
         rules.check(option);
       }
     }

@@ -102,6 +102,9 @@ final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    if (save != null) {
+      OutputFolder.open(save, false);
+    }
     TextDataset all = TextDataset.read(train, TextFormat.DEFAULT, Task.SINGLE_LABEL);
     TextDataset held =
         TextDataset.read(test, TextFormat.DEFAULT, Task.SINGLE_LABEL, all.labelNames());

@@ -46,6 +46,11 @@ final class JsonEvents implements TrainingListener {
   }
 
   @Override
+  public void onResume(Path folder, int step, double epoch) throws IOException {
+    print(event("resume").put("folder", folder.toString()).put("step", step).put("epoch", epoch));
+  }
+
+  @Override
   public void onStart(RunInfo run) throws IOException {
     print(
         event("start")

@@ -55,6 +55,11 @@ final class MergeCommand implements Callable<Integer> {
   private Path output;
 
   @Option(
+      names = "--overwrite",
+      description = "Replace a result in --output; it is kept until the new one is whole.")
+  private boolean overwrite;
+
+  @Option(
       names = "--requantize",
       description =
           "Of a quantized base: quantize the merged weights as it is, and write a folder in"
@@ -70,10 +75,10 @@ final class MergeCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     Path folder = model.locate();
-    if (Files.exists(output) && Files.isSameFile(folder, output)) {
-      throw new IllegalArgumentException(
-          "--output " + output + " is the base model, which is never written to");
-    }
+    quantization.checkAgainst(folder);
+    List<Path> inputs = new ArrayList<>(adapters);
+    inputs.add(folder);
+    OutputFolder result = OutputFolder.open(output, overwrite, inputs.toArray(Path[]::new));
     LoadOptions options = options(folder);
     try (Model base = model.loadAny(adapters.get(0), options);
         AdaptedModel adapted = new AdaptedModel(base)) {
@@ -85,14 +90,15 @@ final class MergeCommand implements Callable<Integer> {
         }
       }
       adapted.merge(names.toArray(String[]::new));
-      try (OutputLock lock = OutputLock.of(Files.createDirectories(output))) {
+      try (OutputLock lock = OutputLock.of(Files.createDirectories(result.path()))) {
         if (requantize) {
-          PackedExport.write(base, output);
+          PackedExport.write(base, result.path());
         } else {
-          ModelExport.write(base, output);
+          ModelExport.write(base, result.path());
         }
-        TokenizerFiles.copy(folder, output);
+        TokenizerFiles.copy(folder, result.path());
       }
+      result.done();
       report(base);
     }
     return 0;

@@ -3,6 +3,8 @@ package io.peft4j.examples.cli;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.torch.Devices;
 import io.peft4j.torch.Precision;
+import java.io.IOException;
+import java.nio.file.Path;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -32,6 +34,13 @@ final class ModelOptions extends BaseOption {
           "cpu, cuda, cuda:N, or auto: the first GPU if there is one that can be used."
               + " Default: ${DEFAULT-VALUE}.")
   private String device;
+
+  @Override
+  Path locate() throws IOException {
+    Path folder = super.locate();
+    quantization.checkAgainst(folder);
+    return folder;
+  }
 
   LoadOptions loadOptions() {
     return loadOptions(false);

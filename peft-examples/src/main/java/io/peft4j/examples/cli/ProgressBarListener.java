@@ -8,6 +8,7 @@ import io.peft4j.train.report.RunSummary;
 import io.peft4j.train.report.StepReport;
 import io.peft4j.train.report.TrainingListener;
 import java.io.PrintStream;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
@@ -57,6 +58,13 @@ public final class ProgressBarListener implements TrainingListener {
   public static TrainingListener forConsole(int logEverySteps) {
     boolean terminal = System.console() != null && !"dumb".equals(System.getenv("TERM"));
     return terminal ? new ProgressBarListener(System.err) : new LogListener(logEverySteps);
+  }
+
+  @Override
+  public void onResume(Path folder, int step, double epoch) {
+    screen.line(
+        "Going on from %s: step %s, epoch %s"
+            .formatted(folder, Display.count(step), Display.epoch(epoch)));
   }
 
   @Override

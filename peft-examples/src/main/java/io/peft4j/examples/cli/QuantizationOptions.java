@@ -1,16 +1,25 @@
 package io.peft4j.examples.cli;
 
+import io.peft4j.model.ModelConfig;
 import io.peft4j.quant.FloatType;
 import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationConfig;
+import io.peft4j.quant.checkpoint.WeightSelection;
 import io.peft4j.quant.projection.QuantizedFormat;
+import io.peft4j.safetensors.Checkpoint;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
 /** How weights are quantized; the names follow transformers' {@code BitsAndBytesConfig}. */
 final class QuantizationOptions {
+
+  /** They may be tied or yet to be made, and then have no weight. */
+  private static final Set<String> HEADS = Set.of("lm_head", "score", "classifier");
 
   @Option(
       names = {"--quantization", "--bnb-4bit-quant-type"},
@@ -64,6 +73,48 @@ final class QuantizationOptions {
     }
   }
 
+  /**
+   * Checks what is said of a base's weights against those it has.
+   *
+   * @throws IllegalArgumentException if a module to keep dense is none, or the base is stored
+   *     quantized, so that it is too late to say how
+   */
+  void checkAgainst(Path folder) throws IOException {
+    boolean stored = ModelConfig.read(folder).json().hasNonNull("quantization_config");
+    if (stored && (doubleQuant != null || blockSize != null || !skip.isEmpty())) {
+      throw new IllegalArgumentException(
+          "--double-quant, --block-size and --skip-modules do nothing with "
+              + folder
+              + ", whose weights are stored quantized");
+    }
+    checkSkipped(folder);
+  }
+
+  /**
+   * @throws IllegalArgumentException if there is no module of a name to skip
+   */
+  void checkSkipped(Path folder) throws IOException {
+    if (skip.isEmpty()) {
+      return;
+    }
+    WeightSelection all = (name, shape) -> WeightSelection.Choice.QUANTIZE;
+    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+      for (String module : skip) {
+        WeightSelection but = all.keeping(List.of(module));
+        boolean found =
+            checkpoint.names().stream()
+                .anyMatch(
+                    name ->
+                        but.choose(name, checkpoint.info(name).shape())
+                            == WeightSelection.Choice.KEEP_LINEAR);
+        if (!found && !HEADS.contains(module)) {
+          throw new IllegalArgumentException(
+              "--skip-modules: " + folder + " has no module '" + module + "'");
+        }
+      }
+    }
+  }
+
   /** {@return the modules to keep dense} */
   List<String> skip() {
     return skip;
@@ -73,15 +124,9 @@ final class QuantizationOptions {
    * {@return what is asked for, or null for weights as they are stored}
    *
    * @param qlora whether NF4 with double quantization is what is not said otherwise
-   * @throws IllegalArgumentException if it is said how to quantize, but not to what
    */
   QuantizationConfig config(boolean qlora) {
     if (type == null && !qlora) {
-      if (doubleQuant != null || blockSize != null || computeType != null || !skip.isEmpty()) {
-        throw new IllegalArgumentException(
-            "--double-quant, --block-size, --compute-dtype and --skip-modules go with"
-                + " --quantization, which is not given");
-      }
       return null;
     }
     QuantType settled = type == null ? QuantType.NF4 : type;

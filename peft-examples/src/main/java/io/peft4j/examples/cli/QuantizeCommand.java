@@ -28,6 +28,11 @@ final class QuantizeCommand implements Callable<Integer> {
   @Option(names = "--output", required = true, paramLabel = "DIR", description = "Folder to write.")
   private Path output;
 
+  @Option(
+      names = "--overwrite",
+      description = "Replace a result in --output; it is kept until the new one is whole.")
+  private boolean overwrite;
+
   @Mixin private QuantizationOptions quantization;
 
   @Option(names = "--json", description = "Print JSON lines, one a weight and a summary.")
@@ -43,15 +48,18 @@ final class QuantizeCommand implements Callable<Integer> {
       throw new IllegalArgumentException("name --quantization nf4, fp4 or int8");
     }
     Path folder = BaseOption.locate(model);
+    OutputFolder result = OutputFolder.open(output, overwrite, folder);
+    quantization.checkSkipped(folder);
     String modelType = ModelConfig.read(folder).modelType();
     new ErrorReport(json).head();
     List<QuantizedWeight> done =
         new CheckpointQuantizer(wanted)
             .quantize(
                 folder,
-                output,
+                result.path(),
                 WeightSelection.linearLayers(modelType).keeping(quantization.skip()),
                 this::report);
+    result.done();
     summarize(done);
     return 0;
   }

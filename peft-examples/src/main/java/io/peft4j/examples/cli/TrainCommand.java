@@ -22,7 +22,6 @@ import io.peft4j.train.report.TrainingListener;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -69,6 +68,11 @@ final class TrainCommand implements Callable<Integer> {
   private Path output;
 
   @Option(
+      names = "--overwrite",
+      description = "Replace a result in --output; it is kept until the new one is whole.")
+  private boolean overwrite;
+
+  @Option(
       names = "--task",
       defaultValue = "seq-cls",
       converter = TaskConverter.class,
@@ -84,6 +88,9 @@ final class TrainCommand implements Callable<Integer> {
 
   @Option(names = "--config", description = "YAML file with options; flags override it.")
   private Path config;
+
+  /** Where the result is made. */
+  private OutputFolder run;
 
   /** Reads {@link TaskName} by the names users see. */
   static final class TaskConverter implements ITypeConverter<TaskName> {
@@ -104,14 +111,20 @@ final class TrainCommand implements Callable<Integer> {
     // Before anything is read or made: what would do nothing, or cannot be.
     method.configs(task.name(), model.name());
     training.arguments(data.holdsOut());
-    if (Files.exists(output) && !Files.isDirectory(output)) {
-      throw new IOException(output + ": expected a folder, found a file");
-    }
     Path folder = model.locate();
+    run = OutputFolder.open(output, overwrite, training.resume(), folder);
+    if (training.resume() && !run.hasCheckpoint()) {
+      System.err.println(
+          "--resume: no checkpoint in " + run.path() + ", starting from the beginning");
+    }
     if (task == TaskName.CAUSAL_LM) {
       trainLanguageModel(folder);
     } else {
       trainClassifier(folder);
+    }
+    run.done();
+    if (!json) {
+      System.out.println("saved in " + output);
     }
     return 0;
   }
@@ -179,7 +192,7 @@ final class TrainCommand implements Callable<Integer> {
             heldOut == null ? cut : cut.plus(heldOut.truncation()),
             "labels " + base.labels()));
     if (!method.full()) {
-      base.config().write(output);
+      base.config().write(run.path());
     }
   }
 
@@ -215,7 +228,7 @@ final class TrainCommand implements Callable<Integer> {
     say(sets, mix);
     RunSummary summary = train(adapted, mix, arguments, sets);
     if (method.full()) {
-      TokenizerFiles.copy(folder, output);
+      TokenizerFiles.copy(folder, run.path());
     }
     report(summary, sets, adapted.model());
   }
@@ -233,12 +246,12 @@ final class TrainCommand implements Callable<Integer> {
       throws IOException {
     List<TrainingListener> listeners = new ArrayList<>();
     listeners.add(json ? new JsonEvents(System.out) : ProgressBarListener.forConsole(20));
-    listeners.add(new MetricsJsonLines(output.resolve("metrics.jsonl")));
-    listeners.add(new TensorBoardWriter(output.resolve("tensorboard")));
+    listeners.add(new MetricsJsonLines(run.path().resolve("metrics.jsonl")));
+    listeners.add(new TensorBoardWriter(run.path().resolve("tensorboard")));
     try (TrainingListener all = TrainingListener.all(listeners)) {
       Map<String, String> base = adapted.baseMetadata();
       Trainer trainer =
-          new Trainer(adapted, mix, arguments, sets.train(), sets.heldOut(), all, output, base);
+          new Trainer(adapted, mix, arguments, sets.train(), sets.heldOut(), all, run.path(), base);
       return CleanExit.train(trainer, training.resume());
     }
   }
@@ -284,6 +297,5 @@ final class TrainCommand implements Callable<Integer> {
     if (sets.heldOut() != null) {
       out.println("held out: " + sets.heldOut().evaluate(base, training.evalBatchSize()));
     }
-    out.println("saved in " + output);
   }
 }
