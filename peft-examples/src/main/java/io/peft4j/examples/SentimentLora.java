@@ -207,7 +207,8 @@ public final class SentimentLora extends PracticeProject {
     try (TrainingListener listener =
         TrainingListener.all(List.of(ProgressBarListener.forConsole(10), metrics, chart, log))) {
       Trainer trainer =
-          new Trainer(adapted, ADAPTER, arguments, train, heldOut, listener, result.path(), metadata);
+          new Trainer(
+              adapted, ADAPTER, arguments, train, heldOut, listener, result.path(), metadata);
       CleanExit.train(trainer, false);
     }
     // the names of the labels, which an adapter's own files have no place for

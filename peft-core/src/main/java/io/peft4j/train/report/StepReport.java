@@ -13,8 +13,8 @@ package io.peft4j.train.report;
  * @param tokensPerSecond tokens a second without padding, lately
  * @param memory the process's memory after the step
  * @param secondsElapsed seconds since the run started or was resumed
- * @param secondsLeft expected seconds of training to the end, evaluations and checkpoints
- *     not counted; NaN where nothing is known yet
+ * @param secondsLeft expected seconds of training to the end, evaluations and checkpoints not
+ *     counted; NaN where nothing is known yet
  */
 public record StepReport(
     int step,

@@ -8,11 +8,11 @@ import java.util.List;
 /**
  * Hears what happens in a training run. Every method does nothing unless overridden.
  *
- * <p>The calls come in order from the training thread: {@code onResume} where one goes
- * on, {@code onStart}, then for each optimizer
- * step {@code onStep} and, where due, {@code onEpoch}, {@code onEvaluate} and {@code onCheckpoint}
- * of that step, then {@code onEnd}. A run that fails never reaches {@code onEnd}. Whoever made a
- * listener closes it, after a failed run too. An exception from a listener ends the run.
+ * <p>The calls come in order from the training thread: {@code onResume} where one goes on, {@code
+ * onStart}, then for each optimizer step {@code onStep} and, where due, {@code onEpoch}, {@code
+ * onEvaluate} and {@code onCheckpoint} of that step, then {@code onEnd}. A run that fails never
+ * reaches {@code onEnd}. Whoever made a listener closes it, after a failed run too. An exception
+ * from a listener ends the run.
  */
 public interface TrainingListener extends Closeable {
 

@@ -178,7 +178,12 @@ class OutputFolderTest {
     good(PeftRun.of(with(quantize, "--output", packed, "--overwrite")));
     refused(
         PeftRun.of(
-            "predict", "--model", packed, "--input=x", "--output=y", "--quantization=nf4",
+            "predict",
+            "--model",
+            packed,
+            "--input=x",
+            "--output=y",
+            "--quantization=nf4",
             "--block-size=128"),
         "stored quantized");
   }
