@@ -57,8 +57,8 @@ final class AdaLoraMethod extends DocumentMethod {
     config.atLeast("target_r", 1);
     config.atLeast("deltaT", 1);
     config.probability("lora_dropout");
-    if (config.flag("use_dora") || config.flag("use_rslora")) {
-      throw new IllegalArgumentException("use_dora and use_rslora do not go with AdaLoRA");
+    if (config.flag("use_dora")) {
+      throw new IllegalArgumentException("use_dora does not go with AdaLoRA");
     }
     if (!"none".equals(config.text("bias"))) {
       throw new IllegalArgumentException(
@@ -75,6 +75,8 @@ final class AdaLoraMethod extends DocumentMethod {
     int initial = config.integer("init_r");
     double alpha = config.number("lora_alpha");
     double scaling = (alpha > 0 ? alpha : initial) / ((float) initial + 1e-5f);
+    JsonNode start = config.get("init_lora_weights");
+    boolean init = start != null && (start.isTextual() || start.asBoolean()); // as in Python
     List<Triplets> all = new ArrayList<>();
     for (Module module : builder.targets(config, Set.of(Linear.class))) {
       Linear linear = (Linear) module;
@@ -86,8 +88,8 @@ final class AdaLoraMethod extends DocumentMethod {
       long out = linear.projection().out();
       var random = builder.random(linear.name());
       String key = linear.name() + ".lora_";
-      double std = config.flag("init_lora_weights") ? 0.02 : 1;
-      double value = config.flag("init_lora_weights") ? 0 : 1;
+      double std = init ? 0.02 : 1;
+      double value = init ? 0 : 1;
       Triplets triplets =
           new Triplets(
               linear.name(),
@@ -106,9 +108,24 @@ final class AdaLoraMethod extends DocumentMethod {
     }
   }
 
+  /** {@return the key of {@code rank_pattern} for a module} */
+  static String rankKey(AdapterConfig config, String module) {
+    return AdapterFiles.nameOnDisk(config, module) + ".lora_E";
+  }
+
+  /** What the pattern has for a module, with or without the name of the adapter behind. */
+  private static JsonNode rankKey(MethodConfig config, JsonNode pattern, String module) {
+    String key = rankKey(config, module);
+    return pattern.properties().stream()
+        .filter(entry -> AdapterKeys.strip(AdapterKeys.unnamed(entry.getKey())).equals(key))
+        .map(Map.Entry::getValue)
+        .findFirst()
+        .orElse(null);
+  }
+
   private static int rank(MethodConfig config, String module, int initial) {
     JsonNode pattern = config.get("rank_pattern");
-    JsonNode kept = pattern == null ? null : pattern.get(module + ".lora_E");
+    JsonNode kept = pattern == null ? null : rankKey(config, pattern, module);
     if (kept == null) {
       return initial;
     }

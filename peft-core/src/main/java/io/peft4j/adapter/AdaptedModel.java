@@ -2,6 +2,8 @@ package io.peft4j.adapter;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.peft4j.model.Embedding;
+import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
 import io.peft4j.model.Parameter;
@@ -16,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -92,8 +95,18 @@ public final class AdaptedModel implements AutoCloseable {
    */
   public Adapter add(
       String name, AdapterConfig config, long seed, Function<String, int[]> tokenizer) {
+    return add(name, config, seed, tokenizer, AdapterOrigin.NEW);
+  }
+
+  /** As {@link #add(String, AdapterConfig, long)}, for an adapter that need not be a new one. */
+  Adapter add(
+      String name,
+      AdapterConfig config,
+      long seed,
+      Function<String, int[]> tokenizer,
+      AdapterOrigin origin) {
     try (Uses.Use use = model.uses().change("add an adapter")) {
-      return add(name, config, seed, tokenizer, null);
+      return add(name, config, seed, tokenizer, origin, null);
     }
   }
 
@@ -105,6 +118,7 @@ public final class AdaptedModel implements AutoCloseable {
       AdapterConfig config,
       long seed,
       Function<String, int[]> tokenizer,
+      AdapterOrigin origin,
       CarriedTensors carried) {
     if (adapters.containsKey(name)) {
       throw new IllegalArgumentException("there is already an adapter named '" + name + "'");
@@ -117,8 +131,10 @@ public final class AdaptedModel implements AutoCloseable {
     NDManager manager = model.manager().newSubManager();
     try {
       AdapterMethod method = AdapterMethods.named(config.peftType());
+      method.unknownKeys(config).forEach(origin::slip);
       AdapterConfig settled = method.settle(config, model);
-      AdapterBuilder builder = new AdapterBuilder(model, manager, seed, tokenizer, this::adapter);
+      AdapterBuilder builder =
+          new AdapterBuilder(model, manager, seed, tokenizer, this::adapter, settled, origin);
       build(method, settled, builder, carried);
       Adapter adapter = new Adapter(name, settled, manager, builder);
       adapter.used().forEach(other -> other.setTrainable(false));
@@ -176,12 +192,13 @@ public final class AdaptedModel implements AutoCloseable {
   public Adapter loadOnAnyBase(String name, Path folder) throws IOException {
     try (Uses.Use use = model.uses().change("load an adapter")) {
       AdapterConfig config = AdapterFiles.readConfig(folder);
+      AdapterOrigin origin = AdapterFiles.origin(folder, config);
       warnOfOtherBase(folder);
       List<Adapter> before = active();
       try (CarriedTensors carried = CarriedTensors.read(folder, config, model)) {
         Adapter adapter;
         try {
-          adapter = add(name, config, 0, null, carried);
+          adapter = add(name, config, 0, null, origin, carried);
         } catch (IllegalArgumentException e) {
           throw new IllegalArgumentException(folder + ": " + e.getMessage(), e);
         }
@@ -285,7 +302,7 @@ public final class AdaptedModel implements AutoCloseable {
     try (NDManager scope = model.manager().newSubManager();
         Autograd.Mode paused = Autograd.pause()) {
       Map<String, NDArray> tensors = adapter.stored();
-      AdapterConfig config = adapter.config();
+      AdapterConfig config = written(adapter);
       if (export != null) {
         tensors = new LinkedHashMap<>(export.tensors(tensors, scope));
         config = export.config(config);
@@ -293,6 +310,17 @@ public final class AdaptedModel implements AutoCloseable {
       tensors.putAll(adapter.copies(scope));
       AdapterFiles.write(folder, config, tensors, metadata);
     }
+  }
+
+  /** {@return the config of {@code adapter} in a form that means the same once it is sorted} */
+  private static AdapterConfig written(Adapter adapter) {
+    List<String> modules =
+        Stream.concat(
+                adapter.projections().keySet().stream().map(Linear::name),
+                adapter.embeddings().keySet().stream().map(Embedding::name))
+            .toList();
+    AdapterConfig config = adapter.config();
+    return config.inAnyOrder(modules, name -> AdapterFiles.nameOnDisk(config, name));
   }
 
   /**

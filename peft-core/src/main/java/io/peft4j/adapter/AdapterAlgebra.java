@@ -56,7 +56,7 @@ public final class AdapterAlgebra {
             .init(LoraInit.DEFAULT)
             .build();
     checkSavedOnce(adapters);
-    Adapter made = model.add(name, config, 0);
+    Adapter made = model.add(name, config, 0, null, AdapterOrigin.DERIVED);
     made.setTrainable(false);
     double[] factors = weights.values().stream().mapToDouble(Double::doubleValue).toArray();
     try (Autograd.Mode paused = Autograd.pause()) {
@@ -79,7 +79,7 @@ public final class AdapterAlgebra {
   public static Adapter average(AdaptedModel model, String name, Map<String, Double> weights) {
     List<Adapter> adapters = adapters(model, weights);
     Adapter first = adapters.get(0);
-    Adapter made = model.add(name, first.config(), 0);
+    Adapter made = model.add(name, first.config(), 0, null, AdapterOrigin.DERIVED);
     made.setTrainable(false);
     try {
       for (Map.Entry<String, NDArray> entry : made.tensors().entrySet()) {

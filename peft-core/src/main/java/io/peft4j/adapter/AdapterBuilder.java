@@ -50,6 +50,8 @@ final class AdapterBuilder {
   private final long seed;
   private final Function<String, int[]> tokenizer;
   private final Function<String, Adapter> others;
+  private final AdapterConfig config;
+  private final AdapterOrigin origin;
 
   /**
    * @param tokenizer gives the tokens of a text; may be null
@@ -60,8 +62,12 @@ final class AdapterBuilder {
       NDManager manager,
       long seed,
       Function<String, int[]> tokenizer,
-      Function<String, Adapter> others) {
+      Function<String, Adapter> others,
+      AdapterConfig config,
+      AdapterOrigin origin) {
     this.others = others;
+    this.config = config;
+    this.origin = origin;
     this.model = model;
     this.manager = manager;
     this.seed = seed;
@@ -95,14 +101,81 @@ final class AdapterBuilder {
     return new SplittableRandom(seed * 31 + key.hashCode());
   }
 
+  /** {@return whether this is an adapter that was trained, not a new one} */
+  boolean trained() {
+    return origin.trained();
+  }
+
+  /** {@return whether this is a new adapter, made of its user's config} */
+  boolean isNew() {
+    return origin == AdapterOrigin.NEW;
+  }
+
+  /**
+   * {@return whether what only training needs is left out} As in peft, whatever a trained adapter's
+   * file says: it holds what the network gave, not the network.
+   */
+  boolean forInference(MethodConfig config) {
+    return trained() || config.flag("inference_mode");
+  }
+
+  /**
+   * Makes sure that a tensor which is yet to be made may be of that shape.
+   *
+   * @throws IllegalArgumentException if it may not: the file has another, or it is too large
+   */
+  void expect(String key, long... shape) {
+    origin.elements(config, key, shape);
+  }
+
   /** A trained tensor of zeros, saved under {@code key}. */
   NDArray zeros(String key, long... shape) {
+    expect(key, shape);
     return trained(key, manager.zeros(new Shape(shape)));
   }
 
   /** {@return the modules that {@code config} adapts, which have to be of {@code kinds}} */
   List<Module> targets(MethodConfig config, Set<Class<? extends Module>> kinds) {
-    return TargetMatcher.find(config.targets(), model.modules(), kinds);
+    List<Module> found = targets(config.targets(), kinds);
+    List<String> names = found.stream().map(Module::name).toList();
+    config.patterns().forEach((key, patterns) -> checkPatterns(key, patterns, names));
+    return found;
+  }
+
+  /**
+   * {@return the modules that {@code targets} mean, which have to be of {@code kinds}}
+   *
+   * @throws IllegalArgumentException if there are none, or, for a new adapter, part of what they
+   *     name is not there
+   */
+  List<Module> targets(Targets targets, Set<Class<? extends Module>> kinds) {
+    List<Module> found = TargetMatcher.find(targets, model.modules(), kinds);
+    checkTargets(targets, kinds);
+    return found;
+  }
+
+  /** Says of {@code targets} which of their names mean nothing. */
+  void checkTargets(Targets targets, Set<Class<? extends Module>> kinds) {
+    TargetMatcher.idle(targets, model.modules(), kinds).forEach(origin::slip);
+  }
+
+  /** Says of {@code patterns} that no adapted module comes under. */
+  void checkPatterns(String key, Map<String, ?> patterns, List<String> adapted) {
+    NamePatterns<?> all = new NamePatterns<>(patterns);
+    for (String pattern : all.idle(adapted)) {
+      if (all.matches(pattern, adapted)) {
+        origin.warn(
+            key
+                + ": '"
+                + pattern
+                + "' comes after others that match first, and counts for nothing");
+      } else {
+        origin.slip(
+            key
+                + ": "
+                + TargetMatcher.nothingCalled(pattern, adapted, "matches no adapted module"));
+      }
+    }
   }
 
   /** A trained matrix, uniform in ±1/√columns, as torch initializes linear layers. */
@@ -118,16 +191,16 @@ final class AdapterBuilder {
    * @param key what it is saved under, or null not to save it
    */
   NDArray frozen(String key, DoubleSupplier values, long... shape) {
-    NDArray array = created(values, shape);
+    NDArray array = created(key, values, shape);
     if (key != null) {
       frozen.put(key, array);
     }
     return array;
   }
 
-  private NDArray created(DoubleSupplier values, long... shape) {
+  private NDArray created(String key, DoubleSupplier values, long... shape) {
     Shape size = new Shape(shape);
-    float[] data = new float[Math.toIntExact(size.size())];
+    float[] data = new float[origin.elements(config, key, shape)];
     for (int i = 0; i < data.length; i++) {
       data[i] = (float) values.getAsDouble();
     }
@@ -138,7 +211,7 @@ final class AdapterBuilder {
    * A trained tensor, saved under {@code key}, whose elements come from {@code values} in order.
    */
   NDArray drawn(String key, DoubleSupplier values, long... shape) {
-    return trained(key, created(values, shape));
+    return trained(key, created(key, values, shape));
   }
 
   /** Trains {@code value}, float32 of this adapter's manager, and saves it under {@code key}. */
@@ -208,6 +281,7 @@ final class AdapterBuilder {
     if (targets.modulesToSave() == null) {
       return;
     }
+    TargetMatcher.idleSaved(targets, model.modules()).forEach(origin::slip);
     List<String> saved = TargetMatcher.savedModules(targets, model.modules());
     if (saved.isEmpty()) {
       throw new IllegalArgumentException(

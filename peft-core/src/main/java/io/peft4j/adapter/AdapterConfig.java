@@ -1,6 +1,8 @@
 package io.peft4j.adapter;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Collection;
+import java.util.function.UnaryOperator;
 
 /** What an adapter is, as {@code adapter_config.json} holds it. Implementations are immutable. */
 public interface AdapterConfig {
@@ -13,6 +15,16 @@ public interface AdapterConfig {
 
   /** {@return what there is to say of an adapter once it is built, which is what is written} */
   default AdapterConfig built() {
+    return this;
+  }
+
+  /**
+   * {@return a config that means the same for {@code modules} in a file, whose keys are sorted}
+   *
+   * @param modules the names of what is adapted
+   * @param onDisk gives the name that the file has for a module
+   */
+  default AdapterConfig inAnyOrder(Collection<String> modules, UnaryOperator<String> onDisk) {
     return this;
   }
 

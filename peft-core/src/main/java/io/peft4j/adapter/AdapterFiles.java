@@ -44,9 +44,6 @@ public final class AdapterFiles {
   /** The file beside them in a checkpoint of a training whose method needs more. */
   public static final String STATE = "adapter_state.safetensors";
 
-  /** What peft puts before the name of a module. */
-  static final String PREFIX = "base_model.model.";
-
   /**
    * In the name of a second copy of a saved module's tensor, which peft writes with bias="all" or
    * beside an embedding, and never reads.
@@ -74,7 +71,7 @@ public final class AdapterFiles {
       if (FileGroup.settle(folder)) {
         return readConfig(folder);
       }
-      throw new NoSuchFileException(file.toString(), null, "an adapter folder needs this file");
+      throw AdapterFolders.noConfig(folder, file);
     }
     if (!(json instanceof ObjectNode object)) {
       throw new IllegalArgumentException(file + ": expected an object");
@@ -100,6 +97,9 @@ public final class AdapterFiles {
     AdapterMethod method = AdapterMethods.named(readConfig(folder).peftType());
     List<Path> files = new ArrayList<>();
     for (String name : method.files()) {
+      if (files.isEmpty()) {
+        AdapterFolders.checkWeights(folder, folder.resolve(name));
+      }
       if (files.isEmpty() || Files.exists(folder.resolve(name))) {
         files.add(folder.resolve(name));
       }
@@ -112,10 +112,18 @@ public final class AdapterFiles {
     Map<String, List<Long>> shapes = new LinkedHashMap<>();
     for (Path path : weights(folder)) {
       try (SafetensorsFile file = SafetensorsFile.open(path)) {
-        file.tensors().values().forEach(info -> shapes.put(strip(info.name()), info.shape()));
+        byKey(path, file).forEach((key, info) -> shapes.put(key, info.shape()));
       }
     }
     return shapes;
+  }
+
+  static Map<String, TensorInfo> byKey(Path path, SafetensorsFile file) {
+    try {
+      return AdapterKeys.byKey(file.tensors().values());
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(path + ": " + e.getMessage(), e);
+    }
   }
 
   /** {@return the metadata of the tensor file; empty where there is none} */
@@ -127,14 +135,6 @@ public final class AdapterFiles {
     try (SafetensorsFile file = SafetensorsFile.open(files.get(0))) {
       return file.metadata();
     }
-  }
-
-  static String strip(String key) {
-    if (key.startsWith(PREFIX)) {
-      return key.substring(PREFIX.length());
-    }
-    // The prompt methods' saved modules.
-    return key.startsWith("base_model.") ? key.substring("base_model.".length()) : key;
   }
 
   /**
@@ -169,7 +169,7 @@ public final class AdapterFiles {
 
   /** {@return the name that a tensor has in the file, without peft's prefix} */
   static String keyOnDisk(AdapterMethod method, AdapterConfig config, String key) {
-    return strip(onDisk(method, config, key));
+    return AdapterKeys.strip(onDisk(method, config, key));
   }
 
   /**
@@ -177,8 +177,19 @@ public final class AdapterFiles {
    * that the model has within one with a head, such as {@code bert.}, in front.
    */
   private static String onDisk(AdapterMethod method, AdapterConfig config, String key) {
+    return method.onDisk(nameOnDisk(config, key));
+  }
+
+  static String nameOnDisk(AdapterConfig config, String name) {
     boolean bare = config.toJson().path("task_type").asText().equals("FEATURE_EXTRACTION");
-    return method.onDisk(bare ? key.substring(key.indexOf('.') + 1) : key);
+    return bare ? name.substring(name.indexOf('.') + 1) : name;
+  }
+
+  /** {@return where an adapter of {@code folder} comes from, whose config that is} */
+  static AdapterOrigin origin(Path folder, AdapterConfig config) throws IOException {
+    AdapterMethod method = AdapterMethods.named(config.peftType());
+    return new AdapterOrigin(
+        folder, readShapes(folder), key -> AdapterKeys.strip(onDisk(method, config, key)), false);
   }
 
   /** Writes {@value #STATE}. */
@@ -231,10 +242,10 @@ public final class AdapterFiles {
         (key, tensor) ->
             files
                 .computeIfAbsent(method.fileOf(key), file -> new LinkedHashMap<>())
-                .put(strip(onDisk(method, config, key)), tensor));
+                .put(AdapterKeys.strip(onDisk(method, config, key)), tensor));
     List<Loaded> values = new ArrayList<>();
     for (Map.Entry<String, Map<String, NDArray>> file : files.entrySet()) {
-      values.addAll(read(folder.resolve(file.getKey()), file.getValue(), redundant));
+      values.addAll(read(folder.resolve(file.getKey()), file.getValue(), redundant, AdapterFiles::byKey));
     }
     values.forEach(Loaded::set);
   }
@@ -256,10 +267,11 @@ public final class AdapterFiles {
     Map<String, NDArray> byKey = new LinkedHashMap<>();
     copies.forEach((key, copy) -> byKey.put(keyOnDisk(method, config, key), copy));
     try (SafetensorsFile file = SafetensorsFile.open(path)) {
-      for (TensorInfo info : file.tensors().values()) {
-        NDArray copy = byKey.get(strip(info.name()));
+      for (Map.Entry<String, TensorInfo> entry : byKey(path, file).entrySet()) {
+        NDArray copy = byKey.get(entry.getKey());
+        TensorInfo info = entry.getValue();
         if (copy != null) {
-          checkShape(path, strip(info.name()), copy, info);
+          checkShape(path, entry.getKey(), copy, info);
           checkSame(path, info, Floats.read(file, info), copy.toFloatArray());
         }
       }
@@ -279,16 +291,21 @@ public final class AdapterFiles {
 
   /** As {@link #readInto}, from {@value #STATE}. */
   static void readState(Path folder, Map<String, NDArray> tensors) throws IOException {
-    read(folder.resolve(STATE), tensors, Set.of()).forEach(Loaded::set);
+    // Names of our own, which are as they are.
+    Names names = (path, file) -> file.tensors();
+    read(folder.resolve(STATE), tensors, Set.of(), names).forEach(Loaded::set);
   }
 
-  private static List<Loaded> read(Path path, Map<String, NDArray> tensors, Set<String> redundant)
+  /** Gives the tensors of a file by key. */
+  private interface Names {
+    Map<String, TensorInfo> of(Path path, SafetensorsFile file);
+  }
+
+  private static List<Loaded> read(
+      Path path, Map<String, NDArray> tensors, Set<String> redundant, Names names)
       throws IOException {
     try (SafetensorsFile file = SafetensorsFile.open(path)) {
-      Map<String, TensorInfo> found = new LinkedHashMap<>();
-      file.tensors().values().stream()
-          .filter(info -> info.elements() > 0)
-          .forEach(info -> found.put(strip(info.name()), info));
+      Map<String, TensorInfo> found = new LinkedHashMap<>(names.of(path, file));
       found.keySet().removeIf(key -> !tensors.containsKey(key) && redundant.contains(key));
       dropSecondCopies(file, found);
       checkNames(path, tensors, found);

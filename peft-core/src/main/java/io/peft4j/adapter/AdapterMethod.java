@@ -29,6 +29,11 @@ interface AdapterMethod {
    */
   void build(AdapterConfig config, AdapterBuilder builder);
 
+  /** {@return sentences on the keys of {@code config} that the method does not know} */
+  default List<String> unknownKeys(AdapterConfig config) {
+    return List.of();
+  }
+
   /** {@return whether a document is a config of this method} */
   default boolean recognizes(ObjectNode json) {
     return json.path("peft_type").asText().equals(peftType());
@@ -65,6 +70,6 @@ interface AdapterMethod {
 
   /** {@return the name in the tensor file of what {@link Adapter} keeps under {@code key}} */
   default String onDisk(String key) {
-    return AdapterFiles.PREFIX + key;
+    return AdapterKeys.PREFIX + key;
   }
 }

@@ -3,6 +3,7 @@ package io.peft4j.adapter;
 import io.peft4j.model.Module;
 import io.peft4j.model.Parameter;
 import java.util.List;
+import java.util.Set;
 
 /**
  * BitFit (Ben Zaken et al., 2022): biases are trained, in place, and nothing else. peft has it only
@@ -29,6 +30,7 @@ final class BitFitMethod extends DocumentMethod {
   @Override
   void build(MethodConfig config, AdapterBuilder builder) {
     Targets targets = config.targets();
+    builder.checkTargets(targets, Set.of(Module.class));
     List<Parameter> biases =
         builder.model().modules().leaves().stream()
             .filter(module -> TargetMatcher.targets(targets, module.name()))

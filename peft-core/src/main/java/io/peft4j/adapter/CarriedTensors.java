@@ -72,9 +72,11 @@ final class CarriedTensors implements AutoCloseable {
         places.put(key, new Place(module, parameter));
       }
     }
-    try (SafetensorsFile file = SafetensorsFile.open(folder.resolve(AdapterFiles.WEIGHTS))) {
-      for (TensorInfo info : file.tensors().values()) {
-        String key = AdapterFiles.strip(info.name());
+    Path path = folder.resolve(AdapterFiles.WEIGHTS);
+    try (SafetensorsFile file = SafetensorsFile.open(path)) {
+      for (Map.Entry<String, TensorInfo> entry : AdapterFiles.byKey(path, file).entrySet()) {
+        String key = entry.getKey();
+        TensorInfo info = entry.getValue();
         Matcher wrapped = WRAPPED.matcher(key);
         boolean inside = wrapped.matches();
         Place place = places.get(inside ? wrapped.group(1) + "." + wrapped.group(3) : key);

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.Model;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,12 +54,27 @@ abstract class DocumentMethod implements AdapterMethod {
     return document;
   }
 
+  /** {@return whether the method, or what writes its files, has a meaning for {@code key}} */
+  boolean knows(String key) {
+    return defaults.has(key);
+  }
+
+  @Override
+  public final List<String> unknownKeys(AdapterConfig config) {
+    ObjectNode json = config.toJson();
+    json.properties().removeIf(entry -> knows(entry.getKey()));
+    List<String> known = new ArrayList<>();
+    defaults.fieldNames().forEachRemaining(known::add);
+    return ConfigKeys.unknown(peftType, json, known);
+  }
+
   @Override
   public final MethodConfig parse(ObjectNode json) {
     MethodConfig config = new MethodConfig(this, read(json));
     if (defaults.has("target_modules")) {
       config.targets();
     }
+    ConfigKeys.refuseUnsupported(peftType, config.toJson());
     check(config);
     return config;
   }
@@ -66,9 +82,13 @@ abstract class DocumentMethod implements AdapterMethod {
   @Override
   public final MethodConfig settle(AdapterConfig config, Model model) {
     MethodConfig given = (MethodConfig) config;
+    ConfigKeys.refuseUnsupported(peftType, given.toJson());
     check(given);
     Targets targets = given.targets();
-    MethodConfig settled = given.with("modules_to_save", targets.savedWithHead());
+    MethodConfig settled =
+        knows("modules_to_save")
+            ? given.with("modules_to_save", targets.savedWithHead())
+            : given;
     if (defaults.has("target_modules") && targets.targetModules() == null) {
       ModuleSelector selector = defaultTargets(model.config().modelType());
       settled = settled.with("target_modules", selector == null ? null : selector.toJson());
@@ -91,6 +111,11 @@ abstract class DocumentMethod implements AdapterMethod {
   /** {@return what is adapted where the config does not say} */
   ModuleSelector defaultTargets(String modelType) {
     return TargetMatcher.defaults(modelType);
+  }
+
+  /** {@return whether its config may give ranks and alphas by patterns of names} */
+  boolean patterned() {
+    return false;
   }
 
   /** {@return {@code config} with what else it leaves open settled for {@code model}} */

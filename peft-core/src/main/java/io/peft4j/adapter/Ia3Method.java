@@ -10,7 +10,7 @@ import io.peft4j.torch.AdapterOps;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.regex.Pattern;
+import java.util.function.Predicate;
 
 /**
  * (IA)³ (Liu et al., 2022): the output of a projection, or the input of one that is called
@@ -76,10 +76,10 @@ final class Ia3Method extends DocumentMethod {
 
   @Override
   void build(MethodConfig config, AdapterBuilder builder) {
-    ModuleSelector feedForward = config.selector("feedforward_modules");
+    Predicate<String> feedForward = feedForward(config.selector("feedforward_modules"));
     for (Module module : builder.targets(config, Set.of(Linear.class))) {
       Linear linear = (Linear) module;
-      boolean input = isFeedForward(feedForward, linear.name());
+      boolean input = feedForward.test(linear.name());
       String key = linear.name() + ".ia3_l";
       long[] shape =
           input
@@ -93,10 +93,10 @@ final class Ia3Method extends DocumentMethod {
   }
 
   /** As in peft, where the end of a name may be the middle of a word. */
-  private static boolean isFeedForward(ModuleSelector feedForward, String module) {
-    return feedForward.regex() != null
-        ? Pattern.matches(feedForward.regex(), module)
-        : feedForward.names().stream().anyMatch(module::endsWith);
+  private static Predicate<String> feedForward(ModuleSelector selector) {
+    return selector.regex() != null
+        ? selector.matcher()
+        : module -> selector.names().stream().anyMatch(module::endsWith);
   }
 
   /** {@code y · l}, or {@code W (l · x)}. */

@@ -72,6 +72,11 @@ abstract class LibraryMethod extends DocumentMethod {
   }
 
   @Override
+  final boolean knows(String key) {
+    return super.knows(key) || AROUND.contains(key) || OF_HEAD.contains(key) || OURS.contains(key);
+  }
+
+  @Override
   public final String document() {
     return document;
   }

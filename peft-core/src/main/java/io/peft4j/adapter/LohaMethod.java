@@ -29,17 +29,23 @@ final class LohaMethod extends DocumentMethod {
   }
 
   @Override
+  boolean patterned() {
+    return true;
+  }
+
+  @Override
   void check(MethodConfig config) {
     LycorisProjection.check(config);
   }
 
   @Override
   void build(MethodConfig config, AdapterBuilder builder) {
+    LycorisProjection.Sizes sizes = new LycorisProjection.Sizes(config);
     for (Module module : builder.targets(config, Set.of(Linear.class))) {
       Linear linear = (Linear) module;
       long in = linear.projection().in();
       long out = linear.projection().out();
-      int rank = LycorisProjection.rank(config, linear.name());
+      int rank = sizes.rank(linear.name());
       String key = linear.name() + ".hada_w";
       NDArray a1 = builder.kaiming(key + "1_a", out, rank);
       NDArray b1 = builder.kaiming(key + "1_b", rank, in);
@@ -49,7 +55,7 @@ final class LohaMethod extends DocumentMethod {
               ? builder.zeros(key + "2_b", rank, in)
               : builder.kaiming(key + "2_b", rank, in);
       NDManager manager = builder.manager();
-      NDArray scale = HostTensors.number(manager, LycorisProjection.scaling(config, linear.name()));
+      NDArray scale = HostTensors.number(manager, sizes.scaling(linear.name()));
       LycorisProjection.Delta delta = like -> AdapterOps.hadamard(like, a1, b1, a2, b2, scale);
       builder.adapt(linear, new LycorisProjection(delta, a1, config, true));
     }

@@ -48,6 +48,11 @@ final class LokrMethod extends DocumentMethod {
   }
 
   @Override
+  boolean patterned() {
+    return true;
+  }
+
+  @Override
   void check(MethodConfig config) {
     LycorisProjection.check(config);
     Init.of(config.get("init_weights"));
@@ -57,9 +62,10 @@ final class LokrMethod extends DocumentMethod {
   void build(MethodConfig config, AdapterBuilder builder) {
     Init init = Init.of(config.get("init_weights"));
     int factor = config.integer("decompose_factor");
+    LycorisProjection.Sizes sizes = new LycorisProjection.Sizes(config);
     for (Module module : builder.targets(config, Set.of(Linear.class))) {
       Linear linear = (Linear) module;
-      int rank = LycorisProjection.rank(config, linear.name());
+      int rank = sizes.rank(linear.name());
       long[] out = factors(linear.projection().out(), factor);
       long[] in = factors(linear.projection().in(), factor);
       boolean firstWhole = !config.flag("decompose_both") || 2L * rank >= Math.max(out[0], in[0]);
@@ -85,7 +91,7 @@ final class LokrMethod extends DocumentMethod {
               in[1],
               init == Init.SECOND ? "_b" : null);
       NDManager manager = builder.manager();
-      NDArray scale = HostTensors.number(manager, LycorisProjection.scaling(config, linear.name()));
+      NDArray scale = HostTensors.number(manager, sizes.scaling(linear.name()));
       LycorisProjection.Delta delta = like -> AdapterOps.kron(like, first, second, scale);
       builder.adapt(
           linear,

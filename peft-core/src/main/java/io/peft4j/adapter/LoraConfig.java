@@ -4,10 +4,12 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.Embedding;
 import io.peft4j.model.Linear;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 
 /**
  * Low-rank adaptation (Hu et al., 2021): {@code y = W x + scaling · B A x}. Names, defaults and
@@ -60,7 +62,7 @@ public record LoraConfig(
     ObjectNode other)
     implements AdapterConfig {
 
-  private static final String WEIGHT_TYING = "ensure_weight_tying";
+  static final String WEIGHT_TYING = "ensure_weight_tying";
 
   /** Which biases are trained beside the factors. */
   public enum Bias {
@@ -85,6 +87,8 @@ public record LoraConfig(
         !loraBias || (!useDora && (init == LoraInit.DEFAULT || init == LoraInit.RANDOM)),
         "lora_bias goes with init_lora_weights true or false, and not with use_dora");
     rankPattern.forEach((key, rank) -> check(rank > 0, "rank_pattern: " + key + ": " + rank));
+    new NamePatterns<>(rankPattern);
+    new NamePatterns<>(alphaPattern);
     modulesToSave = modulesToSave == null ? null : List.copyOf(modulesToSave);
     layersToTransform = layersToTransform == null ? null : List.copyOf(layersToTransform);
     layersPattern = layersPattern == null ? null : List.copyOf(layersPattern);
@@ -116,12 +120,20 @@ public record LoraConfig(
     }
   }
 
-  /** LoftQ leaves the base as it was, so there is nothing that loading would have to repeat. */
   /** {@return whether it adds {@code s · B A x} to linear layers' outputs and does nothing else} */
   boolean isPlain() {
     return !useDora && !loraBias && bias == Bias.NONE && !init.takesFromBase();
   }
 
+  @Override
+  public LoraConfig inAnyOrder(Collection<String> modules, UnaryOperator<String> onDisk) {
+    return toBuilder()
+        .rankPattern(NamePatterns.inAnyOrder(rankPattern, modules, onDisk))
+        .alphaPattern(NamePatterns.inAnyOrder(alphaPattern, modules, onDisk))
+        .build();
+  }
+
+  /** LoftQ leaves the base as it was, so there is nothing that loading would have to repeat. */
   @Override
   public LoraConfig built() {
     return init == LoraInit.LOFTQ ? toBuilder().init(LoraInit.DEFAULT).build() : this;
@@ -142,13 +154,15 @@ public record LoraConfig(
 
   /** {@return the rank for a module of that name: by {@code rankPattern}, else r} */
   public int rankOf(String module) {
-    return TargetMatcher.byPattern(rankPattern, module, r);
+    return new NamePatterns<>(rankPattern).of(module, r);
   }
 
   /** {@return the factor on the update of a module of that name} */
   public double scalingOf(String module) {
-    double alpha = TargetMatcher.byPattern(alphaPattern, module, loraAlpha);
-    int rank = rankOf(module);
+    return scaling(rankOf(module), new NamePatterns<>(alphaPattern).of(module, loraAlpha));
+  }
+
+  double scaling(int rank, double alpha) {
     return alpha / (useRslora ? Math.sqrt(rank) : rank);
   }
 

@@ -6,24 +6,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.TreeSet;
 
 /** {@link LoraConfig} to and from peft's {@code adapter_config.json}. */
 final class LoraConfigJson {
-
-  /** Keys of variants of LoRA that change what the tensors mean; only their "off" values pass. */
-  private static final Set<String> UNSUPPORTED =
-      Set.of(
-          "target_parameters",
-          "trainable_token_indices",
-          "layer_replication",
-          "use_qalora",
-          "use_bdlora",
-          "alora_invocation_tokens",
-          "arrow_config",
-          "kasa_config",
-          "velora_config",
-          "monteclora_config",
-          "megatron_config");
 
   private LoraConfigJson() {}
 
@@ -60,7 +46,7 @@ final class LoraConfigJson {
   }
 
   /** Python's peft has alpha as an int; a whole number stays one. */
-  private static void number(ObjectNode json, String key, double value) {
+  static void number(ObjectNode json, String key, double value) {
     if (value == Math.rint(value) && Math.abs(value) < 1e9) {
       json.put(key, (long) value);
     } else {
@@ -107,14 +93,21 @@ final class LoraConfigJson {
             .baseModel(reader.text("base_model_name_or_path", null))
             .inferenceMode(reader.flag("inference_mode"));
     ObjectNode rest = reader.rest();
-    for (String key : UNSUPPORTED) {
-      JsonNode value = rest.get(key);
-      if (value != null && !value.isNull() && !(value.isBoolean() && !value.asBoolean())) {
-        throw new IllegalArgumentException(
-            "'" + key + "' asks for a variant of LoRA that is not supported: " + value);
-      }
-    }
+    ConfigKeys.refuseUnsupported("LORA", rest);
     return builder.other(rest).build();
+  }
+
+  /** {@return sentences on those of the keys without component that nobody knows} */
+  static List<String> unknownKeys(ObjectNode other) {
+    return ConfigKeys.unknown("LORA", other, keys());
+  }
+
+  /** {@return the keys that a config is read from} */
+  static Set<String> keys() {
+    Set<String> keys = new TreeSet<>();
+    write(LoraConfig.builder().build()).fieldNames().forEachRemaining(keys::add);
+    keys.add(LoraConfig.WEIGHT_TYING);
+    return keys;
   }
 
   private static LoraConfig.Bias bias(String text) {

@@ -11,6 +11,7 @@ import io.peft4j.model.Parameter;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
 
@@ -31,6 +32,11 @@ final class LoraMethod implements AdapterMethod {
   @Override
   public AdapterConfig parse(ObjectNode json) {
     return LoraConfig.ofJson(json);
+  }
+
+  @Override
+  public List<String> unknownKeys(AdapterConfig config) {
+    return LoraConfigJson.unknownKeys(((LoraConfig) config).other());
   }
 
   @Override
@@ -55,8 +61,12 @@ final class LoraMethod implements AdapterMethod {
   @Override
   public void build(AdapterConfig config, AdapterBuilder builder) {
     LoraConfig lora = (LoraConfig) config;
-    Set<Module> adapted =
-        new LinkedHashSet<>(TargetMatcher.find(lora.targets(), builder.model().modules(), KINDS));
+    checkInit(lora.init(), builder);
+    Set<Module> adapted = new LinkedHashSet<>(builder.targets(lora.targets(), KINDS));
+    List<String> names = adapted.stream().map(Module::name).toList();
+    builder.checkPatterns("rank_pattern", lora.rankPattern(), names);
+    builder.checkPatterns("alpha_pattern", lora.alphaPattern(), names);
+    Sizes sizes = new Sizes(lora);
     boolean tied = WeightTying.adapts(lora, builder.model());
     if (tied) {
       adapted.remove(WeightTying.head(builder.model()));
@@ -64,9 +74,9 @@ final class LoraMethod implements AdapterMethod {
     for (Module module : adapted) {
       try (Autograd.Mode paused = Autograd.pause()) {
         if (module instanceof Linear linear) {
-          builder.adapt(linear, projection(lora, linear, builder));
+          builder.adapt(linear, projection(lora, sizes, linear, builder));
         } else if (module instanceof Embedding embedding) {
-          builder.adapt(embedding, embedding(lora, embedding, builder));
+          builder.adapt(embedding, embedding(lora, sizes, embedding, builder));
         }
       }
     }
@@ -83,15 +93,53 @@ final class LoraMethod implements AdapterMethod {
     trainBiases(lora, adapted, builder);
   }
 
+  private static void checkInit(LoraInit init, AdapterBuilder builder) {
+    if (builder.isNew() && init.onlyTrained()) {
+      throw new IllegalArgumentException(
+          "init_lora_weights "
+              + init.toJson()
+              + " is not how new adapters can start here: expected true, false, gaussian, pissa,"
+              + " olora or loftq");
+    }
+    if (builder.trained() && init == LoraInit.LOFTQ) {
+      throw new IllegalArgumentException(
+          "init_lora_weights loftq: put weights of its own 4 bits in place of the base's, as peft"
+              + " does again when it loads this; here the base stays as it is");
+    }
+  }
+
+  /** Ranks and scalings of a config, by module, as {@link LoraConfig#rankOf} gives single ones. */
+  private static final class Sizes {
+    private final LoraConfig config;
+    private final NamePatterns<Integer> ranks;
+    private final NamePatterns<Double> alphas;
+
+    Sizes(LoraConfig config) {
+      this.config = config;
+      this.ranks = new NamePatterns<>(config.rankPattern());
+      this.alphas = new NamePatterns<>(config.alphaPattern());
+    }
+
+    int rank(String module) {
+      return ranks.of(module, config.r());
+    }
+
+    double scaling(String module) {
+      return config.scaling(rank(module), alphas.of(module, config.loraAlpha()));
+    }
+  }
+
   private static LoraProjection projection(
-      LoraConfig config, Linear linear, AdapterBuilder builder) {
+      LoraConfig config, Sizes sizes, Linear linear, AdapterBuilder builder) {
     String name = linear.name();
     long in = linear.projection().in();
     long out = linear.projection().out();
-    int rank = config.rankOf(name);
-    double scaling = config.scalingOf(name);
+    int rank = sizes.rank(name);
+    double scaling = sizes.scaling(name);
     String keyA = name + ".lora_A.weight";
     String keyB = name + ".lora_B.weight";
+    builder.expect(keyA, rank, in);
+    builder.expect(keyB, out, rank);
     SplittableRandom random = builder.random(name);
     NDArray a;
     NDArray b;
@@ -174,7 +222,7 @@ final class LoraMethod implements AdapterMethod {
   }
 
   private static LoraEmbedding embedding(
-      LoraConfig config, Embedding embedding, AdapterBuilder builder) {
+      LoraConfig config, Sizes sizes, Embedding embedding, AdapterBuilder builder) {
     if (config.init().takesFromBase()) {
       throw new IllegalArgumentException(
           "init_lora_weights "
@@ -186,7 +234,7 @@ final class LoraMethod implements AdapterMethod {
     String name = embedding.name();
     long rows = embedding.weight().shape().get(0);
     long dim = embedding.weight().shape().get(1);
-    int rank = config.rankOf(name);
+    int rank = sizes.rank(name);
     SplittableRandom random = builder.random(name);
     String keyA = name + ".lora_embedding_A";
     NDArray a =
@@ -194,7 +242,7 @@ final class LoraMethod implements AdapterMethod {
             ? builder.drawn(keyA, random::nextGaussian, rank, rows)
             : builder.zeros(keyA, rank, rows);
     NDArray b = builder.drawn(name + ".lora_embedding_B", random::nextGaussian, dim, rank);
-    LoraFactors factors = new LoraFactors(a, b, null, config.scalingOf(name), builder.manager());
+    LoraFactors factors = new LoraFactors(a, b, null, sizes.scaling(name), builder.manager());
     DoraMagnitude magnitude = null;
     if (config.useDora()) {
       try (NDManager scope = builder.manager().newSubManager();

@@ -37,7 +37,8 @@ final class LycorisProjection extends AdditiveProjection {
     config.atLeast("r", 1);
     config.probability("rank_dropout");
     config.probability("module_dropout");
-    config.numbers("alpha_pattern");
+    new NamePatterns<>(config.numbers("alpha_pattern"));
+    new NamePatterns<>(config.numbers("rank_pattern"));
     config
         .numbers("rank_pattern")
         .forEach(
@@ -49,16 +50,27 @@ final class LycorisProjection extends AdditiveProjection {
             });
   }
 
-  static int rank(MethodConfig config, String module) {
-    double rank =
-        TargetMatcher.byPattern(
-            config.numbers("rank_pattern"), module, (double) config.integer("r"));
-    return (int) rank;
-  }
+  /** Ranks and alphas of a config, by module. */
+  static final class Sizes {
+    private final NamePatterns<Double> ranks;
+    private final NamePatterns<Double> alphas;
+    private final double r;
+    private final double alpha;
 
-  static double scaling(MethodConfig config, String module) {
-    return TargetMatcher.byPattern(config.numbers("alpha_pattern"), module, config.number("alpha"))
-        / rank(config, module);
+    Sizes(MethodConfig config) {
+      this.ranks = new NamePatterns<>(config.numbers("rank_pattern"));
+      this.alphas = new NamePatterns<>(config.numbers("alpha_pattern"));
+      this.r = config.integer("r");
+      this.alpha = config.number("alpha");
+    }
+
+    int rank(String module) {
+      return ranks.of(module, r).intValue();
+    }
+
+    double scaling(String module) {
+      return alphas.of(module, alpha) / rank(module);
+    }
   }
 
   @Override

@@ -4,9 +4,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 
 /**
  * The config of a method other than LoRA: its {@code adapter_config.json}, in peft's vocabulary,
@@ -48,8 +50,14 @@ public final class MethodConfig implements AdapterConfig {
    * {@return this config with another value}
    *
    * @param value a text, a number, a boolean, a list or map of such, or null
+   * @throws IllegalArgumentException if the method has no such key; the message names some that
+   *     come near
    */
   public MethodConfig with(String key, Object value) {
+    ObjectNode one = JSON.createObjectNode().putNull(key);
+    if (!method.knows(key) && !method.unknownKeys(new MethodConfig(method, one)).isEmpty()) {
+      throw new IllegalArgumentException(method.unknownKeys(new MethodConfig(method, one)).get(0));
+    }
     return new MethodConfig(method, toJson().set(key, JSON.valueToTree(value)));
   }
 
@@ -118,6 +126,34 @@ public final class MethodConfig implements AdapterConfig {
 
   ModuleSelector selector(String key) {
     return ModuleSelector.ofJson(key, get(key));
+  }
+
+  /**
+   * {@return of {@code rank_pattern} and {@code alpha_pattern} those that hold numbers, by key}
+   * AdaLoRA has ranks of single modules in another form.
+   */
+  Map<String, Map<String, Double>> patterns() {
+    Map<String, Map<String, Double>> patterns = new LinkedHashMap<>();
+    if (method.patterned()) {
+      for (String key : List.of("rank_pattern", "alpha_pattern")) {
+        patterns.put(key, numbers(key));
+      }
+    }
+    return patterns;
+  }
+
+  @Override
+  public MethodConfig inAnyOrder(Collection<String> modules, UnaryOperator<String> onDisk) {
+    MethodConfig config = this;
+    for (Map.Entry<String, Map<String, Double>> entry : patterns().entrySet()) {
+      Map<String, Double> told = NamePatterns.inAnyOrder(entry.getValue(), modules, onDisk);
+      if (told != entry.getValue()) {
+        ObjectNode numbers = JSON.createObjectNode();
+        told.forEach((name, value) -> LoraConfigJson.number(numbers, name, value));
+        config = config.with(entry.getKey(), numbers);
+      }
+    }
+    return config;
   }
 
   /** {@return numbers by name, in the order of the file} */

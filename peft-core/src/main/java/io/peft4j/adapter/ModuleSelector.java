@@ -4,12 +4,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
+import java.util.function.Predicate;
 
 /**
  * Which modules a config means, as peft has it: a list of names, each matching a module of that
- * name or one whose name ends in it after a dot; or a regular expression for the whole name.
+ * name or one whose name ends in it after a dot; or a regular expression for the whole name, in the
+ * syntax of Python's {@code re}.
  *
  * @param names the list, or null
  * @param regex the expression, or null; {@value #ALL_LINEAR} stands for every linear layer but the
@@ -30,12 +30,7 @@ public record ModuleSelector(List<String> names, String regex) {
     }
     names = names == null ? null : List.copyOf(names);
     if (regex != null) {
-      try {
-        Pattern.compile(regex);
-      } catch (PatternSyntaxException e) {
-        throw new IllegalArgumentException(
-            "'" + regex + "' is not a regular expression: " + e.getDescription(), e);
-      }
+      PythonRegex.compile(regex);
     }
   }
 
@@ -61,12 +56,26 @@ public record ModuleSelector(List<String> names, String regex) {
     return names != null && names.contains(module);
   }
 
+  /**
+   * {@return whether the list or the expression means a module}
+   *
+   * @throws IllegalArgumentException from the test, if the expression takes too long
+   */
+  Predicate<String> matcher() {
+    if (regex != null) {
+      return PythonRegex.compile(regex)::matches;
+    }
+    return module -> names.stream().anyMatch(name -> names(name, module));
+  }
+
   /** {@return whether the list or the expression means {@code module}} */
   boolean matches(String module) {
-    if (regex != null) {
-      return Pattern.matches(regex, module);
-    }
-    return names.contains(module) || names.stream().anyMatch(name -> module.endsWith("." + name));
+    return matcher().test(module);
+  }
+
+  /** {@return whether an entry of a list means {@code module}} */
+  static boolean names(String entry, String module) {
+    return module.equals(entry) || module.endsWith("." + entry);
   }
 
   /** {@return as a config holds it: a text or an array of texts} */

@@ -50,7 +50,7 @@ final class PTuningMethod extends PromptMethod {
   void build(MethodConfig config, AdapterBuilder builder) {
     int length = config.integer("num_virtual_tokens");
     long dim = builder.model().sizes().hidden();
-    if (config.flag("inference_mode")) {
+    if (builder.forInference(config)) {
       NDArray prompt = builder.zeros(VirtualPrompt.KEY, length, dim);
       VirtualPrompt.add(builder, length, prompt, (like, pass) -> prompt);
       return;

@@ -51,12 +51,12 @@ final class PrefixTuningMethod extends PromptMethod {
     long width = config.integer("token_dim");
     boolean zero = "zero".equals(config.text("init_weights"));
     TrainedPrefix prefix;
-    if (config.flag("prefix_projection") && !config.flag("inference_mode")) {
+    if (config.flag("prefix_projection") && !builder.forInference(config)) {
       long hidden = config.atLeast("encoder_hidden_size", 1);
       var random = builder.random(AT);
       NDArray start = builder.drawn(AT + "embedding.weight", random::nextGaussian, length, width);
       TrainedLinear first = TrainedLinear.of(builder, AT + "transform.0", hidden, width);
-      long out = layers * 2 * width;
+      long out = 2L * layers * width;
       TrainedLinear second =
           zero
               ? new TrainedLinear(
@@ -73,7 +73,7 @@ final class PrefixTuningMethod extends PromptMethod {
               VirtualPrompt.KEY,
               () -> zero ? 0 : random.nextGaussian(),
               length,
-              layers * 2 * width);
+              2L * layers * width);
       prefix = new TrainedPrefix(length, width, table, new TrainedPrefix.Whole(table), List.of());
     }
     builder.attach(

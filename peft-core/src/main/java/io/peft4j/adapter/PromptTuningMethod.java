@@ -44,7 +44,13 @@ final class PromptTuningMethod extends PromptMethod {
     int length = config.integer("num_virtual_tokens");
     long hidden = builder.model().sizes().hidden();
     var random = builder.random(VirtualPrompt.KEY);
-    String init = config.flag("inference_mode") ? "RANDOM" : config.text("prompt_tuning_init");
+    String init = builder.forInference(config) ? "RANDOM" : config.text("prompt_tuning_init");
+    builder.expect(VirtualPrompt.KEY, length, hidden);
+    if (init.equals("TEXT") && config.get("tokenizer_kwargs") != null) {
+      throw new IllegalArgumentException(
+          "'tokenizer_kwargs': expected null, since the base's own tokenizer is used, found "
+              + config.get("tokenizer_kwargs"));
+    }
     NDArray prompt;
     if (init.equals("RANDOM")) {
       prompt = builder.drawn(VirtualPrompt.KEY, random::nextGaussian, length, hidden);

@@ -205,7 +205,7 @@ final class RankBudget implements StepHook, Export {
     }
     ObjectNode pattern = JsonNodeFactory.instance.objectNode();
     for (Site site : sites) {
-      ArrayNode kept = pattern.putArray(site.triplets.module() + ".lora_E");
+      ArrayNode kept = pattern.putArray(AdaLoraMethod.rankKey(own, site.triplets.module()));
       for (float value : site.kept.toFloatArray()) {
         kept.add(value != 0);
       }

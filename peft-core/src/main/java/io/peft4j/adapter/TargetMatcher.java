@@ -7,9 +7,9 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.function.Predicate;
 
 /** Finds the modules that a config means, by peft's rules. */
 final class TargetMatcher {
@@ -31,12 +31,43 @@ final class TargetMatcher {
           Map.entry("gpt2", List.of("c_attn")),
           Map.entry("gpt_neox", List.of("query_key_value")));
 
-  private static final Pattern ANY_LAYER = Pattern.compile(".*?\\.[^.]*\\.(\\d+)\\..*");
+  private static final String NOTHING = "names nothing in the model";
 
   private final Targets config;
+  private final Predicate<String> targeted;
+  private final Predicate<String> excluded;
+  private final List<PythonRegex> lists;
 
   private TargetMatcher(Targets config) {
+    PythonRegex.Budget budget = new PythonRegex.Budget();
     this.config = config;
+    this.targeted = config.targetModules().matcher();
+    this.excluded = excluded(config, budget);
+    this.lists = lists(config, budget);
+  }
+
+  private static Predicate<String> excluded(Targets config, PythonRegex.Budget budget) {
+    Predicate<String> named =
+        config.excludeModules() == null ? name -> false : config.excludeModules().matcher();
+    if (config.modulesToSave() == null) {
+      return named;
+    }
+    // What is saved whole, or is in something that is.
+    List<PythonRegex> saved =
+        config.modulesToSave().stream()
+            .map(name -> PythonRegex.compile("(^|.*\\.)" + name + "($|\\..*)", budget))
+            .toList();
+    return named.or(name -> saved.stream().anyMatch(regex -> regex.matches(name)));
+  }
+
+  /** What finds the number of a layer in a name, as the group {@code idx}. */
+  private static List<PythonRegex> lists(Targets config, PythonRegex.Budget budget) {
+    if (config.layersPattern() == null || config.layersPattern().isEmpty()) {
+      return List.of(PythonRegex.compile(".*?\\.[^.]*\\.(?P<idx>\\d+)\\.", budget));
+    }
+    return config.layersPattern().stream()
+        .map(list -> PythonRegex.compile("(?:^|.*?\\.)" + list + "\\.(?P<idx>\\d+)\\.", budget))
+        .toList();
   }
 
   /** As {@link #defaults(Map, String)}, for LoRA and what is like it. */
@@ -130,19 +161,16 @@ final class TargetMatcher {
     boolean head =
         name.equals(modules.outputEmbedding())
             || ("SEQ_CLS".equals(config.taskType()) && CLASSIFIERS.contains(name));
-    return !head && !excluded(config, name);
+    return !head && !excluded.test(name);
   }
 
   /** {@return whether {@code name} is targeted and not excluded} */
   boolean targets(String name) {
-    if (excluded(config, name)) {
+    if (excluded.test(name) || !targeted.test(name)) {
       return false;
     }
     ModuleSelector targets = config.targetModules();
-    if (targets.regex() != null || targets.namesExactly(name)) {
-      return targets.matches(name);
-    }
-    return targets.matches(name) && inLayers(name);
+    return targets.regex() != null || targets.namesExactly(name) || inLayers(name);
   }
 
   static boolean targets(Targets config, String name) {
@@ -151,18 +179,10 @@ final class TargetMatcher {
 
   /** {@return whether a linear layer called {@code name} is targeted and not excluded} */
   static boolean targetsLinear(Targets config, String name) {
-    return config.targetModules().isAllLinear() ? !excluded(config, name) : targets(config, name);
-  }
-
-  private static boolean excluded(Targets config, String name) {
-    return (config.excludeModules() != null && config.excludeModules().matches(name))
-        || (config.modulesToSave() != null
-            && config.modulesToSave().stream().anyMatch(saved -> isOrHolds(saved, name)));
-  }
-
-  /** {@return whether the module named {@code saved} is {@code name} or contains it} */
-  private static boolean isOrHolds(String saved, String name) {
-    return Pattern.matches("(^|.*\\.)" + saved + "($|\\..*)", name);
+    TargetMatcher matcher = new TargetMatcher(config);
+    return config.targetModules().isAllLinear()
+        ? !matcher.excluded.test(name)
+        : matcher.targets(name);
   }
 
   private boolean inLayers(String name) {
@@ -170,40 +190,109 @@ final class TargetMatcher {
     if (layers == null || layers.isEmpty()) {
       return true;
     }
-    List<String> lists = config.layersPattern();
-    if (lists == null || lists.isEmpty()) {
-      return numbered(ANY_LAYER.matcher(name), layers);
-    }
-    for (String list : lists) {
-      Matcher matcher = Pattern.compile("(?:^|.*?\\.)" + list + "\\.(\\d+)\\..*").matcher(name);
-      if (matcher.matches()) {
-        return numbered(matcher, layers);
-      }
-    }
-    return false;
+    Integer layer = layer(name);
+    return layer != null && layers.contains(layer);
   }
 
-  private static boolean numbered(Matcher matcher, List<Integer> layers) {
-    return matcher.matches() && layers.contains(Integer.valueOf(matcher.group(1)));
-  }
-
-  /** {@return the value of the first key, a regular expression, that {@code module} ends in} */
-  static <T> T byPattern(Map<String, T> patterns, String module, T otherwise) {
-    for (Map.Entry<String, T> entry : patterns.entrySet()) {
-      if (Pattern.matches("(.*\\.)?(" + entry.getKey() + ")", module)) {
-        return entry.getValue();
+  /** {@return the number of the layer that {@code name} is in, or null} */
+  private Integer layer(String name) {
+    for (PythonRegex list : lists) {
+      String number = list.groupAtStart(name, "idx");
+      if (number != null) {
+        return Integer.valueOf(number);
       }
     }
-    return otherwise;
+    return null;
+  }
+
+  /**
+   * {@return of what {@code config} names, sentences on what is not there}: single targets,
+   * exclusions, layers and their lists. What all of it means may well be something.
+   */
+  static List<String> idle(Targets config, ModuleTree modules, Set<Class<? extends Module>> kinds) {
+    TargetMatcher matcher = new TargetMatcher(config);
+    List<String> idle = new ArrayList<>();
+    List<String> leaves = modules.leaves().stream().map(Module::name).toList();
+    List<String> near =
+        modules.leaves().stream()
+            .filter(leaf -> kinds.stream().anyMatch(kind -> kind.isInstance(leaf)))
+            .map(Module::name)
+            .toList();
+    unnamed(config.targetModules(), leaves)
+        .forEach(name -> idle.add("target_modules: " + nothingCalled(name, near, NOTHING)));
+    if (config.excludeModules() != null) {
+      unnamed(config.excludeModules(), modules.names())
+          .forEach(name -> idle.add("exclude_modules: " + nothingCalled(name, near, NOTHING)));
+    }
+    if (config.layersToTransform() != null && config.targetModules().names() != null) {
+      List<Integer> layers =
+          leaves.stream()
+              .filter(matcher.targeted.and(matcher.excluded.negate()))
+              .map(matcher::layer)
+              .filter(Objects::nonNull)
+              .distinct()
+              .sorted()
+              .toList();
+      List<PythonRegex> lists = config.layersPattern() == null ? List.of() : matcher.lists;
+      for (int i = 0; i < lists.size() && !config.layersPattern().isEmpty(); i++) {
+        PythonRegex list = lists.get(i);
+        if (leaves.stream().noneMatch(leaf -> list.groupAtStart(leaf, "idx") != null)) {
+          idle.add("layers_pattern: '" + config.layersPattern().get(i) + "' " + NOTHING);
+        }
+      }
+      for (Integer layer : config.layersToTransform()) {
+        if (!layers.contains(layer)) {
+          idle.add(
+              "layers_to_transform: no module to adapt is in layer %d; there are %s"
+                  .formatted(layer, layers));
+        }
+      }
+    }
+    return idle;
+  }
+
+  /** As {@link #idle}, of {@code modules_to_save}; a classifier need not have both usual names. */
+  static List<String> idleSaved(Targets config, ModuleTree modules) {
+    return config.modulesToSave().stream()
+        .filter(name -> modules.names().stream().noneMatch(module -> module.endsWith(name)))
+        .filter(name -> !("SEQ_CLS".equals(config.taskType()) && CLASSIFIERS.contains(name)))
+        .map(name -> "modules_to_save: " + nothingCalled(name, modules.names(), NOTHING))
+        .toList();
+  }
+
+  private static List<String> unnamed(ModuleSelector selector, List<String> modules) {
+    if (selector.isAllLinear() || "".equals(selector.regex())) {
+      return List.of();
+    }
+    if (selector.regex() != null) {
+      return modules.stream().anyMatch(selector.matcher()) ? List.of() : List.of(selector.regex());
+    }
+    return selector.names().stream()
+        .filter(name -> modules.stream().noneMatch(module -> ModuleSelector.names(name, module)))
+        .toList();
+  }
+
+  /** {@return that {@code wanted} names nothing, and which of {@code modules} come near} */
+  static String nothingCalled(String wanted, List<String> modules, String nothing) {
+    return "'%s' %s; near: %s"
+        .formatted(wanted, nothing, String.join(", ", nearest(List.of(wanted), modules)));
   }
 
   /** Names of leaves whose last parts are spelled most like what was asked for. */
   private static List<String> nearMisses(
       ModuleSelector selector, ModuleTree modules, Set<Class<? extends Module>> kinds) {
     List<String> wanted = selector.regex() != null ? List.of(selector.regex()) : selector.names();
-    return modules.leaves().stream()
-        .filter(leaf -> kinds.stream().anyMatch(kind -> kind.isInstance(leaf)))
-        .map(leaf -> leaf.name().replaceFirst("^.*\\.\\d+\\.", ""))
+    return nearest(
+        wanted,
+        modules.leaves().stream()
+            .filter(leaf -> kinds.stream().anyMatch(kind -> kind.isInstance(leaf)))
+            .map(Module::name)
+            .toList());
+  }
+
+  private static List<String> nearest(List<String> wanted, List<String> modules) {
+    return modules.stream()
+        .map(name -> name.replaceFirst("^.*\\.\\d+\\.", ""))
         .distinct()
         .sorted(
             Comparator.comparingInt(
@@ -214,27 +303,10 @@ final class TargetMatcher {
 
   /** Edits between {@code wanted} and the end of {@code name} after any dot (Levenshtein, 1966). */
   private static int distance(String wanted, String name) {
-    int best = levenshtein(wanted, name);
+    int best = Spelling.distance(wanted, name);
     for (int dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
-      best = Math.min(best, levenshtein(wanted, name.substring(dot + 1)));
+      best = Math.min(best, Spelling.distance(wanted, name.substring(dot + 1)));
     }
     return best;
-  }
-
-  private static int levenshtein(String a, String b) {
-    int[] row = new int[b.length() + 1];
-    for (int j = 0; j <= b.length(); j++) {
-      row[j] = j;
-    }
-    for (int i = 1; i <= a.length(); i++) {
-      int diagonal = row[0];
-      row[0] = i;
-      for (int j = 1; j <= b.length(); j++) {
-        int substituted = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-        diagonal = row[j];
-        row[j] = Math.min(substituted, 1 + Math.min(row[j], row[j - 1]));
-      }
-    }
-    return row[b.length()];
   }
 }

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * Which modules a config adapts and which it trains in full: the part that peft's configs have in
@@ -27,10 +28,23 @@ record Targets(
   /** What peft saves in full for a sequence classifier, whichever of them the model has. */
   private static final List<String> CLASSIFIERS = List.of("classifier", "score");
 
+  /** The task types that peft knows. */
+  static final Set<String> TASK_TYPES =
+      Set.of(
+          "SEQ_CLS",
+          "SEQ_2_SEQ_LM",
+          "CAUSAL_LM",
+          "TOKEN_CLS",
+          "QUESTION_ANS",
+          "FEATURE_EXTRACTION");
+
   /**
    * @throws IllegalArgumentException if values contradict each other, as in peft
    */
   Targets {
+    check(
+        taskType == null || TASK_TYPES.contains(taskType),
+        "'task_type': expected one of " + new TreeSet<>(TASK_TYPES) + ", found " + taskType);
     boolean expression = targetModules != null && targetModules.regex() != null;
     check(
         !(expression && layersToTransform != null),

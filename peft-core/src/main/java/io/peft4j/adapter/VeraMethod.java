@@ -54,6 +54,9 @@ final class VeraMethod extends DocumentMethod {
     List<Module> modules = builder.targets(config, Set.of(Linear.class));
     long in = modules.stream().mapToLong(m -> ((Linear) m).projection().in()).max().orElseThrow();
     long out = modules.stream().mapToLong(m -> ((Linear) m).projection().out()).max().orElseThrow();
+    for (Module module : modules) {
+      builder.expect(module.name() + ".vera_lambda_d", rank); // A and B need not be in the file
+    }
     MersenneTwister random = new MersenneTwister(config.integer("projection_prng_key"));
     boolean saved = config.flag("save_projection");
     NDArray a = frozen(builder, saved ? A : null, random, in, rank, in);

@@ -74,7 +74,9 @@ public final class LoraBlocks {
       throw new IllegalArgumentException(
           (config.useDora() ? "use_dora" : "lora_bias") + " is not supported for DJL blocks");
     }
-    if (config.init() == LoraInit.PISSA || config.init() == LoraInit.OLORA) {
+    if (config.init() == LoraInit.PISSA
+        || config.init() == LoraInit.OLORA
+        || config.init().onlyTrained()) {
       throw new IllegalArgumentException(
           "init_lora_weights " + config.init() + " is not supported for DJL blocks");
     }

@@ -46,6 +46,9 @@ public final class LoraLinear extends AbstractBlock {
       throw new IllegalArgumentException(
           "init_lora_weights " + init + " changes the base's weight; a DJL block keeps its own");
     }
+    if (init.onlyTrained()) {
+      throw new IllegalArgumentException("init_lora_weights " + init + " is not for new adapters");
+    }
     this.linear = addChildBlock("Linear", linear);
     this.rank = rank;
     this.scaling = scaling;

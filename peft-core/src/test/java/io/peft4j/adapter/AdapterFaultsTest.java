@@ -175,7 +175,7 @@ class AdapterFaultsTest {
         "'target_modules': ['q_proj'] | names nothing in the model; near: ",
         "'modules_to_save': ['head'], 'task_type': null | modules_to_save [head] names nothing",
         "'lora_dropout': 2 | lora_dropout must be in [0, 1), found 2.0",
-        "'init_lora_weights': 'eva' | 'init_lora_weights': expected true",
+        "'init_lora_weights': 'corda' | 'init_lora_weights': corda took from the base's weights",
         "'target_modules': ['LayerNorm'] | is a LayerNorm; this method adapts Embedding, Linear"
       })
   void configs(String change, String message) throws IOException {

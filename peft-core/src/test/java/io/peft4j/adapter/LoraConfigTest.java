@@ -173,7 +173,7 @@ class LoraConfigTest {
         "{'alpha_pattern': {'q': 'x'}} | 'alpha_pattern' must be a number, found \"x\"",
         "{'layers_to_transform': 'all'} | 'layers_to_transform' must be an integer",
         "{'init_lora_weights': 'zeros'} | 'init_lora_weights': expected true, false, gaussian",
-        "{'init_lora_weights': 'eva'} | 'init_lora_weights': expected true, false, gaussian",
+        "{'init_lora_weights': 'corda'} | 'init_lora_weights': corda took",
         "{'target_modules': 'a', 'layers_to_transform': 1} | layers_to_transform goes with a list",
         "{'layers_pattern': 'layer'} | layers_pattern goes with layers_to_transform",
         "{'lora_bias': true, 'use_dora': true} | lora_bias goes with",
