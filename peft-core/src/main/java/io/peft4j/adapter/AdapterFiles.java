@@ -245,7 +245,8 @@ public final class AdapterFiles {
                 .put(AdapterKeys.strip(onDisk(method, config, key)), tensor));
     List<Loaded> values = new ArrayList<>();
     for (Map.Entry<String, Map<String, NDArray>> file : files.entrySet()) {
-      values.addAll(read(folder.resolve(file.getKey()), file.getValue(), redundant, AdapterFiles::byKey));
+      values.addAll(
+          read(folder.resolve(file.getKey()), file.getValue(), redundant, AdapterFiles::byKey));
     }
     values.forEach(Loaded::set);
   }

@@ -82,7 +82,9 @@ final class AdapterKeys {
     return adapters.isEmpty() ? byKey : withSaved(byKey, adapters.iterator().next());
   }
 
-  /** {@return of a live model's tensors those of modules that are trained in full by their names} */
+  /**
+   * {@return of a live model's tensors those of modules that are trained in full by their names}
+   */
   private static Map<String, TensorInfo> withSaved(
       Map<String, TensorInfo> tensors, String adapter) {
     Map<String, TensorInfo> byKey = new LinkedHashMap<>();

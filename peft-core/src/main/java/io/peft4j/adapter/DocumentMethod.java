@@ -86,9 +86,7 @@ abstract class DocumentMethod implements AdapterMethod {
     check(given);
     Targets targets = given.targets();
     MethodConfig settled =
-        knows("modules_to_save")
-            ? given.with("modules_to_save", targets.savedWithHead())
-            : given;
+        knows("modules_to_save") ? given.with("modules_to_save", targets.savedWithHead()) : given;
     if (defaults.has("target_modules") && targets.targetModules() == null) {
       ModuleSelector selector = defaultTargets(model.config().modelType());
       settled = settled.with("target_modules", selector == null ? null : selector.toJson());
