@@ -2,7 +2,7 @@ package io.peft4j.text;
 
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
-import ai.djl.util.PairList;
+import io.peft4j.data.Example;
 import io.peft4j.torch.Natives;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /** Hugging Face's own tokenizers, behind JNI. Owns native memory until {@link #close}. */
 final class NativeTokenizer implements AutoCloseable {
@@ -18,8 +19,11 @@ final class NativeTokenizer implements AutoCloseable {
   private final Path file;
   private final int vocabularySize;
   private final HuggingFaceTokenizer tokenizer;
+  private final TextLimits limits;
 
-  private NativeTokenizer(Path file, int vocabularySize, HuggingFaceTokenizer tokenizer) {
+  private NativeTokenizer(
+      Path file, int vocabularySize, HuggingFaceTokenizer tokenizer, TextLimits limits) {
+    this.limits = limits;
     this.file = file;
     this.vocabularySize = vocabularySize;
     this.tokenizer = tokenizer;
@@ -33,11 +37,12 @@ final class NativeTokenizer implements AutoCloseable {
       throws IOException {
     Map<String, String> options = Map.of("padding", "false", "truncation", "false");
     Natives.loadTokenizers();
-    byte[] json = definition.json().toString().getBytes(StandardCharsets.UTF_8);
     Path file = definition.file();
+    TokenizerCheck.Checked checked = TokenizerCheck.check(file, definition.json());
+    byte[] json = checked.json().toString().getBytes(StandardCharsets.UTF_8);
     try (ByteArrayInputStream in = new ByteArrayInputStream(json)) {
       return new NativeTokenizer(
-          file, vocabularySize, HuggingFaceTokenizer.newInstance(in, options));
+          file, vocabularySize, HuggingFaceTokenizer.newInstance(in, options), checked.limits());
     } catch (RuntimeException e) {
       throw new IllegalArgumentException(file + ": not a tokenizer: " + e.getMessage(), e);
     }
@@ -47,26 +52,43 @@ final class NativeTokenizer implements AutoCloseable {
    * @param special whether special tokens are put around
    */
   Encoding encode(String text, boolean special) {
-    return tokenizer.encode(text, special, false);
+    limits.check(text);
+    return told(() -> tokenizer.encode(text, special, false));
   }
 
   /**
    * @param textPair the second text, or null
    */
   Encoding encode(String text, String textPair) {
-    return textPair == null ? tokenizer.encode(text) : tokenizer.encode(text, textPair);
+    limits.check(text);
+    if (textPair == null) {
+      return told(() -> tokenizer.encode(text));
+    }
+    limits.check(textPair);
+    return told(() -> tokenizer.encode(text, textPair));
   }
 
-  Encoding[] encodeAll(List<String> texts) {
-    return tokenizer.batchEncode(texts);
-  }
-
-  Encoding[] encodeAll(PairList<String, String> texts) {
-    return tokenizer.batchEncode(texts);
+  /** On all processors. The library's own call for many ends the process where one fails. */
+  List<Encoding> encodeAll(List<Example> examples) {
+    return examples.parallelStream()
+        .map(example -> encode(example.text(), example.textPair()))
+        .toList();
   }
 
   String decode(int[] ids, boolean skipSpecialTokens) {
-    return tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), skipSpecialTokens);
+    long[] wide = Arrays.stream(ids).asLongStream().toArray();
+    return told(() -> tokenizer.decode(wide, skipSpecialTokens));
+  }
+
+  /** What the library refuses, such as a word that no token stands for. */
+  private <T> T told(Supplier<T> call) {
+    try {
+      return call.get();
+    } catch (IllegalStateException e) {
+      throw e; // closed
+    } catch (RuntimeException e) {
+      throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
+    }
   }
 
   /**

@@ -1,7 +1,6 @@
 package io.peft4j.text;
 
 import ai.djl.huggingface.tokenizers.Encoding;
-import ai.djl.util.PairList;
 import io.peft4j.data.Example;
 import io.peft4j.model.Model;
 import java.io.IOException;
@@ -139,55 +138,38 @@ public final class TextTokenizer implements AutoCloseable {
    * @throws IllegalStateException if this is closed
    */
   public List<Tokens> encodeAll(List<Example> examples) {
-    Tokens[] all = new Tokens[examples.size()];
-    List<Integer> singles = new ArrayList<>();
-    List<Integer> pairs = new ArrayList<>();
-    for (int i = 0; i < all.length; i++) {
-      (examples.get(i).textPair() == null ? singles : pairs).add(i);
-    }
-    if (!pairs.isEmpty() && maxLength <= pairOverhead) {
+    boolean pairs = examples.stream().anyMatch(example -> example.textPair() != null);
+    if (pairs && maxLength <= pairOverhead) {
       throw tooShort(file, maxLength, pairOverhead);
     }
+    List<Tokens> all = new ArrayList<>(examples.size());
     lock.readLock().lock();
     try {
-      for (List<Integer> chunk : chunks(singles, examples)) {
-        List<String> texts = chunk.stream().map(i -> examples.get(i).text()).toList();
-        store(tokenizer.encodeAll(texts), chunk, all);
-      }
-      for (List<Integer> chunk : chunks(pairs, examples)) {
-        PairList<String, String> texts = new PairList<>(chunk.size());
-        chunk.forEach(i -> texts.add(examples.get(i).text(), examples.get(i).textPair()));
-        store(tokenizer.encodeAll(texts), chunk, all);
+      for (List<Example> chunk : chunks(examples)) {
+        tokenizer.encodeAll(chunk).forEach(encoding -> all.add(cut(encoding)));
       }
     } finally {
       lock.readLock().unlock();
     }
-    return List.of(all);
+    return List.copyOf(all);
   }
 
   /** The library gives offsets and strings as well: this bounds what of them lives at a time. */
-  private static List<List<Integer>> chunks(List<Integer> places, List<Example> examples) {
-    List<List<Integer>> chunks = new ArrayList<>();
+  private static List<List<Example>> chunks(List<Example> examples) {
+    List<List<Example>> chunks = new ArrayList<>();
     int from = 0;
     long characters = 0;
-    for (int at = 0; at < places.size(); at++) {
-      Example example = examples.get(places.get(at));
+    for (int at = 0; at < examples.size(); at++) {
+      Example example = examples.get(at);
       String pair = example.textPair();
       characters += example.text().length() + (pair == null ? 0 : pair.length());
-      if (at + 1 == places.size() || at + 1 - from == CHUNK || characters > CHARACTERS) {
-        chunks.add(places.subList(from, at + 1));
+      if (at + 1 == examples.size() || at + 1 - from == CHUNK || characters > CHARACTERS) {
+        chunks.add(examples.subList(from, at + 1));
         from = at + 1;
         characters = 0;
       }
     }
     return chunks;
-  }
-
-  private void store(Encoding[] encodings, List<Integer> places, Tokens[] all) {
-    for (int i = 0; i < encodings.length; i++) {
-      all[places.get(i)] = cut(encodings[i]);
-      encodings[i] = null;
-    }
   }
 
   private Tokens cut(Encoding encoding) {
