@@ -85,7 +85,6 @@ final class CharsMap {
   }
 
   private static boolean isString(int at, ByteBuffer strings) {
-    return at == strings.limit()
-        || at < strings.limit() && (strings.get(at) & 0xc0) != 0x80;
+    return at == strings.limit() || at < strings.limit() && (strings.get(at) & 0xc0) != 0x80;
   }
 }

@@ -20,9 +20,9 @@ record TextLimits(int characters, int blanks) {
   static TextLimits of(List<TokenizerPattern> patterns, double growth, boolean lattice) {
     int retries = patterns.stream().mapToInt(TokenizerPattern::retries).max().orElse(0);
     // steps grow with the text's length to the power of these, and one more for each place to begin
-    double length = retries == 0 ? (lattice ? CHARACTERS / 4 : CHARACTERS) : retries == 1 ? 20_000 : 1_000;
-    return new TextLimits(
-        (int) Math.max(1, length / growth), (int) Math.max(1, BLANKS / growth));
+    double length =
+        retries == 0 ? (lattice ? CHARACTERS / 4 : CHARACTERS) : retries == 1 ? 20_000 : 1_000;
+    return new TextLimits((int) Math.max(1, length / growth), (int) Math.max(1, BLANKS / growth));
   }
 
   /**

@@ -25,7 +25,8 @@ final class TokenizerCheck {
   /** What a part's keys may hold; with a question mark they may be missing or null. */
   private static final Map<String, String> NORMALIZERS =
       Map.ofEntries(
-          Map.entry("BertNormalizer", "clean_text:b handle_chinese_chars:b strip_accents:b? lowercase:b"),
+          Map.entry(
+              "BertNormalizer", "clean_text:b handle_chinese_chars:b strip_accents:b? lowercase:b"),
           Map.entry("Strip", "strip_left:b strip_right:b"),
           Map.entry("StripAccents", ""),
           Map.entry("NFC", ""),
@@ -126,8 +127,7 @@ final class TokenizerCheck {
     ObjectNode model = check.model(tree.path("model"));
     made.set("model", model);
     return new Checked(
-        made,
-        TextLimits.of(check.patterns, growth, model.get("type").asText().equals("Unigram")));
+        made, TextLimits.of(check.patterns, growth, model.get("type").asText().equals("Unigram")));
   }
 
   private static ObjectNode object() {
@@ -233,8 +233,7 @@ final class TokenizerCheck {
               "one character",
               value);
       case "i" -> require(isNumber(value), at, "a number from 0", value);
-      case "n" ->
-          require(isNumber(value) && value.intValue() > 0, at, "a number from 1", value);
+      case "n" -> require(isNumber(value) && value.intValue() > 0, at, "a number from 1", value);
       case "f" ->
           require(
               value.isNumber() && value.doubleValue() >= 0 && value.doubleValue() <= 1,
@@ -258,8 +257,7 @@ final class TokenizerCheck {
               value);
       case "p", "x" -> require(value.isContainerNode(), at, "an object or a list", value);
       default ->
-          require(
-              List.of(kind.split("/")).contains(value.asText()), at, "one of " + kind, value);
+          require(List.of(kind.split("/")).contains(value.asText()), at, "one of " + kind, value);
     }
   }
 

@@ -8,8 +8,8 @@ import java.util.Set;
  * how long a text may be follows from how often it may have to go back.
  *
  * @param isText whether it stands for itself and is no regular expression
- * @param retries 0 for a pattern that goes back in runs of blanks at most, else how many repetitions
- *     follow one another with something behind them
+ * @param retries 0 for a pattern that goes back in runs of blanks at most, else how many
+ *     repetitions follow one another with something behind them
  */
 record TokenizerPattern(String source, boolean isText, int retries) {
 
@@ -25,16 +25,41 @@ record TokenizerPattern(String source, boolean isText, int retries) {
           // GPT-2
           "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
           // Llama 3, GPT-4
-          ENDINGS + "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" + BLANKS,
+          ENDINGS
+              + "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+              + BLANKS,
           "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
           // Qwen 2 and 3
-          ENDINGS + "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" + BLANKS,
-          ENDINGS + "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|" + BLANKS,
+          ENDINGS
+              + "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+              + BLANKS,
+          ENDINGS
+              + "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|"
+              + BLANKS,
           // GPT-4o, Phi-4
-          UPPER + "*" + LOWER + "+" + OPTIONAL + "|" + UPPER + "+" + LOWER + "*" + OPTIONAL
-              + "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" + BLANKS,
+          UPPER
+              + "*"
+              + LOWER
+              + "+"
+              + OPTIONAL
+              + "|"
+              + UPPER
+              + "+"
+              + LOWER
+              + "*"
+              + OPTIONAL
+              + "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|"
+              + BLANKS,
           // Mistral
-          UPPER + "*" + LOWER + "+|" + UPPER + "+" + LOWER + "*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" + BLANKS,
+          UPPER
+              + "*"
+              + LOWER
+              + "+|"
+              + UPPER
+              + "+"
+              + LOWER
+              + "*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|"
+              + BLANKS,
           // Bloom, Falcon and others
           " ?[^(\\s|[.,!?…。，、।۔،])]+",
           "[0-9][0-9][0-9]",

@@ -59,8 +59,7 @@ class TokenizerCheckTest {
       })
   void modelsAreRefusedByName(String model, String problem) {
     String json = "\"model\": {" + model.replace('\'', '"') + "}";
-    String message =
-        assertThrows(IllegalArgumentException.class, () -> open(json)).getMessage();
+    String message = assertThrows(IllegalArgumentException.class, () -> open(json)).getMessage();
     assertTrue(message.contains("not a tokenizer: ") && message.contains(problem), message);
   }
 

@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.Random;
 
 /**
- * Opens mutated tokenizers and encodes with them, in a process of its own: prints the number of each
- * mutant before it is tried, and what it came to if that is not an exception that it may be.
+ * Opens mutated tokenizers and encodes with them, in a process of its own: prints the number of
+ * each mutant before it is tried, and what it came to if that is not an exception that it may be.
  */
 final class TokenizerFuzz {
 
@@ -24,7 +24,12 @@ final class TokenizerFuzz {
       List.of("bert", "gpt2", "neox", "qwen", "roberta", "llama", "gemma", "unigram");
   private static final List<String> TEXTS =
       List.of(
-          "", " ", "The Food was GOOD", "Café 你好 😀 <mask>[SEP]\n\n x", "a".repeat(300) + "b", "\0\ud800");
+          "",
+          " ",
+          "The Food was GOOD",
+          "Café 你好 😀 <mask>[SEP]\n\n x",
+          "a".repeat(300) + "b",
+          "\0\ud800");
 
   private TokenizerFuzz() {}
 
@@ -125,7 +130,8 @@ final class TokenizerFuzz {
   /** A part of another tokenizer. */
   private static JsonNode piece(List<JsonNode> bases, Random random) {
     List<String> parts =
-        List.of("normalizer", "pre_tokenizer", "post_processor", "decoder", "added_tokens", "model");
+        List.of(
+            "normalizer", "pre_tokenizer", "post_processor", "decoder", "added_tokens", "model");
     JsonNode node = bases.get(random.nextInt(bases.size())).get(parts.get(random.nextInt(6)));
     return node.deepCopy();
   }
@@ -134,13 +140,39 @@ final class TokenizerFuzz {
     JsonNodeFactory make = JsonNodeFactory.instance;
     List<String> texts =
         List.of(
-            "", "é", "##", "A", "▁", "(a+)+$", "a*a*b", "[", "\\s+", " {2,}", "(?<=a)b", "AAAA",
-            "Sequence", "Split", "FixedLength", "Metaspace", "ByteLevel", "NFKC", "Precompiled",
-            "Strip", "CTC", "WordLevel", "Unigram", "BPE", "WordPiece", "[UNK]", "\ud800", "\0");
+            "",
+            "é",
+            "##",
+            "A",
+            "▁",
+            "(a+)+$",
+            "a*a*b",
+            "[",
+            "\\s+",
+            " {2,}",
+            "(?<=a)b",
+            "AAAA",
+            "Sequence",
+            "Split",
+            "FixedLength",
+            "Metaspace",
+            "ByteLevel",
+            "NFKC",
+            "Precompiled",
+            "Strip",
+            "CTC",
+            "WordLevel",
+            "Unigram",
+            "BPE",
+            "WordPiece",
+            "[UNK]",
+            "\ud800",
+            "\0");
     return switch (random.nextInt(8)) {
       case 0 -> make.nullNode();
       case 1 -> make.booleanNode(random.nextBoolean());
-      case 2 -> make.numberNode(List.of(0, -1, 1, 2, 300, Integer.MAX_VALUE).get(random.nextInt(6)));
+      case 2 ->
+          make.numberNode(List.of(0, -1, 1, 2, 300, Integer.MAX_VALUE).get(random.nextInt(6)));
       case 3 -> make.numberNode(List.of(1e300, -0.5, 1e18, 4294967296.0).get(random.nextInt(4)));
       case 4 -> make.textNode("x".repeat(random.nextInt(3000)));
       case 5 -> make.arrayNode().add(old);
