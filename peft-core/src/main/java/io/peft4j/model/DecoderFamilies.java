@@ -125,12 +125,13 @@ final class DecoderFamilies {
    * @throws IllegalArgumentException naming file and key of what is missing or not supported
    */
   static DecoderSpec of(ModelConfig config) {
+    config.refuse("is_encoder_decoder", "per_layer_config", "pruned_heads", "add_cross_attention");
     return switch (config.modelType()) {
       case "llama" ->
           llamaLike(config, config.flag("attention_bias", false), config.flag("mlp_bias", false));
-      case "mistral", "qwen3" -> llamaLike(config, config.flag("attention_bias", false), false);
+      case "qwen3", "gemma2" -> llamaLike(config, config.flag("attention_bias", false), false);
       case "qwen2" -> llamaLike(config, true, false);
-      case "gemma2", "phi3" -> llamaLike(config, config.flag("attention_bias", false), false);
+      case "mistral", "phi3" -> llamaLike(config, false, false);
       case "gpt2" -> gpt2(config);
       case "gpt_neox" -> gptNeox(config);
       default -> throw config.unsupported("model_type", types());
@@ -141,16 +142,19 @@ final class DecoderFamilies {
     String type = config.modelType();
     boolean gemma = type.equals("gemma2");
     boolean phi = type.equals("phi3");
-    int layers = config.integer("num_hidden_layers");
-    int hidden = config.integer("hidden_size");
-    int heads = config.integer("num_attention_heads");
-    int keyHeads = config.integer("num_key_value_heads", heads);
-    int defaultHeadDim = gemma ? 256 : type.equals("qwen3") ? 128 : hidden / heads;
-    int headDim = config.integer("head_dim", defaultHeadDim);
-    checkHeads(config, heads, keyHeads);
+    int layers = config.layers("num_hidden_layers");
+    int hidden = config.size("hidden_size");
+    int heads = config.size("num_attention_heads");
+    int keyHeads = config.size("num_key_value_heads", heads);
+    boolean derived = !gemma && !type.equals("qwen3") && config.absent("head_dim");
+    int headDim = derived ? hidden / heads : config.size("head_dim");
+    checkHeads(config, heads, keyHeads, headDim);
+    if (gemma) {
+      config.refuse("use_bidirectional_attention");
+    }
     double[] scales = new double[layers];
     Arrays.fill(
-        scales, 1 / Math.sqrt(gemma ? config.number("query_pre_attn_scalar", 256) : headDim));
+        scales, 1 / Math.sqrt(gemma ? config.positive("query_pre_attn_scalar", 256) : headDim));
     Activation activation =
         gemma
             ? config.activation("hidden_activation", "gelu_pytorch_tanh")
@@ -158,9 +162,9 @@ final class DecoderFamilies {
     return new DecoderSpec(
         layers,
         hidden,
-        config.integer("intermediate_size"),
-        config.integer("vocab_size"),
-        config.integer("max_position_embeddings"),
+        config.size("intermediate_size"),
+        config.size("vocab_size"),
+        config.size("max_position_embeddings"),
         new Normalization(true, gemma, config.number("rms_norm_eps", phi ? 1e-5 : 1e-6)),
         new Attention(
             heads,
@@ -173,26 +177,25 @@ final class DecoderFamilies {
             scales,
             gemma ? config.number("attn_logit_softcapping", 0) : 0,
             windows(config, layers),
-            config.number("attention_dropout", 0)),
+            config.probability("attention_dropout", 0)),
         new FeedForward(true, phi, activation, mlpBias),
-        Rope.of(config, headDim, 1, 10000),
+        Rope.of(config, headDim, phi, 1, 10000),
         false,
         gemma ? Math.sqrt(hidden) : 1,
         gemma ? config.number("final_logit_softcapping", 0) : 0,
         config.tiesHead(),
         false,
-        new Dropout(0, phi ? config.number("resid_pdrop", 0) : 0),
+        new Dropout(0, phi ? config.probability("resid_pdrop", 0) : 0),
         config.number("initializer_range", 0.02),
         padId(config),
         names(type));
   }
 
   private static DecoderSpec gpt2(ModelConfig config) {
-    int layers = config.integer("n_layer");
-    int hidden = config.integer("n_embd");
-    int heads = config.integer("n_head");
-    checkHeads(config, heads, heads);
-    int headDim = hidden / heads;
+    int layers = config.layers("n_layer");
+    int hidden = config.size("n_embd");
+    int heads = config.size("n_head");
+    int headDim = divided(config, hidden, heads);
     boolean scaled = config.flag("scale_attn_weights", true);
     boolean byLayer = config.flag("scale_attn_by_inverse_layer_idx", false);
     double[] scales = new double[layers];
@@ -202,9 +205,9 @@ final class DecoderFamilies {
     return new DecoderSpec(
         layers,
         hidden,
-        config.integer("n_inner", 4 * hidden),
-        config.integer("vocab_size"),
-        config.integer("n_positions"),
+        config.size("n_inner", 4 * hidden),
+        config.size("vocab_size"),
+        config.size("n_positions"),
         new Normalization(false, false, config.number("layer_norm_epsilon", 1e-5)),
         new Attention(
             heads,
@@ -217,7 +220,7 @@ final class DecoderFamilies {
             scales,
             0,
             whole(layers),
-            config.number("attn_pdrop", 0.1)),
+            config.probability("attn_pdrop", 0.1)),
         new FeedForward(false, false, config.activation("activation_function", "gelu_new"), true),
         null,
         false,
@@ -225,27 +228,26 @@ final class DecoderFamilies {
         0,
         config.tiesHead(),
         true,
-        new Dropout(config.number("embd_pdrop", 0.1), config.number("resid_pdrop", 0.1)),
+        new Dropout(config.probability("embd_pdrop", 0.1), config.probability("resid_pdrop", 0.1)),
         config.number("initializer_range", 0.02),
         padId(config),
         names(config.modelType()));
   }
 
   private static DecoderSpec gptNeox(ModelConfig config) {
-    int layers = config.integer("num_hidden_layers");
-    int hidden = config.integer("hidden_size");
-    int heads = config.integer("num_attention_heads");
-    checkHeads(config, heads, heads);
-    int headDim = hidden / heads;
+    int layers = config.layers("num_hidden_layers");
+    int hidden = config.size("hidden_size");
+    int heads = config.size("num_attention_heads");
+    int headDim = divided(config, hidden, heads);
     boolean bias = config.flag("attention_bias", true);
     double[] scales = new double[layers];
     Arrays.fill(scales, 1 / Math.sqrt(headDim));
     return new DecoderSpec(
         layers,
         hidden,
-        config.integer("intermediate_size"),
-        config.integer("vocab_size"),
-        config.integer("max_position_embeddings"),
+        config.size("intermediate_size"),
+        config.size("vocab_size"),
+        config.size("max_position_embeddings"),
         new Normalization(false, false, config.number("layer_norm_eps", 1e-5)),
         new Attention(
             heads,
@@ -258,11 +260,12 @@ final class DecoderFamilies {
             scales,
             0,
             whole(layers),
-            config.number("attention_dropout", 0)),
+            config.probability("attention_dropout", 0)),
         new FeedForward(false, false, config.activation("hidden_act", "gelu"), true),
         Rope.of(
             config,
             headDim,
+            true,
             config.number("rotary_pct", 0.25),
             config.number("rotary_emb_base", 10000)),
         config.flag("use_parallel_residual", true),
@@ -270,15 +273,39 @@ final class DecoderFamilies {
         0,
         config.tiesHead(),
         false,
-        new Dropout(config.number("hidden_dropout", 0), config.number("hidden_dropout", 0)),
+        new Dropout(
+            config.probability("hidden_dropout", 0), config.probability("hidden_dropout", 0)),
         config.number("initializer_range", 0.02),
         padId(config),
         names(config.modelType()));
   }
 
-  private static void checkHeads(ModelConfig config, int heads, int keyHeads) {
-    if (heads < 1 || keyHeads < 1 || heads % keyHeads != 0) {
+  private static int divided(ModelConfig config, int hidden, int heads) {
+    if (hidden % heads != 0) {
+      throw config.wrong(
+          "expected a width that is a multiple of the number of heads; found width "
+              + hidden
+              + ", "
+              + heads
+              + " heads");
+    }
+    return hidden / heads;
+  }
+
+  private static void checkHeads(ModelConfig config, int heads, int keyHeads, int headDim) {
+    if (heads % keyHeads != 0) {
       throw config.unsupported("num_key_value_heads", "a divisor of num_attention_heads, " + heads);
+    }
+    long width = headDim * (heads + 2L * keyHeads);
+    if (headDim < 1 || width > Integer.MAX_VALUE) {
+      throw config.wrong(
+          "expected heads of at least one element and at most 2^31 - 1 in all; found "
+              + heads
+              + " heads, "
+              + keyHeads
+              + " of keys, of "
+              + headDim
+              + " elements");
     }
   }
 
@@ -304,7 +331,7 @@ final class DecoderFamilies {
     if (config.absent("sliding_window")) {
       return windows;
     }
-    int window = config.integer("sliding_window");
+    int window = config.size("sliding_window");
     JsonNode kinds = config.json().get("layer_types");
     for (int i = 0; i < layers; i++) {
       boolean slides;

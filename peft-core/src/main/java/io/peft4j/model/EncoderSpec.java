@@ -1,6 +1,5 @@
 package io.peft4j.model;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.util.List;
 
 /**
@@ -126,6 +125,12 @@ record EncoderSpec(
    * @throws IllegalArgumentException naming the key that is missing or not supported
    */
   static EncoderSpec of(ModelConfig config) {
+    config.refuse(
+        "is_encoder_decoder",
+        "per_layer_config",
+        "pruned_heads",
+        "is_decoder",
+        "add_cross_attention");
     EncoderSpec spec =
         switch (config.modelType()) {
           case "bert" -> bert(config);
@@ -133,12 +138,9 @@ record EncoderSpec(
           case "distilbert" -> distilbert(config);
           default -> throw config.unsupported("model_type", "bert, roberta, distilbert");
         };
-    if (spec.layers < 1 || spec.heads < 1 || spec.hidden < 1 || spec.hidden % spec.heads != 0) {
+    if (spec.hidden % spec.heads != 0) {
       throw config.wrong(
-          "expected at least one layer, and a width that is a multiple of the number of heads;"
-              + " found "
-              + spec.layers
-              + " layers, width "
+          "expected a width that is a multiple of the number of heads; found width "
               + spec.hidden
               + ", "
               + spec.heads
@@ -148,16 +150,14 @@ record EncoderSpec(
   }
 
   private static EncoderSpec bert(ModelConfig config) {
-    double classifierDropout =
-        config.optional("classifier_dropout", JsonNode::asDouble, hiddenDropout(config));
+    double classifierDropout = config.probability("classifier_dropout", hiddenDropout(config));
     Head head =
         new Head("pooler.dense", Activation.TANH, false, classifierDropout, "classifier", true);
     return bertLike(config, BERT, head, false);
   }
 
   private static EncoderSpec roberta(ModelConfig config) {
-    double classifierDropout =
-        config.optional("classifier_dropout", JsonNode::asDouble, hiddenDropout(config));
+    double classifierDropout = config.probability("classifier_dropout", hiddenDropout(config));
     Head head =
         new Head(
             "classifier.dense",
@@ -170,7 +170,7 @@ record EncoderSpec(
   }
 
   private static double hiddenDropout(ModelConfig config) {
-    return config.number("hidden_dropout_prob", 0.1);
+    return config.probability("hidden_dropout_prob", 0.1);
   }
 
   private static EncoderSpec bertLike(
@@ -180,17 +180,17 @@ record EncoderSpec(
       throw config.unsupported("position_embedding_type", "absolute");
     }
     return new EncoderSpec(
-        config.integer("num_hidden_layers"),
-        config.integer("hidden_size"),
-        config.integer("num_attention_heads"),
-        config.integer("intermediate_size"),
-        config.integer("vocab_size"),
-        config.integer("max_position_embeddings"),
-        config.integer("type_vocab_size", 2),
+        config.layers("num_hidden_layers"),
+        config.size("hidden_size"),
+        config.size("num_attention_heads"),
+        config.size("intermediate_size"),
+        config.size("vocab_size"),
+        config.size("max_position_embeddings"),
+        config.size("type_vocab_size"),
         config.number("layer_norm_eps", 1e-12),
         config.activation("hidden_act", "gelu"),
         hiddenDropout(config),
-        config.number("attention_probs_dropout_prob", 0.1),
+        config.probability("attention_probs_dropout_prob", 0.1),
         config.number("initializer_range", 0.02),
         config.integer("pad_token_id", positionsAfterPad ? 1 : 0),
         positionsAfterPad,
@@ -200,17 +200,17 @@ record EncoderSpec(
 
   private static EncoderSpec distilbert(ModelConfig config) {
     return new EncoderSpec(
-        config.integer("n_layers"),
-        config.integer("dim"),
-        config.integer("n_heads"),
-        config.integer("hidden_dim"),
-        config.integer("vocab_size"),
-        config.integer("max_position_embeddings"),
+        config.layers("n_layers"),
+        config.size("dim"),
+        config.size("n_heads"),
+        config.size("hidden_dim"),
+        config.size("vocab_size"),
+        config.size("max_position_embeddings"),
         0,
         1e-12,
         config.activation("activation", "gelu"),
-        config.number("dropout", 0.1),
-        config.number("attention_dropout", 0.1),
+        config.probability("dropout", 0.1),
+        config.probability("attention_dropout", 0.1),
         config.number("initializer_range", 0.02),
         config.integer("pad_token_id", 0),
         false,
@@ -219,7 +219,7 @@ record EncoderSpec(
             "pre_classifier",
             Activation.RELU,
             false,
-            config.number("seq_classif_dropout", 0.2),
+            config.probability("seq_classif_dropout", 0.2),
             "classifier",
             false));
   }

@@ -13,7 +13,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
@@ -25,8 +24,11 @@ public final class ModelConfig {
   static final String FILE = "config.json";
   static final String TIE_WORD_EMBEDDINGS = "tie_word_embeddings";
 
-  /** Whose head is the embedding unless their config says otherwise. */
-  private static final Set<String> TIED = Set.of("gemma2", "gpt2");
+  /** No dimension of a model is greater. What is made of a few of them still is an int. */
+  private static final int MOST = 1 << 28;
+
+  private static final int MOST_LAYERS = 100_000;
+  private static final int MOST_LABELS = 1_000_000;
 
   /** Keys of other families that a family takes for its own, as transformers does. */
   private static final Map<String, Map<String, String>> ALIASES =
@@ -116,12 +118,12 @@ public final class ModelConfig {
 
   /** {@return how many token numbers the model knows} */
   public int vocabularySize() {
-    return json.path("vocab_size").asInt();
+    return integer("vocab_size");
   }
 
   /** {@return whether a language model's head is its embedding, as far as the config says} */
   public boolean tiesHead() {
-    return flag(TIE_WORD_EMBEDDINGS, TIED.contains(modelType()));
+    return flag(TIE_WORD_EMBEDDINGS, false);
   }
 
   /**
@@ -141,7 +143,7 @@ public final class ModelConfig {
       }
       return naming("id2label", () -> LabelNames.ofId2label(names));
     }
-    int count = integer("num_labels", 2);
+    int count = absent("num_labels") ? 2 : within("num_labels", MOST_LABELS);
     return LabelNames.of(IntStream.range(0, count).mapToObj(i -> "LABEL_" + i).toList());
   }
 
@@ -160,8 +162,10 @@ public final class ModelConfig {
     return alias != null && json.has(alias) ? alias : key;
   }
 
+  /** {@return what the config says under {@code key}, else what transformers would; or null} */
   private JsonNode get(String key) {
-    return json.get(said(key));
+    JsonNode node = json.get(said(key));
+    return node != null ? node : FamilyDefaults.get(json.path("model_type").asText(), key);
   }
 
   private JsonNode required(String key) {
@@ -194,6 +198,76 @@ public final class ModelConfig {
 
   int integer(String key, int otherwise) {
     return absent(key) ? otherwise : integer(key);
+  }
+
+  /**
+   * {@return a dimension of the model}
+   *
+   * @throws IllegalArgumentException unless it is one that a model can have
+   */
+  int size(String key) {
+    return within(key, MOST);
+  }
+
+  int size(String key, int otherwise) {
+    return absent(key) ? otherwise : size(key);
+  }
+
+  /** {@return how many layers there are, under the family's own {@code key} for it} */
+  int layers(String key) {
+    return within(key, MOST_LAYERS);
+  }
+
+  private int within(String key, int most) {
+    JsonNode node = required(key);
+    if (!node.isIntegralNumber()) {
+      throw wrongType(key, "an integer", node);
+    }
+    if (!node.canConvertToInt() || node.asInt() < 1 || node.asInt() > most) {
+      throw wrong("'" + said(key) + "': expected 1 to " + most + ", found " + node);
+    }
+    return node.asInt();
+  }
+
+  /** {@return a probability of dropout} */
+  double probability(String key, double otherwise) {
+    double value = number(key, otherwise);
+    if (!(value >= 0 && value <= 1)) {
+      throw wrong("'" + said(key) + "': expected a probability from 0 to 1, found " + value);
+    }
+    return value;
+  }
+
+  double positive(String key, double otherwise) {
+    return absent(key) ? otherwise : positive(key);
+  }
+
+  /** {@return a number above 0} */
+  double positive(String key) {
+    double value = number(key);
+    if (!(value > 0 && value < Double.POSITIVE_INFINITY)) {
+      throw wrong("'" + said(key) + "': expected a number above 0, found " + value);
+    }
+    return value;
+  }
+
+  /**
+   * Refuses what would change results and is not done here.
+   *
+   * @param keys that have to be missing, null, false or empty
+   */
+  void refuse(String... keys) {
+    for (String key : keys) {
+      JsonNode node = get(key);
+      boolean without =
+          node == null
+              || node.isNull()
+              || (node.isBoolean() && !node.asBoolean())
+              || (node.isContainerNode() && node.isEmpty());
+      if (!without) {
+        throw unsupported(key, node.isBoolean() ? "false" : "none");
+      }
+    }
   }
 
   double number(String key, double otherwise) {
@@ -257,7 +331,8 @@ public final class ModelConfig {
   }
 
   boolean absent(String key) {
-    return !json.hasNonNull(said(key));
+    JsonNode node = get(key);
+    return node == null || node.isNull();
   }
 
   private IllegalArgumentException wrongType(String key, String expected, JsonNode found) {

@@ -210,6 +210,11 @@ final class Weights {
   private Parameter initialize(String name, double deviation, long[] shape) {
     initialized.add(name);
     Shape size = new Shape(shape);
+    if (size.size() > Runtime.getRuntime().maxMemory() / (2 * Float.BYTES)) {
+      throw new IllegalArgumentException(
+          "%s: tensor '%s' of shape %s is missing, and a new one would take more than half of the heap"
+              .formatted(checkpoint.path(), name, size));
+    }
     float[] values = new float[Math.toIntExact(size.size())];
     if (deviation != 0) {
       for (int i = 0; i < values.length; i++) {

@@ -53,7 +53,7 @@ class DecoderFaultsTest {
     assertFault(
         "llama",
         config -> ((ObjectNode) config.get("rope_parameters")).put("rope_type", "yarn"),
-        "config.json: rope_type \"yarn\" is not supported; supported: default, linear, llama3");
+        "config.json: rope_type \"yarn\" is not supported; supported: default, linear, dynamic, llama3");
     assertFault(
         "llama",
         config -> {
@@ -76,6 +76,38 @@ class DecoderFaultsTest {
         "chunked_attention");
     assertFault(
         "llama", config -> config.put("attention_bias", "yes"), "'attention_bias' must be true");
+  }
+
+  @Test
+  void sizesThatNoModelHasAreRefused() throws IOException {
+    for (String key :
+        List.of(
+            "num_hidden_layers",
+            "num_attention_heads",
+            "num_key_value_heads",
+            "head_dim",
+            "hidden_size",
+            "intermediate_size",
+            "vocab_size",
+            "max_position_embeddings")) {
+      for (int value : new int[] {0, -8, Integer.MIN_VALUE, Integer.MAX_VALUE}) {
+        assertFault(
+            "llama", config -> config.put(key, value), "'" + key + "': expected 1 to ", "" + value);
+      }
+    }
+    for (String key : List.of("n_layer", "n_head", "n_embd", "n_positions", "n_inner")) {
+      for (int value : new int[] {0, -8, Integer.MAX_VALUE}) {
+        assertFault(
+            "gpt2", config -> config.put(key, value), "'" + key + "': expected 1 to ", "" + value);
+      }
+    }
+    assertFault(
+        "llama",
+        config -> config.put("head_dim", 1 << 28),
+        "found 4 heads, 2 of keys, of 268435456");
+    assertFault("llama", config -> config.put("head_dim", 3), "turned; found 3 of 3");
+    assertFault("mistral", config -> config.put("sliding_window", 0), "'sliding_window'");
+    assertFault("gpt-neox", config -> config.put("hidden_size", 33), "width 33, 2 heads");
   }
 
   @Test
