@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
 /** Which adapter to run a model with. */
+@Heading("Model")
 final class AdapterOption {
 
   @Option(

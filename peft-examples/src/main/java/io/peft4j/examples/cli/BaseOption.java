@@ -20,6 +20,7 @@ import java.util.stream.IntStream;
 import picocli.CommandLine.Option;
 
 /** Which model; see {@link ModelOptions} for how to run it. */
+@Heading("Model")
 class BaseOption {
 
   @Option(

@@ -17,6 +17,7 @@ import java.util.List;
 import picocli.CommandLine.Option;
 
 /** What to train and evaluate on. */
+@Heading("Data")
 final class DataOptions {
 
   @Option(
@@ -62,7 +63,7 @@ final class DataOptions {
   @AppliesTo(needs = "--task=seq-cls")
   @Option(
       names = {"--text-column", "--text_column"},
-      description = "Default: text or sentence.")
+      description = "The column of the text. Default: text or sentence.")
   private String textColumn;
 
   @AppliesTo(needs = "--task=seq-cls")
@@ -74,7 +75,7 @@ final class DataOptions {
   @AppliesTo(needs = "--task=seq-cls")
   @Option(
       names = {"--label-column", "--label_column"},
-      description = "Default: label.")
+      description = "The column of the label. Default: label.")
   private String labelColumn;
 
   @Option(names = "--encoding", description = "Of the files. Default: UTF-8.")

@@ -10,6 +10,7 @@ import java.util.List;
 import picocli.CommandLine.Option;
 
 /** How to choose tokens; the names are those of transformers' {@code GenerationConfig}. */
+@Heading("Generation")
 final class GenerationOptions {
 
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -76,7 +77,7 @@ final class GenerationOptions {
               + " times.")
   private List<String> generation = List.of();
 
-  @Option(names = "--seed", defaultValue = "42", description = "Default: ${DEFAULT-VALUE}.")
+  @Option(names = "--seed", defaultValue = "42", description = "Of what is drawn. Default: ${DEFAULT-VALUE}.")
   private long seed;
 
   /** {@return what the model's folder recommends, with the options over it} */

@@ -8,6 +8,7 @@ import java.util.Map;
 import picocli.CommandLine.Option;
 
 /** How a new LoRA adapter looks; the names are those of {@code peft.LoraConfig}. */
+@Heading("Settings of the method")
 final class LoraOptions {
 
   @MethodKey(

@@ -23,6 +23,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** How to adapt: one method, or several that act together. */
+@Heading("Method")
 final class MethodOptions {
 
   private static final List<String> MIXES = List.of("mam", "unipelt");

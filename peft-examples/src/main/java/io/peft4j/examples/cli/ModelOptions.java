@@ -9,6 +9,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Which model to run, and how. */
+@Heading("Model")
 final class ModelOptions extends BaseOption {
 
   @Option(

@@ -27,6 +27,7 @@ import picocli.CommandLine.Command;
       BenchCausalCommand.class,
       DoctorCommand.class,
       ImportCommand.class,
+      CompletionCommand.class,
       QloraChat.class,
       SentimentLora.class,
       CodeLm.class
@@ -61,6 +62,7 @@ public final class Peft {
         });
     for (CommandLine command : commandLine.getSubcommands().values()) {
       OptionValues.install(command.getCommandSpec());
+      GroupedHelp.install(command);
       command.setDefaultValueProvider(defaults);
       command.setCaseInsensitiveEnumValuesAllowed(true);
     }

@@ -16,6 +16,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
 /** How weights are quantized; the names follow transformers' {@code BitsAndBytesConfig}. */
+@Heading("Quantization")
 final class QuantizationOptions {
 
   /** They may be tied or yet to be made, and then have no weight. */

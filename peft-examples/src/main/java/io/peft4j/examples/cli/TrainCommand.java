@@ -40,7 +40,13 @@ import picocli.CommandLine.TypeConversionException;
     name = "train",
     description = "Train an adapter; the base model's files are only read.",
     mixinStandardHelpOptions = true,
-    sortOptions = false)
+    customSynopsis = "peft train --model DIR|ID --data FILE --output DIR [OPTIONS]",
+    sortOptions = false,
+    footerHeading = "%nExample:%n",
+    footer = {
+      "  peft train --model minilm --data reviews.tsv --output reviews-lora \\",
+      "    --method lora --r 8 --target-modules query,value --num-train-epochs 3"
+    })
 final class TrainCommand implements Callable<Integer> {
 
   /** What to learn. */

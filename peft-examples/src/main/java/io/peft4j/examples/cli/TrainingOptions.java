@@ -8,6 +8,7 @@ import io.peft4j.train.TrainingArguments.When;
 import picocli.CommandLine.Option;
 
 /** How to train; the names are those of transformers' {@code TrainingArguments}. */
+@Heading("Training")
 final class TrainingOptions {
 
   @AppliesTo(unless = "--max-steps")
