@@ -52,7 +52,10 @@ final class BenchCausalCommand implements Callable<Integer> {
       description = "JSON lines {\"input_ids\", \"prompt\": how many of them are not predicted}.")
   private Path examples;
 
-  @Option(names = "--batch", defaultValue = "8", description = "Examples in a step. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--batch",
+      defaultValue = "8",
+      description = "Examples in a step. Default: ${DEFAULT-VALUE}.")
   private int batch;
 
   @Option(names = "--steps", defaultValue = "21", description = "Timed. Default: 21.")

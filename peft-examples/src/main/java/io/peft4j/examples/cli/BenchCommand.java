@@ -60,10 +60,16 @@ final class BenchCommand implements Callable<Integer> {
   @Option(names = "--rows", defaultValue = "16000", description = "Rows to train on.")
   private int rows;
 
-  @Option(names = "--batch", defaultValue = "32", description = "Examples in a step. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--batch",
+      defaultValue = "32",
+      description = "Examples in a step. Default: ${DEFAULT-VALUE}.")
   private int batch;
 
-  @Option(names = "--max-length", defaultValue = "128", description = "Tokens of an example. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--max-length",
+      defaultValue = "128",
+      description = "Tokens of an example. Default: ${DEFAULT-VALUE}.")
   private int maxLength;
 
   @AppliesTo(unless = "--adapter-config")
@@ -71,7 +77,10 @@ final class BenchCommand implements Callable<Integer> {
   private int r;
 
   @AppliesTo(unless = "--adapter-config")
-  @Option(names = "--alpha", defaultValue = "16", description = "Scaling is alpha / r. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--alpha",
+      defaultValue = "16",
+      description = "Scaling is alpha / r. Default: ${DEFAULT-VALUE}.")
   private double alpha;
 
   @AppliesTo(unless = "--adapter-config")
@@ -82,13 +91,22 @@ final class BenchCommand implements Callable<Integer> {
       description = "Modules to adapt. Default: ${DEFAULT-VALUE}.")
   private String[] targets;
 
-  @Option(names = "--lr", defaultValue = "1e-3", description = "Peak rate. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--lr",
+      defaultValue = "1e-3",
+      description = "Peak rate. Default: ${DEFAULT-VALUE}.")
   private double learningRate;
 
-  @Option(names = "--warmup-ratio", defaultValue = "0.06", description = "Share of the steps to warm up for. Default: 0.06.")
+  @Option(
+      names = "--warmup-ratio",
+      defaultValue = "0.06",
+      description = "Share of the steps to warm up for. Default: 0.06.")
   private double warmupRatio;
 
-  @Option(names = "--seed", defaultValue = "0", description = "Of order and factors. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--seed",
+      defaultValue = "0",
+      description = "Of order and factors. Default: ${DEFAULT-VALUE}.")
   private long seed;
 
   @Option(names = "--workers", defaultValue = "0", description = "1, 2, or 0 to choose.")

@@ -77,7 +77,10 @@ final class GenerationOptions {
               + " times.")
   private List<String> generation = List.of();
 
-  @Option(names = "--seed", defaultValue = "42", description = "Of what is drawn. Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--seed",
+      defaultValue = "42",
+      description = "Of what is drawn. Default: ${DEFAULT-VALUE}.")
   private long seed;
 
   /** {@return what the model's folder recommends, with the options over it} */

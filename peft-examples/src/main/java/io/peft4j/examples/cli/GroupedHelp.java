@@ -22,9 +22,7 @@ final class GroupedHelp {
   private GroupedHelp() {}
 
   static void install(CommandLine command) {
-    command
-        .getHelpSectionMap()
-        .put(UsageMessageSpec.SECTION_KEY_OPTION_LIST, GroupedHelp::options);
+    command.getHelpSectionMap().put(UsageMessageSpec.SECTION_KEY_OPTION_LIST, GroupedHelp::options);
   }
 
   private static String options(Help help) {

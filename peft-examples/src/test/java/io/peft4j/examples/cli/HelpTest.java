@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
 
 /** Help and completion of the command line. */
@@ -44,8 +43,15 @@ class HelpTest {
     String help = Peft.commandLine().getSubcommands().get("train").getUsageMessage();
     List<String> headings = help.lines().filter(line -> line.matches("[A-Z][A-Za-z ]+:")).toList();
     assertEquals(
-        List.of("Model:", "Quantization:", "Data:", "Method:", "Settings of the method:",
-            "Training:", "Options:", "Example:"),
+        List.of(
+            "Model:",
+            "Quantization:",
+            "Data:",
+            "Method:",
+            "Settings of the method:",
+            "Training:",
+            "Options:",
+            "Example:"),
         headings);
     assertTrue(help.contains("peft train --model"), help);
     assertTrue(help.contains("--max-steps=<maxSteps>"), help);
@@ -101,8 +107,7 @@ class HelpTest {
   }
 
   private Path script(String shell) throws IOException {
-    return Files.writeString(
-        temp.resolve(shell + ".sh"), PeftRun.good("completion", shell).out());
+    return Files.writeString(temp.resolve(shell + ".sh"), PeftRun.good("completion", shell).out());
   }
 
   /** What the script offers for the words typed after a command; several last ones are tried. */
