@@ -115,7 +115,8 @@ class PackagingTest {
             List.of(java.toString(), "-jar", jar.toString(), MODEL.toString(), output.toString());
         Ended ended = run(temp, command);
         assertEquals(0, ended.code(), jdk + ": " + ended.said());
-        assertTrue(ended.said().contains("works: 3 numbers, the first -6.516"), jdk + ": " + ended.said());
+        assertTrue(
+            ended.said().contains("works: 3 numbers, the first -6.516"), jdk + ": " + ended.said());
         System.out.println("works on " + jdk + ": " + jar.getParent().getParent().getFileName());
       }
     }
