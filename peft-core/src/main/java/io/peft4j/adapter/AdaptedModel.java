@@ -190,10 +190,14 @@ public final class AdaptedModel implements AutoCloseable {
    *     and key, and no adapter has been added
    */
   public Adapter loadOnAnyBase(String name, Path folder) throws IOException {
+    warnOfOtherBase(folder);
+    return loadFitting(name, folder);
+  }
+
+  private Adapter loadFitting(String name, Path folder) throws IOException {
     try (Uses.Use use = model.uses().change("load an adapter")) {
       AdapterConfig config = AdapterFiles.readConfig(folder);
       AdapterOrigin origin = AdapterFiles.origin(folder, config);
-      warnOfOtherBase(folder);
       List<Adapter> before = active();
       try (CarriedTensors carried = CarriedTensors.read(folder, config, model)) {
         Adapter adapter;
@@ -292,8 +296,10 @@ public final class AdaptedModel implements AutoCloseable {
   }
 
   /**
-   * Writes an adapter as a folder that peft loads.
+   * Writes an adapter as a folder that peft loads, and reads it back: its tensors, and where and
+   * with what rank and scaling it acts by its config.
    *
+   * @throws IOException if it cannot be written, or what is read back is something else
    * @param metadata for the tensor file, such as the base's fingerprint
    */
   public void save(String name, Path folder, Map<String, String> metadata) throws IOException {
@@ -310,6 +316,12 @@ public final class AdaptedModel implements AutoCloseable {
       tensors.putAll(adapter.copies(scope));
       AdapterFiles.write(folder, config, tensors, metadata);
     }
+    SavedAdapter.checkConfig(adapter, folder, model);
+  }
+
+  /** Loads a folder that was saved from this model a moment ago, under another name. */
+  Adapter loadAgain(String name, Path folder) throws IOException {
+    return loadFitting(name, folder);
   }
 
   /** {@return the config of {@code adapter} in a form that means the same once it is sorted} */
@@ -354,7 +366,7 @@ public final class AdaptedModel implements AutoCloseable {
     }
   }
 
-  private boolean isFull(String name) {
+  boolean isFull(String name) {
     return adapter(name).config() instanceof FullConfig;
   }
 

@@ -12,6 +12,7 @@ import io.peft4j.io.AtomicFiles;
 import io.peft4j.io.FileGroup;
 import io.peft4j.io.JsonFiles;
 import io.peft4j.safetensors.DType;
+import io.peft4j.safetensors.ReadBack;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.SafetensorsWriter;
 import io.peft4j.safetensors.TensorInfo;
@@ -165,6 +166,9 @@ public final class AdapterFiles {
       files.put(file.getKey(), AtomicFiles.text(print(file.getValue()) + "\n"));
     }
     FileGroup.write(folder, files);
+    for (Map.Entry<String, List<TensorSource>> file : sources.entrySet()) {
+      ReadBack.checkFile(folder.resolve(file.getKey()), file.getValue());
+    }
   }
 
   /** {@return the name that a tensor has in the file, without peft's prefix} */

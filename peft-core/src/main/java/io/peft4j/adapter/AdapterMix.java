@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.Supplier;
 
 /**
  * Adapters of one model, of any methods, that act, are trained and are saved together. One adapter
@@ -158,7 +159,7 @@ public final class AdapterMix {
   }
 
   /** {@return those that no other uses, by name: what is used acts, frozen, through its user} */
-  private Map<String, Adapter> acting() {
+  Map<String, Adapter> acting() {
     Map<String, Adapter> acting = new LinkedHashMap<>(adapters);
     adapters.values().forEach(adapter -> acting.values().removeAll(adapter.used()));
     return acting;
@@ -219,7 +220,7 @@ public final class AdapterMix {
   }
 
   /** Where an adapter's files go, or come from. */
-  private Path folder(Path folder, String name) {
+  Path folder(Path folder, String name) {
     return adapters.size() == 1 ? folder : folder.resolve(name);
   }
 
@@ -237,6 +238,17 @@ public final class AdapterMix {
       model.export(name, made(folder(folder, name)), metadata);
     }
     writeNames(folder);
+  }
+
+  /**
+   * Makes sure that what {@link #export} has written acts as these adapters do: loads it beside
+   * them, runs both on a few examples, and removes it again.
+   *
+   * @param outputs runs the model as it is then, on the same examples each time
+   * @throws IOException if it cannot be read, or acts otherwise; the message says where
+   */
+  public void checkExported(Path folder, Supplier<float[][]> outputs) throws IOException {
+    SavedAdapter.checkOutputs(model, this, folder, outputs);
   }
 
   /** See {@link AdaptedModel#checkExport}. */

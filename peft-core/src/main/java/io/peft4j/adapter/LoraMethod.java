@@ -22,7 +22,7 @@ import java.util.SplittableRandom;
  */
 final class LoraMethod implements AdapterMethod {
 
-  private static final Set<Class<? extends Module>> KINDS = Set.of(Linear.class, Embedding.class);
+  static final Set<Class<? extends Module>> KINDS = Set.of(Linear.class, Embedding.class);
 
   @Override
   public String peftType() {

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.safetensors.CheckpointWriter;
 import io.peft4j.safetensors.DType;
+import io.peft4j.safetensors.ReadBack;
 import io.peft4j.safetensors.TensorSource;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.HostTensors;
@@ -124,6 +125,7 @@ public final class ModelExport {
     all.put("format", "pt");
     CheckpointWriter.write(
         folder, tensors, all, maxShardBytes, Map.of(ModelConfig.FILE, config.content()));
+    ReadBack.checkFolder(folder, tensors);
   }
 
   /**

@@ -209,6 +209,7 @@ public final class Trainer {
         best = OptionalInt.of(state.bestStep());
       }
       save();
+      trained.checkExported(output, this::outputs);
       RunSummary summary =
           new RunSummary(
               state.step(),
@@ -230,6 +231,16 @@ public final class Trainer {
       } catch (IOException e) {
         throw new IOException(
             "cannot write the result to " + output + ": " + Checkpoints.reason(e), e);
+      }
+    }
+
+    /** {@return what the model gives for the first examples, with the adapters active now} */
+    private float[][] outputs() {
+      int[] first = data.size() > 1 ? new int[] {0, 1} : new int[] {0};
+      try (TokenBatch batch = data.batch(model.model(), first)) {
+        return model.model().labels() == null
+            ? new float[][] {model.model().logProbs(batch)}
+            : model.model().logits(batch);
       }
     }
 
