@@ -108,6 +108,7 @@ class NoContactTest {
                 .formatted(DECODER, at("lm"), at("a.gguf")),
             "inspect\t--model\t%s\t--targets".formatted(DECODER),
             "doctor",
+            "completion\tbash",
             "bench\t--model\t%s\t--train\t%s\t--test\t%s\t--rows\t8\t--batch\t4"
                 .formatted(ENCODER, texts, texts),
             "bench-causal\t--model\t%s\t--examples\t%s\t--batch\t1\t--steps\t1\t--warmup\t1"
