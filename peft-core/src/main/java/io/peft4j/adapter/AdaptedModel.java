@@ -111,7 +111,8 @@ public final class AdaptedModel implements AutoCloseable {
   }
 
   /**
-   * @param carried tensors of the base that come with the adapter, or null
+   * @param carried tensors of the base that come with the adapter; null for a new one, with which
+   *     what the base had to draw is saved
    */
   private Adapter add(
       String name,
@@ -133,6 +134,7 @@ public final class AdaptedModel implements AutoCloseable {
       AdapterMethod method = AdapterMethods.named(config.peftType());
       method.unknownKeys(config).forEach(origin::slip);
       AdapterConfig settled = method.settle(config, model);
+      settled = carried == null ? Targets.savingWhatIsNew(settled, model) : settled;
       AdapterBuilder builder =
           new AdapterBuilder(model, manager, seed, tokenizer, this::adapter, settled, origin);
       build(method, settled, builder, carried);

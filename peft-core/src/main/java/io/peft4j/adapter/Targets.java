@@ -1,5 +1,6 @@
 package io.peft4j.adapter;
 
+import io.peft4j.model.Model;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -61,6 +62,36 @@ record Targets(
     if (!condition) {
       throw new IllegalArgumentException(message);
     }
+  }
+
+  /**
+   * {@return {@code config}, of a sequence classifier, saving also what of the head the base lacks
+   * below the logits} BERT's pooler or DistilBERT's pre_classifier, if drawn anew, would otherwise
+   * be lost with the model, as it is in peft.
+   */
+  static AdapterConfig savingWhatIsNew(AdapterConfig config, Model model) {
+    Targets targets =
+        config instanceof LoraConfig lora
+            ? lora.targets()
+            : config instanceof MethodConfig method ? method.targets() : null;
+    if (targets == null || !"SEQ_CLS".equals(targets.taskType) || targets.modulesToSave == null) {
+      return config;
+    }
+    Set<String> saved = new LinkedHashSet<>(targets.modulesToSave);
+    for (String parameter : model.initialized()) {
+      String module = parameter.substring(0, parameter.lastIndexOf('.'));
+      if (CLASSIFIERS.stream().noneMatch(head -> isIn(module, head))) {
+        saved.add(module);
+      }
+    }
+    List<String> modules = new ArrayList<>(saved);
+    return config instanceof LoraConfig lora
+        ? lora.toBuilder().modulesToSave(modules).build()
+        : ((MethodConfig) config).with("modules_to_save", modules);
+  }
+
+  private static boolean isIn(String module, String head) {
+    return module.equals(head) || module.startsWith(head + ".");
   }
 
   /** {@return {@code modulesToSave} with the heads that a sequence classifier may have} */

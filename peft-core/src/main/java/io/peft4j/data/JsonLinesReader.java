@@ -32,18 +32,27 @@ final class JsonLinesReader {
       }
       JsonNode row = parse(json, file, line);
       if (columns == null) {
-        List<String> names = new ArrayList<>();
-        row.fieldNames().forEachRemaining(names::add);
-        columns = Columns.choose(format, names, file, line);
+        columns = columns(row, format, file, line);
       }
-      examples.add(
-          new Example(
-              text(row, columns.text(), true, file, line),
-              text(row, columns.textPair(), false, file, line),
-              label(row, columns.label(), format.labelled(), file, line),
-              line));
+      examples.add(example(row, columns, format, file, line));
     }
     return examples;
+  }
+
+  /** {@return what a row says in {@code columns}} */
+  static Example example(JsonNode row, Columns columns, TextFormat format, Path file, int line) {
+    return new Example(
+        text(row, columns.text(), true, file, line),
+        text(row, columns.textPair(), false, file, line),
+        label(row, columns.label(), format.labelled(), file, line),
+        line);
+  }
+
+  /** {@return the columns that a row has} */
+  static Columns columns(JsonNode row, TextFormat format, Path file, int line) {
+    List<String> names = new ArrayList<>();
+    row.fieldNames().forEachRemaining(names::add);
+    return Columns.choose(format, names, file, line);
   }
 
   private static JsonNode parse(String json, Path file, int line) {

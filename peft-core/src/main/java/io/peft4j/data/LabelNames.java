@@ -4,13 +4,16 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /**
  * The classes of a task: a name for each id 0, 1, … An immutable value, written to {@code
@@ -19,9 +22,12 @@ import java.util.regex.Pattern;
 public final class LabelNames {
   private static final Pattern INTEGER = Pattern.compile("-?\\d{1,18}");
   private static final int SHOWN = 20;
+  private static final int AMBIGUOUS = -1;
+  private static final String GENERIC = "LABEL_";
 
   private final List<String> names;
   private final Map<String, Integer> ids;
+  private final Map<String, Integer> idsInLowerCase = new HashMap<>();
   private final boolean anyInteger;
 
   private LabelNames(List<String> names) {
@@ -37,6 +43,8 @@ public final class LabelNames {
     }
     this.names = List.copyOf(names);
     this.ids = Collections.unmodifiableMap(byName);
+    byName.forEach(
+        (name, id) -> idsInLowerCase.merge(name.toLowerCase(Locale.ROOT), id, (x, y) -> AMBIGUOUS));
     this.anyInteger = names.stream().anyMatch(name -> INTEGER.matcher(name).matches());
   }
 
@@ -47,6 +55,11 @@ public final class LabelNames {
    */
   public static LabelNames of(List<String> names) {
     return new LabelNames(names);
+  }
+
+  /** {@return LABEL_0, LABEL_1 and so on, as transformers names outputs that have no names} */
+  public static LabelNames generic(int count) {
+    return new LabelNames(IntStream.range(0, count).mapToObj(i -> GENERIC + i).toList());
   }
 
   /**
@@ -99,14 +112,31 @@ public final class LabelNames {
     return names.get(id);
   }
 
+  /** {@return whether these are {@link #generic}, and so say nothing} */
+  public boolean isGeneric() {
+    return equals(generic(size()));
+  }
+
   /**
-   * The id of a label: that of its name or, if none of the names is an integer, the integer itself.
-   * The latter is how files that say 0 and 1 meet a model that says NEGATIVE and POSITIVE.
+   * The id of the class that has this name or, if none has, of the only one whose name differs from
+   * it in upper and lower case alone.
+   */
+  public OptionalInt named(String label) {
+    Integer id = ids.get(label);
+    if (id == null) {
+      id = idsInLowerCase.get(label.toLowerCase(Locale.ROOT));
+    }
+    return id == null || id == AMBIGUOUS ? OptionalInt.empty() : OptionalInt.of(id);
+  }
+
+  /**
+   * The id of a label: that {@link #named} so or, if none of the names is an integer, the integer
+   * itself. The latter is how files that say 0 and 1 meet a model that says NEGATIVE and POSITIVE.
    */
   public OptionalInt id(String label) {
-    Integer id = ids.get(label);
-    if (id != null) {
-      return OptionalInt.of(id);
+    OptionalInt named = named(label);
+    if (named.isPresent()) {
+      return named;
     }
     if (!anyInteger && INTEGER.matcher(label).matches()) {
       long value = Long.parseLong(label);
@@ -115,6 +145,11 @@ public final class LabelNames {
       }
     }
     return OptionalInt.empty();
+  }
+
+  /** {@return whether a name is an integer, so that integers are names and not ids} */
+  boolean anyInteger() {
+    return anyInteger;
   }
 
   /** For {@code config.json}: id to name, by id. */

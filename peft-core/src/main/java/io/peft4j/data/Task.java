@@ -21,6 +21,32 @@ public enum Task {
   }
 
   /**
+   * {@return a classifier's logits as probabilities}: their softmax where one class applies, the
+   * sigmoid of each where any number may
+   *
+   * @throws IllegalStateException for regression, whose logits are the answer
+   */
+  public double[] probabilities(float[] logits) {
+    if (this == REGRESSION) {
+      throw new IllegalStateException("a regression's numbers have no probabilities");
+    }
+    double[] values = new double[logits.length];
+    double max = Double.NEGATIVE_INFINITY;
+    for (float logit : logits) {
+      max = Math.max(max, logit);
+    }
+    double sum = 0;
+    for (int i = 0; i < values.length; i++) {
+      values[i] = this == MULTI_LABEL ? 1 / (1 + Math.exp(-logits[i])) : Math.exp(logits[i] - max);
+      sum += values[i];
+    }
+    for (int i = 0; this == SINGLE_LABEL && i < values.length; i++) {
+      values[i] /= sum;
+    }
+    return values;
+  }
+
+  /**
    * The task that {@code problem_type} names.
    *
    * @throws IllegalArgumentException if it names none

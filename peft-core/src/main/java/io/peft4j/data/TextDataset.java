@@ -1,11 +1,7 @@
 package io.peft4j.data;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import io.peft4j.io.JsonErrors;
 import java.io.IOException;
-import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,10 +14,12 @@ import java.util.stream.Stream;
  *
  * <p>Labels are read so: single-label, a name or an integer; multi-label, a JSON array of those, or
  * names separated by {@code |} or, where there is none, by commas, an empty label meaning no class;
- * regression, a finite number.
+ * regression, a finite number, or a JSON array with as many of them in every row.
+ *
+ * <p>Multi-label rows that are all as long, two or more, and hold numbers from 0 to 1 only, say of
+ * each class in its place whether it applies, as transformers' multi-hot rows do.
  */
 public final class TextDataset {
-  private static final JsonMapper JSON = new JsonMapper();
   private static final Pattern BAR = Pattern.compile("\\|");
   private static final Pattern COMMA = Pattern.compile(",");
 
@@ -30,14 +28,24 @@ public final class TextDataset {
   private final LabelNames labelNames;
   private final List<Example> examples;
   private final float[][] targets;
+  private final boolean byPlace;
 
+  /**
+   * @param byPlace whether labels are numbers in the places of the classes, rather than names
+   */
   private TextDataset(
-      String source, Task task, LabelNames names, List<Example> examples, float[][] targets) {
+      String source,
+      Task task,
+      LabelNames names,
+      List<Example> examples,
+      float[][] targets,
+      boolean byPlace) {
     this.source = source;
     this.task = task;
     this.labelNames = names;
     this.examples = examples;
     this.targets = targets;
+    this.byPlace = byPlace;
   }
 
   /**
@@ -64,51 +72,144 @@ public final class TextDataset {
 
   /**
    * A dataset whose label names are those that occur, sorted (integers by value), so that ids do
-   * not depend on the order of the rows. Regression has no names.
+   * not depend on the order of the rows. Numbers by place have no names of their own and get
+   * {@linkplain LabelNames#generic transformers'}.
    *
    * @param source what messages call the origin, e.g. the file
    * @throws DataException if a label is missing or malformed
    */
   public static TextDataset of(String source, List<Example> examples, Task task) {
-    List<String> labels = new ArrayList<>();
-    if (task != Task.REGRESSION) {
-      for (Example example : examples) {
-        labels.addAll(labels(source, example, task));
-      }
+    List<List<String>> labels = labels(source, examples, task);
+    float[][] numbers = numbers(source, examples, task, labels, 0);
+    if (numbers != null) {
+      LabelNames places = LabelNames.generic(numbers.length == 0 ? 0 : numbers[0].length);
+      return new TextDataset(source, task, places, List.copyOf(examples), numbers, true);
     }
-    return of(source, examples, task, LabelNames.collect(labels));
+    return named(
+        source,
+        examples,
+        task,
+        labels,
+        LabelNames.collect(labels.stream().flatMap(List::stream).toList()));
   }
 
   /**
    * A dataset whose labels must be among {@code names}, e.g. those of the training data or of a
-   * model; ignored for regression.
+   * model. For regression there must be as many of them as numbers in a row.
    *
    * @param source what messages call the origin, e.g. the file
    * @throws DataException if a label is missing, malformed or not among {@code names}
    */
   public static TextDataset of(String source, List<Example> examples, Task task, LabelNames names) {
-    LabelNames used = task == Task.REGRESSION ? LabelNames.of(List.of()) : names;
-    float[][] targets = new float[examples.size()][];
-    for (int i = 0; i < targets.length; i++) {
-      targets[i] = target(source, examples.get(i), task, used);
-    }
-    return new TextDataset(source, task, used, List.copyOf(examples), targets);
+    List<List<String>> labels = labels(source, examples, task);
+    float[][] numbers =
+        names.anyInteger() && task != Task.REGRESSION
+            ? null
+            : numbers(source, examples, task, labels, names.size());
+    return numbers == null
+        ? named(source, examples, task, labels, names)
+        : placed(source, examples, task, numbers, names);
   }
 
-  private static float[] target(String source, Example example, Task task, LabelNames names) {
-    List<String> labels = labels(source, example, task);
-    if (task == Task.REGRESSION) {
-      return new float[] {number(source, example, labels.get(0))};
+  /**
+   * A dataset whose labels are read as those of {@code other}, and must be among its names:
+   * held-out texts for the ones to train on.
+   *
+   * @throws DataException if a label is missing, malformed or not among the names
+   */
+  public static TextDataset like(TextDataset other, String source, List<Example> examples) {
+    List<List<String>> labels = labels(source, examples, other.task);
+    if (!other.byPlace) {
+      return named(source, examples, other.task, labels, other.labelNames);
     }
+    float[][] numbers = numbers(source, examples, other.task, labels, other.labelNames.size());
+    if (numbers == null) {
+      throw new DataException(
+          source,
+          0,
+          "expected rows of "
+              + other.labelNames.size()
+              + " numbers from 0 to 1, as in "
+              + other.source
+              + "; found others");
+    }
+    return placed(source, examples, other.task, numbers, other.labelNames);
+  }
+
+  /**
+   * This dataset with the classes of {@code names} instead of its own: each label is looked up by
+   * its name there, so that a model's ids need not be the data's. Numbers by place stay where they
+   * are.
+   *
+   * @throws DataException if a label is not among {@code names}, or a row has not as many numbers
+   */
+  public TextDataset withLabels(LabelNames names) {
+    if (names.equals(labelNames)) {
+      return this;
+    }
+    return byPlace
+        ? placed(source, examples, task, targets, names)
+        : named(source, examples, task, labels(source, examples, task), names);
+  }
+
+  private static float[][] numbers(
+      String source, List<Example> examples, Task task, List<List<String>> labels, int width) {
+    return switch (task) {
+      case SINGLE_LABEL -> null;
+      case MULTI_LABEL -> NumberRows.multiHot(labels, width);
+      case REGRESSION -> NumberRows.values(source, examples);
+    };
+  }
+
+  private static TextDataset placed(
+      String source, List<Example> examples, Task task, float[][] rows, LabelNames names) {
+    for (int i = 0; i < rows.length; i++) {
+      if (rows[i].length != names.size()) {
+        throw new DataException(
+            source,
+            examples.get(i).line(),
+            "expected a number for each of " + names + ", found " + rows[i].length);
+      }
+    }
+    return new TextDataset(source, task, names, List.copyOf(examples), rows, true);
+  }
+
+  private static TextDataset named(
+      String source,
+      List<Example> examples,
+      Task task,
+      List<List<String>> labels,
+      LabelNames names) {
+    float[][] targets = new float[examples.size()][];
+    for (int i = 0; i < targets.length; i++) {
+      targets[i] = target(source, examples.get(i), task, labels.get(i), names);
+    }
+    return new TextDataset(source, task, names, List.copyOf(examples), targets, false);
+  }
+
+  private static float[] target(
+      String source, Example example, Task task, List<String> labels, LabelNames names) {
     int[] ids = labels.stream().mapToInt(label -> id(source, example, label, names)).toArray();
     if (task == Task.SINGLE_LABEL) {
       return new float[] {ids[0]};
     }
     float[] hot = new float[names.size()];
-    for (int id : ids) {
-      hot[id] = 1;
+    for (int i = 0; i < ids.length; i++) {
+      Float number = NumberRows.number(labels.get(i));
+      if (number != null && (hot[ids[i]] == 1 || number != Math.rint(number))) {
+        throw new DataException(
+            source,
+            example.line(),
+            "expected names of labels, or in every row a number from 0 to 1 for each class; found "
+                + example.label());
+      }
+      hot[ids[i]] = 1;
     }
     return hot;
+  }
+
+  private static List<List<String>> labels(String source, List<Example> examples, Task task) {
+    return examples.stream().map(example -> labels(source, example, task)).toList();
   }
 
   private static List<String> labels(String source, Example example, Task task) {
@@ -123,29 +224,20 @@ public final class TextDataset {
       Pattern separator = raw.indexOf('|') >= 0 ? BAR : COMMA;
       return Stream.of(separator.split(raw)).map(String::strip).filter(s -> !s.isEmpty()).toList();
     }
-    if (raw.startsWith("[") && raw.endsWith("]")) {
+    if (task == Task.SINGLE_LABEL && raw.startsWith("[") && raw.endsWith("]")) {
       throw new DataException(source, example.line(), "expected one label, found the array " + raw);
     }
     return List.of(raw);
   }
 
   private static List<String> jsonLabels(String source, Example example) {
-    JsonNode array;
-    try {
-      array = JSON.readTree(example.label());
-    } catch (JsonProcessingException e) {
-      throw new DataException(
-          source,
-          example.line(),
-          "label " + example.label() + " is no JSON array: " + JsonErrors.sentence(e));
-    }
     List<String> labels = new ArrayList<>();
-    for (JsonNode label : array) {
+    for (JsonNode label : NumberRows.array(source, example)) {
       if (!label.isValueNode() || label.isNull() || label.asText().isBlank()) {
         throw new DataException(
             source, example.line(), "expected an array of names, found " + example.label());
       }
-      labels.add(label.asText().strip());
+      labels.add(label.isBoolean() ? (label.asBoolean() ? "1" : "0") : label.asText().strip());
     }
     return labels;
   }
@@ -161,20 +253,6 @@ public final class TextDataset {
                     "unknown label '" + label + "'; the labels are " + names));
   }
 
-  private static float number(String source, Example example, String label) {
-    float value;
-    try {
-      value = new BigDecimal(label).floatValue(); // parseFloat would take 1f, 0x1p3 and NaN
-    } catch (NumberFormatException e) {
-      value = Float.NaN;
-    }
-    if (!Float.isFinite(value)) {
-      throw new DataException(
-          source, example.line(), "label '" + label + "' is not a finite number");
-    }
-    return value;
-  }
-
   /** What messages call the origin, e.g. the file. */
   public String source() {
     return source;
@@ -185,7 +263,7 @@ public final class TextDataset {
     return task;
   }
 
-  /** The names of the classes; none for regression. */
+  /** The names of the classes, or of the numbers of a regression. */
   public LabelNames labelNames() {
     return labelNames;
   }
@@ -219,7 +297,7 @@ public final class TextDataset {
 
   /**
    * The target of an example as a loss takes it: single-label [1], the class id; multi-label
-   * [classes], 1 where the class applies; regression [1], the number.
+   * [classes], 1 where the class applies; regression [numbers].
    */
   public float[] target(int index) {
     return targets[index].clone();
@@ -230,6 +308,6 @@ public final class TextDataset {
     List<Example> chosen = Arrays.stream(indices).mapToObj(examples::get).toList();
     float[][] chosenTargets =
         Arrays.stream(indices).mapToObj(i -> targets[i]).toArray(float[][]::new);
-    return new TextDataset(source, task, labelNames, chosen, chosenTargets);
+    return new TextDataset(source, task, labelNames, chosen, chosenTargets, byPlace);
   }
 }

@@ -1,5 +1,6 @@
 package io.peft4j.data;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -42,6 +43,23 @@ public final class TextReader {
       throw new DataException(file, 0, "holds no rows");
     }
     return examples;
+  }
+
+  /**
+   * {@return a row of JSON lines by itself, with the columns that it has}
+   *
+   * @param line of {@code file}, for messages
+   * @throws DataException if the row is not as {@code format} says
+   */
+  public static Example row(JsonNode row, TextFormat format, Path file, int line) {
+    if (!row.isObject()) {
+      throw new DataException(
+          file, line, "expected a JSON object, found " + JsonLinesReader.kind(row));
+    }
+    Example example =
+        JsonLinesReader.example(
+            row, JsonLinesReader.columns(row, format, file, line), format, file, line);
+    return treatEmptyText(file, List.of(example), format.emptyText()).get(0);
   }
 
   private static TextFormat byExtension(Path file, TextFormat format) {

@@ -15,6 +15,7 @@ import io.peft4j.model.Model;
 import io.peft4j.text.TextTokenizer;
 import io.peft4j.text.Tokens;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
 
@@ -76,7 +77,7 @@ public final class ClassificationTranslator<I> implements Translator<I, Classifi
     long[] ids = new long[rows * length];
     long[] types = new long[rows * length];
     long[] mask = new long[rows * length];
-    java.util.Arrays.fill(ids, padId);
+    Arrays.fill(ids, padId);
     for (int row = 0; row < rows; row++) {
       Tokens tokens = all.get(row);
       for (int i = 0; i < tokens.length(); i++) {
@@ -97,29 +98,11 @@ public final class ClassificationTranslator<I> implements Translator<I, Classifi
     float[] flat = logits.toFloatArray();
     List<Classifications> results = new ArrayList<>();
     for (int from = 0; from < flat.length; from += labels.size()) {
-      results.add(new Classifications(labels, probabilities(flat, from)));
+      float[] row = Arrays.copyOfRange(flat, from, from + labels.size());
+      List<Double> values = Arrays.stream(task.probabilities(row)).boxed().toList();
+      results.add(new Classifications(labels, values));
     }
     return results;
-  }
-
-  private List<Double> probabilities(float[] logits, int from) {
-    double max = Double.NEGATIVE_INFINITY;
-    for (int i = 0; i < labels.size(); i++) {
-      max = Math.max(max, logits[from + i]);
-    }
-    List<Double> values = new ArrayList<>(labels.size());
-    double sum = 0;
-    for (int i = 0; i < labels.size(); i++) {
-      double x = logits[from + i];
-      double value = task == Task.MULTI_LABEL ? 1 / (1 + Math.exp(-x)) : Math.exp(x - max);
-      values.add(value);
-      sum += value;
-    }
-    if (task == Task.SINGLE_LABEL) {
-      double total = sum;
-      values.replaceAll(value -> value / total);
-    }
-    return values;
   }
 
   /** A batch of one, without the dimension of the batch, as DJL's batchifiers expect. */

@@ -37,6 +37,9 @@ interface Architecture {
     return unpad(ids, types, mask);
   }
 
+  /** {@return the name of the module that gives a sequence classifier's logits} */
+  String headName();
+
   /** {@return the segments of a sequence classifier} */
   List<Segment> classifier(Weights weights, int labels);
 

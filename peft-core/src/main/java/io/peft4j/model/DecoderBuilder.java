@@ -7,6 +7,9 @@ import java.util.List;
 /** Puts a decoder together from a spec and weights. */
 final class DecoderBuilder {
 
+  /** A sequence classifier's head. */
+  static final String SCORE = "score";
+
   /** A language model's segments, up to the states that its head reads, and the head. */
   record LanguageModel(List<Segment> segments, LanguageModelHead head) {}
 
@@ -26,9 +29,8 @@ final class DecoderBuilder {
 
   List<Segment> classifier(int labels) {
     List<Segment> segments = body(words());
-    Parameter weight = weights.getOrDraw("score.weight", labels, spec.hidden());
-    segments.add(new ScoreHead(new Linear("score", new DenseProjection(weight, null))));
-    weights.logInitialized();
+    Parameter weight = weights.getOrDraw(SCORE + ".weight", labels, spec.hidden());
+    segments.add(new ScoreHead(new Linear(SCORE, new DenseProjection(weight, null))));
     return segments;
   }
 

@@ -197,6 +197,11 @@ record DecoderSpec(
   }
 
   @Override
+  public String headName() {
+    return DecoderBuilder.SCORE;
+  }
+
+  @Override
   public List<Segment> classifier(Weights weights, int labels) {
     return new DecoderBuilder(this, weights).classifier(labels);
   }

@@ -34,7 +34,6 @@ final class EncoderBuilder {
             (head.inBase() ? base : "") + head.dense(), spec.hidden(), spec.hidden());
     Linear logits = weights.linearOrNew(head.logits(), labels, spec.hidden());
     segments.add(new ClassifierHead(dense, logits, head));
-    weights.logInitialized();
     return segments;
   }
 

@@ -235,6 +235,11 @@ record EncoderSpec(
   }
 
   @Override
+  public String headName() {
+    return head.logits();
+  }
+
+  @Override
   public List<Segment> classifier(Weights weights, int labels) {
     return EncoderBuilder.classifier(this, weights, labels);
   }

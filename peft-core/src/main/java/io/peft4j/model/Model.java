@@ -11,6 +11,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A frozen transformer with a head, loaded from a Hugging Face checkpoint folder. Adapters attach
@@ -24,6 +26,8 @@ public final class Model implements AutoCloseable {
 
   /** The {@link #weightFormat} of a model none of whose weights is quantized. */
   public static final String DENSE = "dense";
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(Model.class);
 
   private final ModelConfig config;
   private final Architecture architecture;
@@ -39,28 +43,29 @@ public final class Model implements AutoCloseable {
   private final Embedding words;
   private final long mappedBytes;
   private final StoredNames stored;
+  private final List<String> initialized;
   private final List<LayerSites> sites;
   private final VirtualTokens virtualTokens;
   private final Uses uses;
   private String fingerprint;
+  private boolean saidUntrained;
 
   /**
-   * @param task null for a language model, as are {@code labels}
+   * @param identity of a sequence classifier's head; null for a language model
    * @param weights of {@code checkpoint}, on {@code manager}
    */
   Model(
       ModelConfig config,
       Architecture architecture,
-      Task task,
-      LabelNames labels,
+      HeadIdentity identity,
       LoadOptions options,
       NDManager manager,
       Checkpoint checkpoint,
       Weights weights) {
     this.config = config;
     this.architecture = architecture;
-    this.task = task;
-    this.labels = labels;
+    this.task = identity == null ? null : identity.task();
+    this.labels = identity == null ? null : identity.labels();
     this.precision = options.precision();
     this.streaming = options.streaming();
     this.manager = manager;
@@ -78,6 +83,7 @@ public final class Model implements AutoCloseable {
     }
     this.mappedBytes = weights.mappedBytes();
     this.stored = weights.names();
+    this.initialized = weights.initialized();
     this.chain = new SegmentChain(segments, precision, streaming, architecture.hidden());
     List<Module> leaves = new ArrayList<>();
     segments.forEach(segment -> leaves.addAll(segment.modules()));
@@ -100,7 +106,8 @@ public final class Model implements AutoCloseable {
 
   /**
    * Loads an encoder or a decoder with a sequence-classification head; for a language model see
-   * {@link CausalLm}. A head that the checkpoint lacks is newly initialized, as in transformers.
+   * {@link CausalLm}. A head that the checkpoint lacks is newly initialized, as in transformers,
+   * and said to be so when the model is trained, or used without having been.
    *
    * @param folder with {@code config.json} and {@code model.safetensors} (or its shards)
    * @throws IOException if a file cannot be read
@@ -128,6 +135,26 @@ public final class Model implements AutoCloseable {
 
   public ModuleTree modules() {
     return modules;
+  }
+
+  /**
+   * {@return the names of the parameters that the checkpoint lacks and that were drawn: those of a
+   * new head}
+   */
+  public List<String> initialized() {
+    return initialized;
+  }
+
+  /**
+   * {@return those of {@link #initialized} in whose place no adapter has trained ones now} What a
+   * model says by them means nothing.
+   */
+  public List<String> untrained() {
+    return modules.parameters().stream()
+        .filter(parameter -> initialized.contains(parameter.name()))
+        .filter(parameter -> parameter.value() == parameter.base())
+        .map(Parameter::name)
+        .toList();
   }
 
   /**
@@ -314,6 +341,7 @@ public final class Model implements AutoCloseable {
     if (head != null) {
       throw new IllegalStateException("a language model has no logits of a whole sequence");
     }
+    sayUntrained();
     try (Uses.Use use = running()) {
       Pass pass = Pass.inference(batch, precision);
       float[][] rows =
@@ -322,6 +350,19 @@ public final class Model implements AutoCloseable {
         blameBase(row);
       }
       return rows;
+    }
+  }
+
+  private void sayUntrained() {
+    if (!saidUntrained && !initialized.isEmpty()) {
+      List<String> untrained = untrained();
+      if (!untrained.isEmpty()) {
+        saidUntrained = true;
+        LOGGER.warn(
+            "{}: newly initialized and not trained, so that its answers mean nothing: {}",
+            checkpoint.path(),
+            String.join(", ", untrained));
+      }
     }
   }
 

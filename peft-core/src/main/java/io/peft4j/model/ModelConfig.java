@@ -15,7 +15,6 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** A checkpoint's {@code config.json}. Immutable: changes give a new one. */
@@ -47,6 +46,9 @@ public final class ModelConfig {
               "num_attention_heads",
               "n_layers",
               "num_hidden_layers"));
+
+  /** How many labels a config has that says nothing of them, as in transformers. */
+  static final int DEFAULT_LABELS = 2;
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -131,29 +133,113 @@ public final class ModelConfig {
    * on
    */
   public LabelNames labels() {
-    JsonNode id2label = json.get("id2label");
-    if (id2label != null && id2label.isObject()) {
-      Map<Integer, String> names = new HashMap<>();
-      for (Map.Entry<String, JsonNode> entry : id2label.properties()) {
-        if (!entry.getKey().matches("\\d{1,9}")) {
-          throw new IllegalArgumentException(
-              file + ": 'id2label': expected numbers as keys, found '" + entry.getKey() + "'");
-        }
-        names.put(Integer.valueOf(entry.getKey()), entry.getValue().asText());
-      }
-      return naming("id2label", () -> LabelNames.ofId2label(names));
+    LabelNames declared = declaredLabels();
+    return declared != null ? declared : LabelNames.generic(DEFAULT_LABELS);
+  }
+
+  /** {@return whether it names a classifier's outputs, or says how many there are} */
+  public boolean saysLabels() {
+    return declaredLabels() != null;
+  }
+
+  /**
+   * {@return the names that are said, or LABEL_0 and so on where only their number is; null where
+   * nothing is} Those of {@code label2id} are taken where {@code id2label} has none.
+   */
+  LabelNames declaredLabels() {
+    LabelNames names = id2label();
+    if (names == null || names.isGeneric()) {
+      LabelNames others = label2id(names == null);
+      names = others != null && (names == null || others.size() == names.size()) ? others : names;
     }
-    int count = absent("num_labels") ? 2 : within("num_labels", MOST_LABELS);
-    return LabelNames.of(IntStream.range(0, count).mapToObj(i -> "LABEL_" + i).toList());
+    if (absent("num_labels")) {
+      return names;
+    }
+    int count = within("num_labels", MOST_LABELS);
+    if (names != null && names.size() != count) {
+      throw wrong(
+          "num_labels is %d, and there are %d names %s".formatted(count, names.size(), names));
+    }
+    return names != null ? names : LabelNames.generic(count);
+  }
+
+  private LabelNames id2label() {
+    if (absent("id2label")) {
+      return null;
+    }
+    Map<Integer, String> names = new HashMap<>();
+    for (Map.Entry<String, JsonNode> entry : section("id2label").json.properties()) {
+      if (!entry.getKey().matches("\\d{1,9}")) {
+        throw new IllegalArgumentException(
+            file + ": 'id2label': expected numbers as keys, found '" + entry.getKey() + "'");
+      }
+      names.put(Integer.valueOf(entry.getKey()), entry.getValue().asText());
+    }
+    if (names.isEmpty()) {
+      throw wrong("'id2label': expected a name for each label, found none");
+    }
+    return naming("id2label", () -> LabelNames.ofId2label(names));
+  }
+
+  /**
+   * @param alone whether nothing else names the labels, so that this has to be right
+   */
+  private LabelNames label2id(boolean alone) {
+    if (absent("label2id")) {
+      return null;
+    }
+    Map<Integer, String> names = new HashMap<>();
+    for (Map.Entry<String, JsonNode> entry : section("label2id").json.properties()) {
+      names.put(entry.getValue().asInt(-1), entry.getKey());
+    }
+    if (names.isEmpty()) {
+      return null;
+    }
+    try {
+      return naming("label2id", () -> LabelNames.ofId2label(names));
+    } catch (IllegalArgumentException e) {
+      if (alone) {
+        throw e;
+      }
+      return null;
+    }
+  }
+
+  /** {@return whether {@code label2id} has names, and others than {@code id2label}} */
+  boolean namesContradict() {
+    LabelNames byId = id2label();
+    LabelNames byName = label2id(false);
+    return byId != null
+        && byName != null
+        && !byId.isGeneric()
+        && !byName.isGeneric()
+        && !byId.equals(byName);
   }
 
   /** {@return what a classifier's outputs mean}: {@code problem_type}, else by their number */
   public Task task() {
+    LabelNames labels = labels();
+    Task declared = declaredTask(labels);
+    return declared != null ? declared : labels.size() == 1 ? Task.REGRESSION : Task.SINGLE_LABEL;
+  }
+
+  /** {@return what {@code problem_type} says; null for nothing} */
+  public Task declaredTask() {
+    return declaredTask(labels());
+  }
+
+  /** {@return what {@code problem_type} says of a head with {@code labels}; null for nothing} */
+  Task declaredTask(LabelNames labels) {
     String problem = text("problem_type", null);
-    if (problem != null) {
-      return naming("problem_type", () -> Task.ofProblemType(problem));
+    if (problem == null) {
+      return null;
     }
-    return labels().size() == 1 ? Task.REGRESSION : Task.SINGLE_LABEL;
+    Task task = naming("problem_type", () -> Task.ofProblemType(problem));
+    if (task == Task.SINGLE_LABEL && labels.size() == 1) {
+      throw wrong(
+          "problem_type single_label_classification needs more than one label, found " + labels);
+    }
+    return task;
   }
 
   /** {@return the key that says what {@code key} does: itself, or another family's word for it} */

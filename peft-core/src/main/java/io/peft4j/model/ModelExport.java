@@ -28,10 +28,13 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.BiFunction;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Writes a model, with what is merged or trained over it, as a plain Hugging Face checkpoint. */
 public final class ModelExport {
 
+  private static final Logger LOGGER = LoggerFactory.getLogger(ModelExport.class);
   private static final String QUANTIZATION = "quantization_config";
   private static final Set<DType> TYPES = EnumSet.of(DType.F32, DType.BF16, DType.F16);
 
@@ -99,6 +102,12 @@ public final class ModelExport {
       long maxShardBytes)
       throws IOException {
     checkTarget(model, folder);
+    if (!model.untrained().isEmpty()) {
+      LOGGER.warn(
+          "{}: newly initialized and not trained, but written: {}",
+          folder,
+          String.join(", ", model.untrained()));
+    }
     List<TensorSource> tensors = new ArrayList<>();
     ModelConfig config = described;
     if (model.vocabularySize() != described.vocabularySize()) {

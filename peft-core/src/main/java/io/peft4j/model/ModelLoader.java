@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.data.LabelNames;
-import io.peft4j.data.Task;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.torch.Natives;
 import java.io.IOException;
@@ -25,10 +24,15 @@ final class ModelLoader {
 
   /** See {@link Model#load}. */
   Model classifier() throws IOException {
-    Architecture architecture = family();
-    LabelNames labels = options.labels() != null ? options.labels() : config.labels();
-    Task task = options.task() != null ? options.task() : config.task();
-    return open(config.with(headConfig(task, labels)), architecture, task, labels);
+    Architecture architecture = family(config);
+    Checkpoint checkpoint = openCheckpoint();
+    try {
+      HeadIdentity head = head(architecture, checkpoint);
+      return build(described(head), architecture, head, checkpoint);
+    } catch (RuntimeException e) {
+      checkpoint.close();
+      throw e;
+    }
   }
 
   /** See {@link CausalLm#load}. */
@@ -37,7 +41,7 @@ final class ModelLoader {
     Checkpoint checkpoint = openCheckpoint();
     try {
       ModelConfig settled = HeadTie.settled(config, checkpoint);
-      return build(settled, DecoderFamilies.of(settled), null, null, checkpoint);
+      return build(settled, DecoderFamilies.of(settled), null, checkpoint);
     } catch (IOException | RuntimeException e) {
       checkpoint.close();
       throw e;
@@ -48,7 +52,7 @@ final class ModelLoader {
     return options.streaming() ? Checkpoint.openUnmapped(folder) : Checkpoint.open(folder);
   }
 
-  private Architecture family() {
+  static Architecture family(ModelConfig config) {
     String type = config.modelType();
     if (EncoderSpec.knows(type)) {
       return EncoderSpec.of(config);
@@ -59,33 +63,37 @@ final class ModelLoader {
     throw config.unsupported("model_type", "bert, roberta, distilbert, " + DecoderFamilies.types());
   }
 
-  private static ObjectNode headConfig(Task task, LabelNames labels) {
+  private HeadIdentity head(Architecture architecture, Checkpoint checkpoint) {
+    HeadIdentity own = HeadIdentity.of(folder, config, checkpoint, architecture.headName());
+    if (options.head() != LoadOptions.Head.TRAINED) {
+      return own.replaced(options.task(), options.labels());
+    }
+    boolean asked = options.task() != null || options.labels() != null;
+    return asked ? own.meet(options.task(), options.labels()) : own;
+  }
+
+  /** The names say the number. */
+  private ModelConfig described(HeadIdentity head) {
+    ModelConfig described = config.without("num_labels").with(headConfig(head.labels()));
+    return head.written() == null
+        ? described
+        : described.with(
+            JsonNodeFactory.instance
+                .objectNode()
+                .put("problem_type", head.written().problemType()));
+  }
+
+  private static ObjectNode headConfig(LabelNames labels) {
     ObjectNode changes = JsonNodeFactory.instance.objectNode();
     ObjectNode id2label = changes.putObject("id2label");
     labels.id2label().forEach((id, name) -> id2label.put(id.toString(), name));
     ObjectNode label2id = changes.putObject("label2id");
     labels.label2id().forEach(label2id::put);
-    changes.put("problem_type", task.problemType());
     return changes;
   }
 
-  private Model open(ModelConfig described, Architecture architecture, Task task, LabelNames labels)
-      throws IOException {
-    Checkpoint checkpoint = openCheckpoint();
-    try {
-      return build(described, architecture, task, labels, checkpoint);
-    } catch (RuntimeException e) {
-      checkpoint.close();
-      throw e;
-    }
-  }
-
   private Model build(
-      ModelConfig described,
-      Architecture architecture,
-      Task task,
-      LabelNames labels,
-      Checkpoint checkpoint) {
+      ModelConfig described, Architecture architecture, HeadIdentity head, Checkpoint checkpoint) {
     StoredNames names = new StoredNames(checkpoint, architecture.baseName());
     checkLayers(architecture, checkpoint, names);
     NDManager manager = Natives.newManager(options.device());
@@ -98,12 +106,12 @@ final class ModelLoader {
               names,
               options.precision(),
               architecture.initializerRange(),
-              options.labels() != null,
+              options.head() != LoadOptions.Head.TRAINED,
+              options.head() == LoadOptions.Head.NEW ? architecture.headName() : null,
               format,
               options.streaming(),
               options.seed());
-      Model model =
-          new Model(described, architecture, task, labels, options, manager, checkpoint, weights);
+      Model model = new Model(described, architecture, head, options, manager, checkpoint, weights);
       UnusedTensors.warn(checkpoint, names, format);
       return model;
     } catch (RuntimeException e) {

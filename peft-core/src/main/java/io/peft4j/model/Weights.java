@@ -19,8 +19,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Supplier;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Hands a model the tensors of a checkpoint. On a CPU a tensor already stored in the model's
@@ -28,8 +26,6 @@ import org.slf4j.LoggerFactory;
  * The checkpoint must outlive the model.
  */
 final class Weights {
-
-  private static final Logger LOGGER = LoggerFactory.getLogger(Weights.class);
 
   /**
    * What a parameter can be stored as; anything else needs more than the tensor to be understood.
@@ -50,7 +46,8 @@ final class Weights {
   private final Precision precision;
   private final StoredNames names;
   private final double initializerRange;
-  private final boolean newHead;
+  private final boolean replacing;
+  private final String redrawn;
   private final WeightFormat.Opened format;
   private final boolean streaming;
   private long mappedBytes;
@@ -60,7 +57,8 @@ final class Weights {
   /**
    * @param names of {@code checkpoint}
    * @param initializerRange standard deviation for weights that the checkpoint lacks
-   * @param newHead whether a head of another size than asked for is replaced by a new one
+   * @param replacing whether a head of another size than asked for is replaced by a new one
+   * @param redrawn name of the module that is newly initialized although it is stored, or null
    * @param format of linear modules' weights; null for dense ones only
    * @param streaming whether tensors are loaded when they are used, and not kept
    */
@@ -70,7 +68,8 @@ final class Weights {
       StoredNames names,
       Precision precision,
       double initializerRange,
-      boolean newHead,
+      boolean replacing,
+      String redrawn,
       WeightFormat.Opened format,
       boolean streaming,
       long seed) {
@@ -79,7 +78,8 @@ final class Weights {
     this.precision = precision;
     this.names = names;
     this.initializerRange = initializerRange;
-    this.newHead = newHead;
+    this.replacing = replacing;
+    this.redrawn = redrawn;
     this.format = format;
     this.streaming = streaming;
     this.random = new SplittableRandom(seed);
@@ -89,7 +89,7 @@ final class Weights {
    * @throws IllegalArgumentException if the checkpoint lacks it or has another shape
    */
   Parameter get(String name, long... shape) {
-    String stored = names.find(name);
+    String stored = find(name);
     if (stored == null) {
       throw new IllegalArgumentException(
           "%s: tensor '%s' of shape %s is missing%s"
@@ -119,7 +119,7 @@ final class Weights {
    */
   void tieHead(String table) {
     names.standIn(table, StoredNames.HEAD);
-    names.find(StoredNames.HEAD);
+    find(StoredNames.HEAD);
   }
 
   /**
@@ -127,7 +127,7 @@ final class Weights {
    * tables, of which a batch needs few rows.
    */
   Runnable forgetting(String name) {
-    String stored = names.find(name);
+    String stored = find(name);
     boolean mapped =
         !streaming && !manager.getDevice().isGpu() && isWanted(checkpoint.info(stored));
     return mapped ? () -> checkpoint.release(stored) : () -> {};
@@ -160,7 +160,7 @@ final class Weights {
   }
 
   private Projection packed(String name, long out, long in, Parameter bias, boolean turned) {
-    String stored = format == null ? null : names.find(name + ".weight");
+    String stored = format == null ? null : find(name + ".weight");
     return stored == null
         ? null
         : format.load(new WeightFormat.Source(name, stored, out, in, turned), bias);
@@ -202,9 +202,9 @@ final class Weights {
   }
 
   private boolean usable(String name, long[] shape) {
-    String stored = names.find(name);
+    String stored = find(name);
     return stored != null
-        && (!newHead || new Shape(checkpoint.info(stored).dimensions()).equals(new Shape(shape)));
+        && (!replacing || new Shape(checkpoint.info(stored).dimensions()).equals(new Shape(shape)));
   }
 
   private Parameter initialize(String name, double deviation, long[] shape) {
@@ -225,14 +225,13 @@ final class Weights {
     return new Parameter(name, precision == Precision.BFLOAT16 ? convert(array) : array, false);
   }
 
-  /** Tells the user which weights are not pretrained. */
-  void logInitialized() {
-    if (!initialized.isEmpty()) {
-      LOGGER.info(
-          "{}: newly initialized, to be trained: {}",
-          checkpoint.path(),
-          String.join(", ", initialized));
-    }
+  /** {@return the names of the parameters that are not pretrained} */
+  List<String> initialized() {
+    return List.copyOf(initialized);
+  }
+
+  private String find(String name) {
+    return redrawn != null && name.startsWith(redrawn + ".") ? null : names.find(name);
   }
 
   private void checkShape(String stored, long[] shape) {

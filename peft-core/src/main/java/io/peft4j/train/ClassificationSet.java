@@ -55,11 +55,18 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
   }
 
   /**
-   * Tokenizes a data set for a model.
+   * Tokenizes a data set for a model. Labels get the model's ids, by their names.
    *
-   * @throws IllegalArgumentException if a text has tokens the model does not know
+   * @throws IllegalArgumentException if a text has tokens the model does not know, or the model's
+   *     head is for another task or lacks a label
    */
-  public static ClassificationSet of(TextDataset data, TextTokenizer tokenizer, Model model) {
+  public static ClassificationSet of(TextDataset texts, TextTokenizer tokenizer, Model model) {
+    if (texts.task() != model.task()) {
+      throw new IllegalArgumentException(
+          "%s is read for %s, the model's head is for %s"
+              .formatted(texts.source(), texts.task().problemType(), model.task().problemType()));
+    }
+    TextDataset data = texts.withLabels(model.labels());
     List<TokenSequence> sequences = new ArrayList<>(data.size());
     List<Tokens> encoded = tokenizer.encodeAll(data.examples());
     for (Tokens tokens : encoded) {
@@ -166,26 +173,36 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
 
   @Override
   public Map<String, Double> evaluate(Model model, int batchSize) {
-    float[][] logits = logits(model, batchSize);
+    return metrics(task, logits(model, batchSize), targets);
+  }
+
+  /**
+   * {@return the metrics of a task}
+   *
+   * @param logits of all examples
+   * @param targets for each, as {@link TextDataset#target} has them
+   */
+  public static Map<String, Double> metrics(Task task, float[][] logits, float[][] targets) {
     Map<String, Double> metrics = new LinkedHashMap<>();
     switch (task) {
-      case SINGLE_LABEL -> singleLabel(logits, metrics);
-      case MULTI_LABEL -> multiLabel(logits, metrics);
-      case REGRESSION -> regression(logits, metrics);
+      case SINGLE_LABEL -> singleLabel(logits, targets, metrics);
+      case MULTI_LABEL -> multiLabel(logits, targets, metrics);
+      case REGRESSION -> regression(logits, targets, metrics);
     }
     return metrics;
   }
 
-  private void singleLabel(float[][] logits, Map<String, Double> metrics) {
-    int[] predicted = new int[size()];
-    int[] reference = new int[size()];
+  private static void singleLabel(
+      float[][] logits, float[][] targets, Map<String, Double> metrics) {
+    int[] predicted = new int[logits.length];
+    int[] reference = new int[logits.length];
     double loss = 0;
-    for (int i = 0; i < size(); i++) {
+    for (int i = 0; i < logits.length; i++) {
       reference[i] = (int) targets[i][0];
       predicted[i] = argmax(logits[i]);
       loss += logSumExp(logits[i]) - logits[i][reference[i]];
     }
-    metrics.put("loss", loss / size());
+    metrics.put("loss", loss / logits.length);
     metrics.put("accuracy", Metrics.accuracy(predicted, reference));
     metrics.put(
         "f1",
@@ -212,11 +229,11 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
     return max + Math.log(sum);
   }
 
-  private void multiLabel(float[][] logits, Map<String, Double> metrics) {
-    boolean[][] predicted = new boolean[size()][logits[0].length];
-    boolean[][] reference = new boolean[size()][logits[0].length];
+  private static void multiLabel(float[][] logits, float[][] targets, Map<String, Double> metrics) {
+    boolean[][] predicted = new boolean[logits.length][logits[0].length];
+    boolean[][] reference = new boolean[logits.length][logits[0].length];
     double loss = 0;
-    for (int i = 0; i < size(); i++) {
+    for (int i = 0; i < logits.length; i++) {
       for (int j = 0; j < logits[i].length; j++) {
         double x = logits[i][j];
         predicted[i][j] = x > 0;
@@ -225,17 +242,17 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
         loss += Math.max(x, 0) - x * targets[i][j] + Math.log1p(Math.exp(-Math.abs(x)));
       }
     }
-    metrics.put("loss", loss / size() / logits[0].length);
+    metrics.put("loss", loss / logits.length / logits[0].length);
     metrics.put("accuracy", Metrics.subsetAccuracy(predicted, reference));
     metrics.put("f1", Metrics.f1Micro(predicted, reference));
     metrics.put("f1_macro", Metrics.f1Macro(predicted, reference));
   }
 
-  private void regression(float[][] logits, Map<String, Double> metrics) {
+  private static void regression(float[][] logits, float[][] targets, Map<String, Double> metrics) {
     int width = logits[0].length;
-    double[] predicted = new double[size() * width];
-    double[] reference = new double[size() * width];
-    for (int i = 0; i < size(); i++) {
+    double[] predicted = new double[logits.length * width];
+    double[] reference = new double[logits.length * width];
+    for (int i = 0; i < logits.length; i++) {
       for (int j = 0; j < width; j++) {
         predicted[i * width + j] = logits[i][j];
         reference[i * width + j] = targets[i][j];

@@ -27,6 +27,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.CancellationException;
 import java.util.stream.IntStream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Trains one adapter of a model, or several together.
@@ -36,6 +38,8 @@ import java.util.stream.IntStream;
  * with.
  */
 public final class Trainer {
+
+  private static final Logger LOGGER = LoggerFactory.getLogger(Trainer.class);
 
   private final AdaptedModel model;
   private final AdapterMix trained;
@@ -175,7 +179,19 @@ public final class Trainer {
               RunPlan.of(model.model(), trained, arguments, workers.count(), data, totalSteps));
     }
 
+    private void sayWhatIsNew() {
+      List<String> drawn = model.model().initialized();
+      List<String> left = model.model().untrained();
+      if (!drawn.isEmpty()) {
+        LOGGER.info("newly initialized, to be trained: {}", String.join(", ", drawn));
+      }
+      if (!left.isEmpty()) {
+        LOGGER.warn("of these the adapter does not train {}", String.join(", ", left));
+      }
+    }
+
     RunSummary train(boolean resume) throws IOException {
+      sayWhatIsNew();
       trained.beginTraining(totalSteps);
       Optional<Path> last = resume ? checkpoints.latest(state.plan()) : Optional.empty();
       if (last.isPresent()) {

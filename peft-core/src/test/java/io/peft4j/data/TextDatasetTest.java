@@ -87,11 +87,88 @@ class TextDatasetTest {
     TextDataset data = TextDataset.of("f", rows("-1.5", "2e1"), Task.REGRESSION);
     assertArrayEquals(new float[] {-1.5f}, data.target(0));
     assertArrayEquals(new float[] {20}, data.target(1));
-    assertEquals(0, data.labelNames().size());
+    assertEquals(List.of("LABEL_0"), data.labelNames().names());
     for (String bad : List.of("NaN", "1e99", "high", "1f")) {
       assertFails(
           "f.csv:2: label '" + bad + "' is not a finite number", Task.REGRESSION, null, bad);
     }
+  }
+
+  @Test
+  void regressionTakesSeveralNumbersARow() {
+    TextDataset data = TextDataset.of("f", rows("[1, -2.5]", "[0.5, 3e1]"), Task.REGRESSION);
+    assertArrayEquals(new float[] {1, -2.5f}, data.target(0));
+    assertArrayEquals(new float[] {0.5f, 30}, data.target(1));
+    assertEquals(LabelNames.generic(2), data.labelNames());
+    LabelNames named = LabelNames.of(List.of("valence", "arousal"));
+    assertArrayEquals(data.target(1), data.withLabels(named).target(1));
+    assertFails(
+        "f.csv:3: expected as many numbers as in the first row, 2, found 1",
+        Task.REGRESSION,
+        null,
+        "[1, 2]",
+        "3");
+    assertFails("f.csv:2: label 'NaN' is not a finite number", Task.REGRESSION, null, "[\"NaN\"]");
+    assertFails(
+        "f.csv:2: expected a number for each of [valence, arousal], found 1",
+        Task.REGRESSION,
+        named,
+        "1");
+  }
+
+  @Test
+  void rowsOfZeroAndOneSayWhichClassesApply() {
+    for (String[] labels :
+        List.of(
+            new String[] {"[0, 1, 1]", "[1, 0, 0]"},
+            new String[] {"[0.0,1.0,1.0]", "[1.0,0.0,0.0]"},
+            new String[] {"[false,true,true]", "[true,false,false]"},
+            new String[] {"0|1|1", "1|0|0"},
+            new String[] {"0, 1, 1", "1, 0, 0"})) {
+      TextDataset data = TextDataset.of("f", rows(labels), Task.MULTI_LABEL);
+      assertEquals(LabelNames.generic(3), data.labelNames());
+      assertArrayEquals(new float[] {0, 1, 1}, data.target(0));
+      assertArrayEquals(new float[] {1, 0, 0}, data.target(1));
+      LabelNames names = LabelNames.of(List.of("toxic", "spam", "rude"));
+      TextDataset named = TextDataset.of("f", rows(labels), Task.MULTI_LABEL, names);
+      assertArrayEquals(new float[] {0, 1, 1}, named.target(0));
+      assertArrayEquals(new float[] {0, 1, 1}, data.withLabels(names).target(0));
+      assertArrayEquals(
+          new float[] {1, 1, 0}, TextDataset.like(data, "g", rows("[1, 1, 0]")).target(0));
+      assertThrows(
+          DataException.class, () -> TextDataset.like(data, "g", rows("[1, 0]", "[0, 2]")));
+    }
+    assertArrayEquals(
+        new float[] {0.25f, 1},
+        TextDataset.of("f", rows("[0.25, 1]", "[0, 0]"), Task.MULTI_LABEL).target(0));
+    // arrays that differ in length are ids, as before
+    TextDataset ids = TextDataset.of("f", rows("[0, 2]", "[1]"), Task.MULTI_LABEL);
+    assertEquals(List.of("0", "1", "2"), ids.labelNames().names());
+    assertArrayEquals(new float[] {1, 0, 1}, ids.target(0));
+    assertArrayEquals(new float[] {1, 1, 0}, TextDataset.like(ids, "g", rows("[0, 1]")).target(0));
+    for (String[] neither : List.of(new String[] {"[1,1,0]", "[1]"}, new String[] {"[2.5,1]"})) {
+      assertFails(
+          "f.csv:2: expected names of labels, or in every row a number from 0 to 1 for each class;"
+              + " found "
+              + neither[0],
+          Task.MULTI_LABEL,
+          null,
+          neither);
+    }
+  }
+
+  @Test
+  void labelsFollowTheirNamesToOtherIds() {
+    TextDataset data = TextDataset.of("f", rows("pos", "neg"), Task.SINGLE_LABEL);
+    LabelNames other = LabelNames.of(List.of("POS", "NEUTRAL", "NEG"));
+    assertEquals(0, data.withLabels(other).labelId(0));
+    assertEquals(2, data.withLabels(other).labelId(1));
+    assertThrows(
+        DataException.class, () -> data.withLabels(LabelNames.of(List.of("positive", "negative"))));
+    // two names that only differ in case have to be met exactly
+    LabelNames both = LabelNames.of(List.of("A", "a"));
+    assertEquals(1, both.id("a").getAsInt());
+    assertTrue(LabelNames.of(List.of("Ab", "aB")).id("ab").isEmpty());
   }
 
   @Test

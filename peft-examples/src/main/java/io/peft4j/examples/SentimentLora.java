@@ -3,6 +3,7 @@ package io.peft4j.examples;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.Adapter;
 import io.peft4j.adapter.AdapterFiles;
+import io.peft4j.adapter.AdapterHead;
 import io.peft4j.adapter.LoraConfig;
 import io.peft4j.adapter.ModuleSelector;
 import io.peft4j.data.Example;
@@ -19,7 +20,6 @@ import io.peft4j.examples.cli.ProgressBarListener;
 import io.peft4j.examples.importer.EmbeddedModel;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
-import io.peft4j.model.ModelConfig;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
 import io.peft4j.text.TextTokenizer;
@@ -159,7 +159,7 @@ public final class SentimentLora extends PracticeProject {
       double before = accuracy(heldOut, base);
       say(
           "%,d examples to train on, %,d held out; labels %s",
-          split.train().size(), split.heldOut().size(), all.labelNames());
+          split.train().size(), split.heldOut().size(), base.labels());
       say("accuracy before: %.3f (the classifier on top is new and knows nothing yet)", before);
 
       Adapter adapter = adapted.add(ADAPTER, lora(), seed);
@@ -234,8 +234,7 @@ public final class SentimentLora extends PracticeProject {
   private int reloadAndClassify(
       Path folder, LoadOptions options, List<String> sentences, float[][] expected)
       throws IOException {
-    ModelConfig saved = ModelConfig.read(output);
-    try (Model base = Model.load(folder, options.withHead(saved.task(), saved.labels()));
+    try (Model base = Model.load(folder, AdapterHead.of(folder, output, options));
         TextTokenizer tokenizer = TextTokenizer.of(folder, base);
         AdaptedModel adapted = new AdaptedModel(base)) {
       adapted.load(ADAPTER, output);
@@ -243,7 +242,7 @@ public final class SentimentLora extends PracticeProject {
       boolean same = Arrays.deepEquals(expected, logits);
       say("reloaded from its files, the adapter gives %s logits%n", same ? "the same" : "OTHER");
       for (int i = 0; i < logits.length; i++) {
-        double[] probabilities = softmax(logits[i]);
+        double[] probabilities = base.task().probabilities(logits[i]);
         int best = argmax(probabilities);
         say("%-8s %.3f  %s", base.labels().name(best), probabilities[best], sentences.get(i));
       }
@@ -278,23 +277,6 @@ public final class SentimentLora extends PracticeProject {
     try (TokenBatch batch = model.batch(sequences)) {
       return model.logits(batch);
     }
-  }
-
-  private static double[] softmax(float[] logits) {
-    double max = logits[0];
-    for (float logit : logits) {
-      max = Math.max(max, logit);
-    }
-    double[] probabilities = new double[logits.length];
-    double sum = 0;
-    for (int i = 0; i < logits.length; i++) {
-      probabilities[i] = Math.exp(logits[i] - max);
-      sum += probabilities[i];
-    }
-    for (int i = 0; i < logits.length; i++) {
-      probabilities[i] /= sum;
-    }
-    return probabilities;
   }
 
   private static int argmax(double[] values) {

@@ -7,7 +7,11 @@ import picocli.CommandLine.Option;
 /** Which lines to answer, and where. */
 final class AnswerOptions {
 
-  @Option(names = "--input", required = true, paramLabel = "FILE", description = "JSON lines.")
+  @Option(
+      names = "--input",
+      required = true,
+      paramLabel = "FILE",
+      description = "What to answer, row by row.")
   private Path input;
 
   @Option(names = "--output", required = true, paramLabel = "FILE", description = "JSON lines.")
@@ -17,5 +21,15 @@ final class AnswerOptions {
   <T> void answer(int batchSize, JsonLines.Reader<T> reader, JsonLines.Answers<T> answers)
       throws IOException {
     JsonLines.answer(input, output, batchSize, reader, answers);
+  }
+
+  /** See {@link JsonLines#answerRows}. */
+  <T> void answerRows(int batchSize, JsonLines.Rows<T> rows, JsonLines.Answers<T> answers)
+      throws IOException {
+    JsonLines.answerRows(input, output, batchSize, rows, answers);
+  }
+
+  Path input() {
+    return input;
   }
 }

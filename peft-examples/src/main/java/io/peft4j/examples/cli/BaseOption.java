@@ -1,9 +1,8 @@
 package io.peft4j.examples.cli;
 
 import io.peft4j.adapter.AdapterFiles;
+import io.peft4j.adapter.AdapterHead;
 import io.peft4j.adapter.AdapterMix;
-import io.peft4j.data.LabelNames;
-import io.peft4j.data.Task;
 import io.peft4j.hub.HubConfig;
 import io.peft4j.hub.ModelHub;
 import io.peft4j.model.CausalLm;
@@ -11,12 +10,8 @@ import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelConfig;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.stream.IntStream;
 import picocli.CommandLine.Option;
 
 /** Which model; see {@link ModelOptions} for how to run it. */
@@ -50,20 +45,20 @@ class BaseOption {
    * @param adapter an adapter folder, or null for the bare model
    */
   Model load(Path adapter, LoadOptions options) throws IOException {
-    return classifier(locate(), adapter, options);
+    return classifier(locate(), adapter == null ? List.of() : List.of(adapter), options);
   }
 
-  /** As {@link #load}, or a language model where the adapter is for one. */
-  Model loadAny(Path adapter, LoadOptions options) throws IOException {
+  /** As {@link #load}, or a language model where the first adapter is for one. */
+  Model loadAny(List<Path> adapters, LoadOptions options) throws IOException {
     Path folder = locate();
-    return isLanguageModel(folder, adapter)
+    return isLanguageModel(folder, adapters.get(0))
         ? CausalLm.load(folder, options).model()
-        : classifier(folder, adapter, options);
+        : classifier(folder, adapters, options);
   }
 
-  private static Model classifier(Path folder, Path adapter, LoadOptions options)
+  private static Model classifier(Path folder, List<Path> adapters, LoadOptions options)
       throws IOException {
-    return Model.load(folder, adapter == null ? options : headOf(adapter, options));
+    return Model.load(folder, AdapterHead.of(folder, adapters, options));
   }
 
   /** What the adapter says it was trained for; else what the base says it is. */
@@ -76,26 +71,5 @@ class BaseOption {
     }
     String architecture = ModelConfig.read(folder).json().path("architectures").path(0).asText("");
     return architecture.endsWith("ForCausalLM") || architecture.endsWith("LMHeadModel");
-  }
-
-  /** The adapter's own {@code config.json} names its labels; a peft folder's head has a shape. */
-  private static LoadOptions headOf(Path adapter, LoadOptions options) throws IOException {
-    if (Files.exists(adapter.resolve("config.json"))) {
-      ModelConfig config = ModelConfig.read(adapter);
-      return options.withHead(config.task(), config.labels());
-    }
-    Map<String, List<Long>> shapes = new HashMap<>();
-    for (Path folder : AdapterMix.folders(adapter)) {
-      shapes.putAll(AdapterFiles.readShapes(folder));
-    }
-    for (String head : List.of("classifier.weight", "classifier.out_proj.weight", "score.weight")) {
-      if (shapes.containsKey(head)) {
-        int labels = Math.toIntExact(shapes.get(head).get(0));
-        List<String> names = IntStream.range(0, labels).mapToObj(i -> "LABEL_" + i).toList();
-        return options.withHead(
-            labels == 1 ? Task.REGRESSION : Task.SINGLE_LABEL, LabelNames.of(names));
-      }
-    }
-    return options;
   }
 }

@@ -1,11 +1,15 @@
 package io.peft4j.examples.cli;
 
 import io.peft4j.data.CausalDataset;
+import io.peft4j.data.Example;
 import io.peft4j.data.LabelNames;
+import io.peft4j.data.NumericLabels;
 import io.peft4j.data.Splits;
 import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;
-import io.peft4j.data.TextFormat;
+import io.peft4j.data.TextReader;
+import io.peft4j.model.HeadIdentity;
+import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.text.CausalTokenizer;
 import io.peft4j.train.CausalSet;
@@ -14,6 +18,7 @@ import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What to train and evaluate on. */
@@ -47,36 +52,30 @@ final class DataOptions {
   @AppliesTo(needs = "--task=seq-cls")
   @Option(
       names = {"--problem-type", "--problem_type"},
-      defaultValue = "single_label_classification",
-      description =
-          "single_label_classification, multi_label_classification or regression. Default:"
-              + " ${DEFAULT-VALUE}.")
+      description = {
+        "single_label_classification, multi_label_classification or regression. Default: what the",
+        "model's config.json says, else single_label_classification."
+      })
   private String problemType;
 
   @AppliesTo(needs = "--task=seq-cls")
   @Option(
       names = "--labels",
       split = ",",
-      description = "Names of the labels in the order of their numbers. Default: as in the data.")
+      description =
+          "Names of the labels in the order of their numbers. Default: as in the data. A model's"
+              + " trained head keeps its own order.")
   private List<String> labels;
 
   @AppliesTo(needs = "--task=seq-cls")
   @Option(
-      names = {"--text-column", "--text_column"},
-      description = "The column of the text. Default: text or sentence.")
-  private String textColumn;
+      names = {"--new-head", "--new_head"},
+      description = "Draw a new head even if the model has a trained one, for other labels.")
+  private boolean newHead;
 
   @AppliesTo(needs = "--task=seq-cls")
-  @Option(
-      names = {"--text-pair-column", "--text_pair_column"},
-      description = "A second text, for pairs.")
-  private String textPairColumn;
-
-  @AppliesTo(needs = "--task=seq-cls")
-  @Option(
-      names = {"--label-column", "--label_column"},
-      description = "The column of the label. Default: label.")
-  private String labelColumn;
+  @Mixin
+  private ColumnOptions columns;
 
   @Option(names = "--encoding", description = "Of the files. Default: UTF-8.")
   private Charset encoding = StandardCharsets.UTF_8;
@@ -119,27 +118,60 @@ final class DataOptions {
   }
 
   /**
-   * Reads and splits the data.
+   * Reads the labelled texts.
+   *
+   * @param head what the model says of its own
+   * @throws IllegalArgumentException if it cannot be told whether numbers are classes
+   */
+  TextDataset texts(HeadIdentity head) throws IOException {
+    checkSplit();
+    List<Example> rows = TextReader.read(data, columns.format(encoding));
+    Task task = task(head, rows);
+    return labels == null
+        ? TextDataset.of(data.toString(), rows, task)
+        : TextDataset.of(data.toString(), rows, task, LabelNames.of(labels));
+  }
+
+  private Task task(HeadIdentity head, List<Example> rows) {
+    if (problemType != null) {
+      return Task.ofProblemType(problemType);
+    }
+    if (!newHead && head.declaredTask() != null) {
+      return head.declaredTask();
+    }
+    NumericLabels.quantities(rows)
+        .ifPresent(
+            numbers -> {
+              throw new IllegalArgumentException(
+                  data
+                      + ": its labels are "
+                      + numbers
+                      + "; say --problem-type regression to learn them as quantities, or"
+                      + " --problem-type single_label_classification to learn each as a class");
+            });
+    return Task.SINGLE_LABEL;
+  }
+
+  /** {@return options that load a model with the head for {@code texts}} */
+  LoadOptions headFor(TextDataset texts, LoadOptions options) {
+    return newHead
+        ? options.withNewHead(texts.task(), texts.labelNames())
+        : options.withHead(texts.task(), texts.labelNames());
+  }
+
+  /**
+   * Splits the texts, or reads the others to hold out.
    *
    * @return training and held-out texts; the latter null where there are none
    */
-  Splits.Split read(long seed) throws IOException {
-    checkSplit();
-    Task task = Task.ofProblemType(problemType);
-    TextFormat format =
-        TextFormat.DEFAULT
-            .withCharset(encoding)
-            .withColumns(textColumn, textPairColumn, labelColumn);
-    TextDataset train =
-        labels == null
-            ? TextDataset.read(data, format, task)
-            : TextDataset.read(data, format, task, LabelNames.of(labels));
+  Splits.Split split(TextDataset texts, long seed) throws IOException {
     if (evalData != null) {
-      return new Splits.Split(train, TextDataset.read(evalData, format, task, train.labelNames()));
+      List<Example> rows = TextReader.read(evalData, columns.format(encoding));
+      return new Splits.Split(texts, TextDataset.like(texts, evalData.toString(), rows));
     }
     return evalSplit > 0
-        ? Splits.stratified(train, evalSplit, seed)
-        : new Splits.Split(train, null);
+        ? Splits.stratified(texts, evalSplit, seed)
+        : new Splits.Split(texts, null);
   }
 
   private void checkSplit() {

@@ -6,6 +6,7 @@ import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -31,7 +32,7 @@ final class ExportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    try (Model base = model.loadAny(adapter, LoadOptions.DEFAULT);
+    try (Model base = model.loadAny(List.of(adapter), LoadOptions.DEFAULT);
         AdaptedModel adapted = new AdaptedModel(base)) {
       GgufExport.write(adapted.load("default", adapter), base.config(), gguf);
     }

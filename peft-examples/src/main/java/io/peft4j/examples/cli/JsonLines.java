@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.data.DataException;
 import io.peft4j.io.AtomicFiles;
 import io.peft4j.io.GitLfs;
 import io.peft4j.io.JsonErrors;
@@ -39,6 +40,22 @@ final class JsonLines {
     T read(JsonNode line) throws IOException;
   }
 
+  /** As {@link Reader}, for one that has to know which line it is. */
+  @FunctionalInterface
+  interface NumberedReader<T> {
+    /**
+     * @param number of the line, from 1
+     * @throws IllegalArgumentException saying what is wrong with the line
+     */
+    T read(JsonNode line, int number) throws IOException;
+  }
+
+  /** Gives all that is to be answered. */
+  @FunctionalInterface
+  interface Rows<T> {
+    List<T> read() throws IOException;
+  }
+
   /** Computes. */
   @FunctionalInterface
   interface Answers<T> {
@@ -55,6 +72,12 @@ final class JsonLines {
   static <T> void answer(
       Path input, Path output, int batchSize, Reader<T> reader, Answers<T> answers)
       throws IOException {
+    answerRows(input, output, batchSize, () -> read(input, reader), answers);
+  }
+
+  /** As {@link #answer}, for rows of {@code input} that are read in another way. */
+  static <T> void answerRows(
+      Path input, Path output, int batchSize, Rows<T> from, Answers<T> answers) throws IOException {
     if (batchSize < 1) {
       throw new IllegalArgumentException("--batch-size must be positive, found " + batchSize);
     }
@@ -65,7 +88,7 @@ final class JsonLines {
         output,
         temporary -> {
           try (BufferedWriter writer = Files.newBufferedWriter(temporary)) {
-            List<T> rows = read(input, reader);
+            List<T> rows = from.read();
             for (int at = 0; at < rows.size(); at += batchSize) {
               List<T> batch = rows.subList(at, Math.min(rows.size(), at + batchSize));
               for (ObjectNode answer : answers.of(batch)) {
@@ -83,6 +106,11 @@ final class JsonLines {
    * @throws IllegalArgumentException if a line is wrong; the message names file and line
    */
   static <T> List<T> read(Path input, Reader<T> reader) throws IOException {
+    return read(input, (line, number) -> reader.read(line));
+  }
+
+  /** As {@link #read(Path, Reader)}. */
+  static <T> List<T> read(Path input, NumberedReader<T> reader) throws IOException {
     if (Files.isDirectory(input)) {
       throw new IOException(input + ": expected a file of JSON lines, found a folder");
     }
@@ -94,7 +122,9 @@ final class JsonLines {
         number++;
         if (!line.isBlank()) {
           try {
-            rows.add(reader.read(parse(line)));
+            rows.add(reader.read(parse(line), number));
+          } catch (DataException e) {
+            throw e; // names the line itself
           } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(input + ":" + number + ": " + e.getMessage(), e);
           }

@@ -80,7 +80,7 @@ final class MergeCommand implements Callable<Integer> {
     inputs.add(folder);
     OutputFolder result = OutputFolder.open(output, overwrite, inputs.toArray(Path[]::new));
     LoadOptions options = options(folder);
-    try (Model base = model.loadAny(adapters.get(0), options);
+    try (Model base = model.loadAny(adapters, options);
         AdaptedModel adapted = new AdaptedModel(base)) {
       List<String> names = new ArrayList<>();
       for (Path adapter : adapters) {

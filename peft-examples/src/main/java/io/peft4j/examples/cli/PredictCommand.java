@@ -5,27 +5,34 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.data.Example;
 import io.peft4j.data.Task;
+import io.peft4j.data.TextFormat;
+import io.peft4j.data.TextReader;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
 import io.peft4j.text.TextTokenizer;
 import io.peft4j.text.Tokens;
 import java.io.IOException;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code peft predict}: classifies JSON lines. */
+/** {@code peft predict}: classifies texts. */
 @Command(
     name = "predict",
     description = {
-      "Classify JSON lines: {\"text\": …}, {\"text\": …, \"text_pair\": …} or {\"input_ids\": […]}",
-      "in, {\"label\": …, \"logits\": […]} out."
+      "Classify texts: the files that train takes, with or without labels, and JSON lines of",
+      "{\"input_ids\": […]}. Writes JSON lines {\"label\": …, \"logits\": […], \"probabilities\":",
+      "{NAME: …}}, and says how many labels are right where there are any."
     },
     mixinStandardHelpOptions = true)
 final class PredictCommand implements Callable<Integer> {
@@ -36,6 +43,17 @@ final class PredictCommand implements Callable<Integer> {
 
   @Mixin private AnswerOptions lines;
 
+  @Mixin private ColumnOptions columns;
+
+  @Option(names = "--encoding", description = "Of the files. Default: UTF-8.")
+  private Charset encoding = StandardCharsets.UTF_8;
+
+  @Option(
+      names = {"--max-length", "--max_length"},
+      defaultValue = "0",
+      description = "Tokens after which texts are cut; 0 for as many as the model takes.")
+  private int maxLength;
+
   @Option(
       names = {"--batch-size", "--batch_size"},
       defaultValue = "32",
@@ -45,25 +63,96 @@ final class PredictCommand implements Callable<Integer> {
   @Option(names = "--config", description = "YAML file with options; flags override it.")
   private Path config;
 
+  /**
+   * What is to be classified.
+   *
+   * @param example with the label, if the row has one
+   */
+  private record Row(TokenSequence tokens, Example example) {}
+
   @Override
   public Integer call() throws IOException {
     Path folder = model.locate();
     try (Model base = model.load(adapter.folder(), model.loadOptions());
         AdaptedModel adapted = adapter.adapt(base);
-        Lazy<TextTokenizer> tokenizer = new Lazy<>(() -> TextTokenizer.of(folder, base))) {
-      lines.answer(batchSize, json -> read(json, tokenizer, base), rows -> answers(rows, base));
+        Lazy<TextTokenizer> tokenizer =
+            new Lazy<>(() -> ColumnOptions.tokenizer(folder, base, maxLength))) {
+      checkTrained(base);
+      LabelCheck check = new LabelCheck(lines.input(), base);
+      lines.answerRows(
+          batchSize,
+          () -> read(tokenizer, base),
+          rows -> {
+            float[][] logits = logits(rows, base);
+            List<ObjectNode> answers = new ArrayList<>();
+            for (int i = 0; i < logits.length; i++) {
+              check.add(rows.get(i).example(), logits[i]);
+              answers.add(answer(logits[i], base));
+            }
+            return answers;
+          });
+      check.report().ifPresent(System.err::println);
     }
     return 0;
   }
 
-  private static List<ObjectNode> answers(List<TokenSequence> rows, Model base) {
-    List<ObjectNode> answers = new ArrayList<>();
-    try (TokenBatch batch = base.batch(rows)) {
-      for (float[] logits : base.logits(batch)) {
-        answers.add(answer(logits, base));
-      }
+  private void checkTrained(Model base) {
+    if (!base.untrained().isEmpty()) {
+      throw new IllegalArgumentException(
+          ("%s has no trained classifier (%s newly drawn), and %s; expected a model that was trained"
+                  + " to classify, or an --adapter that brings its head")
+              .formatted(
+                  model.name(),
+                  String.join(", ", base.untrained()),
+                  adapter.folder() == null
+                      ? "there is no --adapter"
+                      : adapter.folder() + " does not bring one"));
     }
-    return answers;
+  }
+
+  private List<Row> read(Lazy<TextTokenizer> tokenizer, Model base) throws IOException {
+    Path input = lines.input();
+    TextFormat format = columns.format(encoding).unlabelled();
+    if (input.toString().toLowerCase(Locale.ROOT).matches(".*\\.(csv|tsv|txt|label)")) {
+      List<Row> rows = new ArrayList<>();
+      for (Example example : TextReader.read(input, format)) {
+        rows.add(new Row(tokens(example, tokenizer.get(), base), example));
+      }
+      return rows;
+    }
+    return JsonLines.read(
+        input,
+        (json, line) -> {
+          if (json.has("input_ids")) {
+            return new Row(tokens(json, base), new Example("", null, label(json), line));
+          }
+          Example example = TextReader.row(json, format, input, line);
+          return new Row(tokens(example, tokenizer.get(), base), example);
+        });
+  }
+
+  private static String label(JsonNode json) {
+    JsonNode label = json.path("label");
+    return label.isArray() ? label.toString() : label.asText(null);
+  }
+
+  private static TokenSequence tokens(Example example, TextTokenizer tokenizer, Model base) {
+    Tokens tokens = tokenizer.encode(example.text(), example.textPair());
+    return base.sequence(tokens.ids(), tokens.types());
+  }
+
+  private static TokenSequence tokens(JsonNode json, Model base) {
+    int[] ids = JsonLines.tokens(json, "input_ids", base.config().vocabularySize());
+    int[] types = json.has("token_type_ids") ? JsonLines.integers(json, "token_type_ids") : null;
+    return json.has("attention_mask")
+        ? base.unpad(ids, types, JsonLines.integers(json, "attention_mask"))
+        : base.sequence(ids, types);
+  }
+
+  private static float[][] logits(List<Row> rows, Model base) {
+    try (TokenBatch batch = base.batch(rows.stream().map(Row::tokens).toList())) {
+      return base.logits(batch);
+    }
   }
 
   private static ObjectNode answer(float[] logits, Model base) {
@@ -81,31 +170,25 @@ final class PredictCommand implements Callable<Integer> {
           labels.add(base.labels().name(i));
         }
       }
-    } else {
+    } else if (logits.length == 1) {
       answer.put("label", logits[0]);
+    } else {
+      fill(answer.putArray("label"), logits);
     }
-    ArrayNode array = answer.putArray("logits");
-    for (float logit : logits) {
-      array.add(logit);
+    fill(answer.putArray("logits"), logits);
+    if (base.task() != Task.REGRESSION) {
+      ObjectNode probabilities = answer.putObject("probabilities");
+      double[] values = base.task().probabilities(logits);
+      for (int i = 0; i < values.length; i++) {
+        probabilities.put(base.labels().name(i), values[i]);
+      }
     }
     return answer;
   }
 
-  private static TokenSequence read(JsonNode json, Lazy<TextTokenizer> tokenizer, Model base)
-      throws IOException {
-    if (json.has("input_ids")) {
-      int vocabulary = base.config().vocabularySize();
-      int[] ids = JsonLines.tokens(json, "input_ids", vocabulary);
-      int[] types = json.has("token_type_ids") ? JsonLines.integers(json, "token_type_ids") : null;
-      return json.has("attention_mask")
-          ? base.unpad(ids, types, JsonLines.integers(json, "attention_mask"))
-          : base.sequence(ids, types);
+  private static void fill(ArrayNode array, float[] numbers) {
+    for (float number : numbers) {
+      array.add(number);
     }
-    if (!json.has("text")) {
-      throw new IllegalArgumentException("expected 'text' or 'input_ids'");
-    }
-    String pair = json.hasNonNull("text_pair") ? JsonLines.string(json, "text_pair") : null;
-    Tokens tokens = tokenizer.get().encode(JsonLines.string(json, "text"), pair);
-    return base.sequence(tokens.ids(), tokens.types());
   }
 }

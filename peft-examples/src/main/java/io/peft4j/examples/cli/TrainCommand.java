@@ -3,8 +3,10 @@ package io.peft4j.examples.cli;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterMix;
 import io.peft4j.data.Splits;
+import io.peft4j.data.TextDataset;
 import io.peft4j.data.Truncation;
 import io.peft4j.model.CausalLm;
+import io.peft4j.model.HeadIdentity;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.text.CausalTokenizer;
@@ -144,18 +146,16 @@ final class TrainCommand implements Callable<Integer> {
       TrainingSet train, EvaluationSet heldOut, int heldOutSize, Truncation cut, String about) {}
 
   private void trainClassifier(Path folder) throws IOException {
-    Splits.Split split = data.read(training.seed());
+    TextDataset texts = data.texts(HeadIdentity.read(folder));
     LoadOptions options =
-        model
-            .loadOptions(method.qlora())
-            .withHead(split.train().task(), split.train().labelNames())
-            .withSeed(training.seed());
+        data.headFor(texts, model.loadOptions(method.qlora())).withSeed(training.seed());
     try (Model base = Model.load(folder, options);
         AdaptedModel adapted = new AdaptedModel(base);
         Lazy<TextTokenizer> words = new Lazy<>(() -> TextTokenizer.of(folder, base))) {
+      Splits.Split split = data.split(texts.withLabels(base.labels()), training.seed());
       AdapterMix mix = add(adapted, text -> ids(words, text));
       // Only now: what stands before the text leaves it less room.
-      try (TextTokenizer tokenizer = tokenizer(folder, base)) {
+      try (TextTokenizer tokenizer = ColumnOptions.tokenizer(folder, base, data.maxLength())) {
         trainClassifier(split, tokenizer, adapted, mix, folder);
       }
     }
@@ -237,14 +237,6 @@ final class TrainCommand implements Callable<Integer> {
       TokenizerFiles.copy(folder, run.path());
     }
     report(summary, sets, adapted.model());
-  }
-
-  private TextTokenizer tokenizer(Path folder, Model base) throws IOException {
-    if (data.maxLength() == 0) {
-      return TextTokenizer.of(folder, base);
-    }
-    return TextTokenizer.load(
-        folder, Math.min(data.maxLength(), base.maxLength()), base.config().vocabularySize());
   }
 
   private RunSummary train(

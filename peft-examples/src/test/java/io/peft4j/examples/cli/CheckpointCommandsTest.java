@@ -73,6 +73,7 @@ class CheckpointCommandsTest {
             "train",
             "--method",
             "full",
+            "--new-head",
             "--model",
             model.toString(),
             "--data",

@@ -79,7 +79,8 @@ class NoContactTest {
     Path texts = temp.resolve("texts.tsv");
     List<String> rows = new ArrayList<>(List.of("sentence\tlabel"));
     for (int i = 0; i < 12; i++) {
-      rows.add(i % 2 == 0 ? "the good film\tpos" : "a bad movie\tneg");
+      // as many labels as the model's head has
+      rows.add(List.of("the good film\tpos", "a bad movie\tneg", "a film\tfair").get(i % 3));
     }
     Files.write(texts, rows);
     Path prose = temp.resolve("prose.jsonl");

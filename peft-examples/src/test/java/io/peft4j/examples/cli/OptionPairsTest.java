@@ -11,7 +11,9 @@ import io.peft4j.adapter.AdapterMix;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Splits;
 import io.peft4j.data.Task;
+import io.peft4j.data.TextDataset;
 import io.peft4j.model.CausalLm;
+import io.peft4j.model.HeadIdentity;
 import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.text.CausalTokenizer;
@@ -203,7 +205,12 @@ class OptionPairsTest {
     QuantizationOptions quantization =
         (QuantizationOptions) mixins.get("model").mixins().get("quantization").userObject();
     all.add(quantization.config(method.qlora()) + " but " + quantization.skip());
-    all.add(task.equals("seq-cls") ? texts(data.read(1)) : tokens(data));
+    if (task.equals("seq-cls")) {
+      TextDataset texts = data.texts(HeadIdentity.read(MODEL));
+      all.add(texts(data.split(texts, 1)) + data.headFor(texts, load).head());
+    } else {
+      all.add(tokens(data));
+    }
     all.add("" + data.maxLength());
     return all;
   }

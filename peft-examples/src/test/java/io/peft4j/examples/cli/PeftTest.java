@@ -61,7 +61,8 @@ class PeftTest {
                 "--max-steps",
                 "4",
                 "--learning-rate",
-                "1e-2"));
+                "1e-2",
+                "--new-head"));
     arguments.addAll(List.of(more));
     return PeftRun.of(arguments.toArray(String[]::new));
   }
@@ -248,7 +249,7 @@ class PeftTest {
     Path config = temp.resolve("run.yaml");
     Files.writeString(
         config,
-        "model: %s\ndata: %s\noutput: %s\nmax_steps: 9\nrank: 3\ntarget_modules: [query, key]\n"
+        "model: %s\ndata: %s\noutput: %s\nmax_steps: 9\nrank: 3\ntarget_modules: [query, key]\nnew_head: true\n"
             .formatted(MODEL, data, temp.resolve("out")));
     PeftRun result =
         PeftRun.of("train", "--config", config.toString(), "--max_steps", "2", "--json");

@@ -69,6 +69,7 @@ class QloraTrainingTest {
     Path base = stored ? packed : dense;
     good(
         List.of("train", "--method", "qlora", "--model", base.toString(), "--max-steps", "40"),
+        "--new-head",
         "--data",
         reviews().toString(),
         "--output",
@@ -110,7 +111,7 @@ class QloraTrainingTest {
   void otherMethodsOnPackedWeights(String method) throws IOException {
     Path base = GOLDEN.resolve("encoders/bert");
     Path adapter = temp.resolve("adapter");
-    List<String> arguments = new ArrayList<>(List.of("train", "--method", method));
+    List<String> arguments = new ArrayList<>(List.of("train", "--method", method, "--new-head"));
     arguments.addAll(List.of("--model", base.toString(), "--data", reviews().toString()));
     arguments.addAll(List.of("--output", adapter.toString(), "--max-steps", "40"));
     good(arguments, "--quantization", "nf4", "--double-quant", "--learning-rate", "1e-2");
