@@ -199,7 +199,9 @@ class OptionPairsTest {
     DataOptions data = (DataOptions) mixins.get("data").userObject();
     LoadOptions load = model.loadOptions(method.qlora());
     Set<String> all = new TreeSet<>();
-    method.configs(task.equals("seq-cls") ? "SEQ_CLS" : "CAUSAL_LM", "m").forEach((name, config) -> all.add(name + config.toJson()));
+    method
+        .configs(task.equals("seq-cls") ? "SEQ_CLS" : "CAUSAL_LM", "m")
+        .forEach((name, config) -> all.add(name + config.toJson()));
     all.add(training.arguments(data.holdsOut()).toString());
     all.add(String.valueOf(load.precision()));
     QuantizationOptions quantization =
