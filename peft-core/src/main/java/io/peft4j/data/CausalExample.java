@@ -1,9 +1,11 @@
 package io.peft4j.data;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 
 /** What a causal language model can learn from, not yet tokenized. */
 public sealed interface CausalExample {
@@ -62,6 +64,16 @@ public sealed interface CausalExample {
           messages.stream().map(message -> "assistant".equals(message.get("role"))).toList(),
           variables,
           line);
+    }
+
+    /**
+     * {@return the conversation of a row, as a data file's are read, except that it need not have
+     * an answer yet; empty if the row holds none}
+     *
+     * @throws DataException if it is not what it should be; the message names the key
+     */
+    public static Optional<Chat> of(JsonNode row) {
+      return Optional.ofNullable(CausalJson.conversation(row));
     }
   }
 

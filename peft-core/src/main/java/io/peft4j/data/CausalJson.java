@@ -73,6 +73,15 @@ final class CausalJson {
     return reader.examples;
   }
 
+  /** {@return the conversation of a row, which need not have an answer yet; null if it has none} */
+  static CausalExample.Chat conversation(JsonNode row) {
+    String key = CHATS.stream().filter(row::has).findFirst().orElse(null);
+    if (key == null && row.path("prompt").isArray()) {
+      key = "prompt";
+    }
+    return key == null ? null : new ChatRows(null).conversation(row, key, 0);
+  }
+
   private void add(JsonNode row, int line) {
     if (!row.isObject()) {
       throw new DataException(file, line, "expected an object, found " + kind(row));

@@ -51,7 +51,20 @@ final class ChatRows {
   /**
    * @param key which of the row's keys holds the messages
    */
-  CausalExample chat(JsonNode row, String key, int line) {
+  CausalExample.Chat chat(JsonNode row, String key, int line) {
+    CausalExample.Chat chat = conversation(row, key, line);
+    if (chat.messages().stream().noneMatch(message -> message.get("role").equals("assistant"))) {
+      throw new DataException(file, line, "'" + key + "' has no message of the role assistant");
+    }
+    if (!chat.learnt().contains(true)) {
+      throw new DataException(
+          file, line, "'" + key + "': 'weight' and 'train' leave no turn to learn");
+    }
+    return chat;
+  }
+
+  /** As {@link #chat}, whether or not there is something to learn yet. */
+  CausalExample.Chat conversation(JsonNode row, String key, int line) {
     ArrayNode list = list(row, key, line);
     List<Map<String, Object>> messages = new ArrayList<>();
     List<Boolean> learnt = new ArrayList<>();
@@ -70,13 +83,6 @@ final class ChatRows {
       ObjectNode message = message(list.get(i), key + "[" + i + "]", line);
       learnt.add(learnt(message, key + "[" + i + "]", line));
       messages.add(JSON.convertValue(message.without(LEARNT), MAP));
-    }
-    if (messages.stream().noneMatch(message -> message.get("role").equals("assistant"))) {
-      throw new DataException(file, line, "'" + key + "' has no message of the role assistant");
-    }
-    if (!learnt.contains(true)) {
-      throw new DataException(
-          file, line, "'" + key + "': 'weight' and 'train' leave no turn to learn");
     }
     return new CausalExample.Chat(messages, learnt, variables(row, line), line);
   }

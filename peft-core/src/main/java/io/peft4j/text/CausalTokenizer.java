@@ -2,6 +2,7 @@ package io.peft4j.text;
 
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
+import io.peft4j.data.CausalExample;
 import io.peft4j.generate.Codec;
 import io.peft4j.model.Model;
 import java.io.IOException;
@@ -38,6 +39,14 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
   }
 
   /**
+   * Opens the tokenizer that goes with {@code model} and its adapter: the adapter's own, if it has
+   * one; see {@link #load}.
+   */
+  public static CausalTokenizer of(TokenizerFolders folders, Model model) throws IOException {
+    return load(folders, model.vocabularySize());
+  }
+
+  /**
    * Opens a tokenizer.
    *
    * @param folder with {@code tokenizer.json} or {@code vocab.json} and {@code merges.txt}, and
@@ -48,6 +57,12 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
    *     chat template
    */
   public static CausalTokenizer load(Path folder, int vocabularySize) throws IOException {
+    return load(TokenizerFolders.of(folder), vocabularySize);
+  }
+
+  private static CausalTokenizer load(TokenizerFolders folders, int vocabularySize)
+      throws IOException {
+    Path folder = folders.vocabulary();
     if (!TokenizerDefinition.isIn(folder)) {
       throw new NoSuchFileException(
           folder.resolve("tokenizer.json").toString(),
@@ -55,10 +70,10 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
           "a language model's texts need a tokenizer.json, or vocab.json and merges.txt; found"
               + " none");
     }
-    TokenizerDefinition definition = TokenizerDefinition.read(folder);
+    TokenizerDefinition definition = TokenizerDefinition.read(folder, folders.model());
     checkVocabulary(definition, vocabularySize);
     Map<String, String> special = definition.config().specialTokens();
-    ChatTemplate template = ChatTemplate.find(folder, special).orElse(null);
+    ChatTemplate template = ChatTemplate.find(folders.template(), special).orElse(null);
     return new CausalTokenizer(
         definition, NativeTokenizer.open(definition, vocabularySize), template);
   }
@@ -116,7 +131,17 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
    * @throws IllegalArgumentException if there is no chat template, or it does not accept them
    */
   public int[] encodeChat(List<Map<String, Object>> messages) {
-    return encodePlain(requireChatTemplate().prompt(messages)).ids();
+    return encodeChat(new CausalExample.Chat(messages, Map.of(), 0));
+  }
+
+  /**
+   * {@return the tokens of a conversation to be answered, with what else it gives the template}
+   *
+   * @throws IllegalArgumentException if there is no chat template, or it does not accept it
+   */
+  public int[] encodeChat(CausalExample.Chat chat) {
+    String text = requireChatTemplate().render(chat.messages(), true, chat.variables()).text();
+    return encodePlain(text).ids();
   }
 
   /**

@@ -1,34 +1,41 @@
 package io.peft4j.text;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import io.peft4j.io.GitLfs;
-import io.peft4j.io.JsonFiles;
 import io.peft4j.text.jinja.Template;
 import io.peft4j.text.jinja.TemplateException;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
- * A tokenizer's own way to write a conversation as text: the Jinja template of {@code
- * chat_template.jinja} or of {@code chat_template} in {@code tokenizer_config.json}, rendered as
- * {@code apply_chat_template} of transformers does.
+ * A tokenizer's own way to write a conversation as text: a Jinja template, or several with names
+ * ({@link ChatTemplateFiles} says where they are found), rendered as {@code apply_chat_template} of
+ * transformers does. Of several, {@code tool_use} is for conversations with tools, {@code default}
+ * for the others.
  */
 public final class ChatTemplate {
 
-  private static final String FILE = "chat_template.jinja";
+  private static final String TOOL_USE = "tool_use";
 
-  private final String source;
-  private final Template template;
+  /** A template and where it was found. */
+  private record Named(String source, Template template) {}
+
+  private final Path folder;
+  private final Set<String> names;
+  private final Map<String, Named> templates;
   private final Map<String, String> specialTokens;
 
-  private ChatTemplate(String source, Template template, Map<String, String> specialTokens) {
-    this.source = source;
-    this.template = template;
+  private ChatTemplate(
+      Path folder,
+      Set<String> names,
+      Map<String, Named> templates,
+      Map<String, String> specialTokens) {
+    this.folder = folder;
+    this.names = names;
+    this.templates = templates;
     this.specialTokens = specialTokens;
   }
 
@@ -47,40 +54,25 @@ public final class ChatTemplate {
    */
   static Optional<ChatTemplate> find(Path folder, Map<String, String> specialTokens)
       throws IOException {
-    Path file = folder.resolve(FILE);
-    if (Files.exists(file)) {
-      GitLfs.refusePointer(file);
-      return Optional.of(compile(file.toString(), Files.readString(file), specialTokens));
-    }
-    Path config = folder.resolve(TokenizerConfig.NAME);
-    if (!Files.exists(config)) {
+    Map<String, ChatTemplateFiles.Source> found = ChatTemplateFiles.read(folder);
+    if (found.isEmpty()) {
       return Optional.empty();
     }
-    JsonNode node = JsonFiles.read(config).path("chat_template");
-    if (node.isMissingNode() || node.isNull()) {
-      return Optional.empty();
-    }
-    String named = config + ": chat_template";
-    if (node.isArray()) {
-      for (JsonNode entry : node) {
-        if (entry.path("name").asText().equals("default")) {
-          node = entry.path("template");
-        }
+    Map<String, Named> templates = new HashMap<>();
+    for (String name : List.of(ChatTemplateFiles.DEFAULT, TOOL_USE)) {
+      if (found.containsKey(name)) {
+        templates.put(name, compile(found.get(name)));
       }
     }
-    if (!node.isTextual()) {
-      throw new IllegalArgumentException(
-          named + ": expected a string, or a list with one of the name default, found " + node);
-    }
-    return Optional.of(compile(named, node.textValue(), specialTokens));
+    return Optional.of(new ChatTemplate(folder, found.keySet(), templates, specialTokens));
   }
 
-  private static ChatTemplate compile(
-      String named, String text, Map<String, String> specialTokens) {
+  private static Named compile(ChatTemplateFiles.Source source) {
     try {
-      return new ChatTemplate(named, Template.compile(text), specialTokens);
+      return new Named(source.where(), Template.compile(source.text()));
     } catch (TemplateException e) {
-      throw new IllegalArgumentException(named + ": broken chat template: " + e.getMessage(), e);
+      throw new IllegalArgumentException(
+          source.where() + ": broken chat template: " + e.getMessage(), e);
     }
   }
 
@@ -103,15 +95,21 @@ public final class ChatTemplate {
     all.putAll(variables);
     all.put("messages", messages);
     all.put("add_generation_prompt", addGenerationPrompt);
+    Named template = templateFor(all.get("tools") != null);
     try {
-      return template.render(all);
+      return template.template().render(all);
     } catch (TemplateException e) {
-      throw new IllegalArgumentException(source + ": " + e.getMessage(), e);
+      throw new IllegalArgumentException(template.source() + ": " + e.getMessage(), e);
     }
   }
 
-  /** {@return the text of a conversation to be answered} */
-  public String prompt(List<Map<String, Object>> messages) {
-    return render(messages, true, Map.of()).text();
+  private Named templateFor(boolean tools) {
+    Named plain = templates.get(ChatTemplateFiles.DEFAULT);
+    Named chosen = tools ? templates.getOrDefault(TOOL_USE, plain) : plain;
+    if (chosen == null) {
+      throw new IllegalArgumentException(
+          folder + ": expected a chat template of the name default, found " + names);
+    }
+    return chosen;
   }
 }

@@ -56,7 +56,13 @@ public final class TextTokenizer implements AutoCloseable {
    * @throws IllegalArgumentException if the file is no tokenizer
    */
   public static TextTokenizer of(Path folder, Model model) throws IOException {
-    TokenizerDefinition definition = TokenizerDefinition.read(folder);
+    return of(TokenizerFolders.of(folder), model);
+  }
+
+  /** As {@link #of(Path, Model)}, for a model with an adapter, which may have its own tokenizer. */
+  public static TextTokenizer of(TokenizerFolders folders, Model model) throws IOException {
+    TokenizerDefinition definition =
+        TokenizerDefinition.read(folders.vocabulary(), folders.model());
     int maxLength =
         Math.min(model.maxLength(), definition.config().modelMaxLength().orElse(Integer.MAX_VALUE));
     return open(definition, maxLength, model.vocabularySize());
@@ -75,7 +81,15 @@ public final class TextTokenizer implements AutoCloseable {
    */
   public static TextTokenizer load(Path folder, int maxLength, int vocabularySize)
       throws IOException {
-    return open(TokenizerDefinition.read(folder), maxLength, vocabularySize);
+    return load(TokenizerFolders.of(folder), maxLength, vocabularySize);
+  }
+
+  /** As {@link #load(Path, int, int)}, of a model with an adapter, which may have its own. */
+  public static TextTokenizer load(TokenizerFolders folders, int maxLength, int vocabularySize)
+      throws IOException {
+    TokenizerDefinition definition =
+        TokenizerDefinition.read(folders.vocabulary(), folders.model());
+    return open(definition, maxLength, vocabularySize);
   }
 
   private static TextTokenizer open(

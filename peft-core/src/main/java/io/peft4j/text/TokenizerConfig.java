@@ -64,9 +64,17 @@ record TokenizerConfig(
    * @throws IllegalArgumentException if a file does not hold what it should
    */
   static TokenizerConfig read(Path folder) throws IOException {
+    return read(folder, folder);
+  }
+
+  /**
+   * @param modelFolder of the {@code config.json} that is used where {@code folder} has none
+   */
+  static TokenizerConfig read(Path folder, Path modelFolder) throws IOException {
     Path file = folder.resolve(NAME);
     ObjectNode json = object(file);
-    JsonNode model = object(folder.resolve("config.json"));
+    boolean own = Files.exists(folder.resolve("config.json"));
+    JsonNode model = object((own ? folder : modelFolder).resolve("config.json"));
     String named = text(json, "tokenizer_class", file);
     if (named == null) {
       named = model.path("tokenizer_class").textValue();

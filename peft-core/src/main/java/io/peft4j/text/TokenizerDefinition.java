@@ -50,6 +50,13 @@ record TokenizerDefinition(Path file, TokenizerConfig config, ObjectNode json) {
    * @throws IllegalArgumentException if a file does not hold what it should
    */
   static TokenizerDefinition read(Path folder) throws IOException {
+    return read(folder, folder);
+  }
+
+  /**
+   * @param model the folder of the model's {@code config.json}, where {@code folder} has none
+   */
+  static TokenizerDefinition read(Path folder, Path model) throws IOException {
     if (!isIn(folder)) {
       throw new NoSuchFileException(
           folder.toString(),
@@ -64,7 +71,7 @@ record TokenizerDefinition(Path file, TokenizerConfig config, ObjectNode json) {
               + MERGES
               + ", found none");
     }
-    TokenizerConfig config = TokenizerConfig.read(folder);
+    TokenizerConfig config = TokenizerConfig.read(folder, model);
     Path file = folder.resolve(FILE);
     boolean whole = Files.exists(file);
     JsonNode read;

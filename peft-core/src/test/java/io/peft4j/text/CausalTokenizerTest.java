@@ -108,7 +108,13 @@ class CausalTokenizerTest {
       assertEquals("Rinse!", tokenizer.decode(found));
     }
     config("chat_template", List.of(Map.of("name", "tool_use", "template", "tools")));
-    assertTrue(problem(384).contains("a list with one of the name default"), problem(384));
+    try (CausalTokenizer tokenizer = CausalTokenizer.load(folder, 384)) {
+      List<Map<String, Object>> chat = List.of(Map.of("role", "user", "content", "Rinse"));
+      String message =
+          assertThrows(IllegalArgumentException.class, () -> tokenizer.encodeChat(chat))
+              .getMessage();
+      assertTrue(message.contains("of the name default, found [tool_use]"), message);
+    }
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.peft4j.examples.cli;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterMix;
 import io.peft4j.model.Model;
+import io.peft4j.text.TokenizerFolders;
 import java.io.IOException;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
@@ -20,6 +21,11 @@ final class AdapterOption {
   /** {@return the adapter's folder, or null for the bare model} */
   Path folder() {
     return adapter;
+  }
+
+  /** {@return where the tokenizer of {@code base} with the adapter lies} */
+  TokenizerFolders tokenizer(Path base) throws IOException {
+    return TokenizerFolders.of(base, adapter);
   }
 
   /** Puts the adapter, if any, on {@code model} and makes it active. */

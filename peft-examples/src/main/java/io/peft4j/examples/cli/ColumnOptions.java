@@ -3,9 +3,9 @@ package io.peft4j.examples.cli;
 import io.peft4j.data.TextFormat;
 import io.peft4j.model.Model;
 import io.peft4j.text.TextTokenizer;
+import io.peft4j.text.TokenizerFolders;
 import java.io.IOException;
 import java.nio.charset.Charset;
-import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
 /** How files of texts are laid out, and how much of a text is read. */
@@ -31,11 +31,11 @@ final class ColumnOptions {
    *
    * @param maxLength tokens after which they are cut; 0 for as many as the model takes
    */
-  static TextTokenizer tokenizer(Path folder, Model base, int maxLength) throws IOException {
+  static TextTokenizer tokenizer(TokenizerFolders folders, Model base, int maxLength)
+      throws IOException {
     return maxLength == 0
-        ? TextTokenizer.of(folder, base)
-        : TextTokenizer.load(
-            folder, Math.min(maxLength, base.maxLength()), base.config().vocabularySize());
+        ? TextTokenizer.of(folders, base)
+        : TextTokenizer.load(folders, Math.min(maxLength, base.maxLength()), base.vocabularySize());
   }
 
   TextFormat format(Charset encoding) {

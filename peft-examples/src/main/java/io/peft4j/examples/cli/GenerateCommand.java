@@ -1,12 +1,12 @@
 package io.peft4j.examples.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.data.CausalExample;
 import io.peft4j.generate.Generated;
 import io.peft4j.generate.GenerationConfig;
 import io.peft4j.generate.GenerationListener;
@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -33,15 +34,14 @@ import picocli.CommandLine.Option;
     name = "generate",
     description = {
       "Continue prompts, or answer conversations: --prompt, or --input with JSON lines",
-      "{\"prompt\": …}, {\"messages\": [{\"role\": …, \"content\": …}]} or {\"input_ids\": […]}. A",
-      "single prompt's text is printed as it comes."
+      "{\"prompt\": …}, {\"messages\": [{\"role\": …, \"content\": …}], \"tools\": […]} or",
+      "{\"input_ids\": […]}. A single prompt's text is printed as it comes."
     },
     mixinStandardHelpOptions = true,
     sortOptions = false)
 final class GenerateCommand implements Callable<Integer> {
 
   private static final ObjectMapper JSON = new ObjectMapper();
-  private static final TypeReference<List<Map<String, Object>>> MESSAGES = new TypeReference<>() {};
 
   @Mixin private ModelOptions model;
 
@@ -104,7 +104,7 @@ final class GenerateCommand implements Callable<Integer> {
     GenerationConfig settings = generation.config(folder);
     try (CausalLm lm = CausalLm.load(folder, model.loadOptions());
         AdaptedModel adapted = adapter.adapt(lm.model());
-        CausalTokenizer tokenizer = CausalTokenizer.of(folder, lm.model())) {
+        CausalTokenizer tokenizer = CausalTokenizer.of(adapter.tokenizer(folder), lm.model())) {
       List<int[]> tokens = tokens(tokenizer, lm, settings);
       Generator generator = new Generator(lm, tokenizer);
       if (output != null) {
@@ -144,16 +144,9 @@ final class GenerateCommand implements Callable<Integer> {
     if (line.has("input_ids")) {
       return JsonLines.tokens(line, "input_ids", lm.model().config().vocabularySize());
     }
-    if (line.has("messages")) {
-      try {
-        return tokenizer.encodeChat(JSON.convertValue(line.get("messages"), MESSAGES));
-      } catch (IllegalArgumentException e) {
-        if (e.getCause() instanceof JsonProcessingException) {
-          throw new IllegalArgumentException(
-              "'messages' should be a list of objects, found " + line.get("messages"), e);
-        }
-        throw e;
-      }
+    Optional<CausalExample.Chat> conversation = CausalExample.Chat.of(line);
+    if (conversation.isPresent()) {
+      return tokenizer.encodeChat(conversation.get());
     }
     return encode(JsonLines.string(line, "prompt"), tokenizer);
   }

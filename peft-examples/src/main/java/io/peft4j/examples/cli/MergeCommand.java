@@ -17,6 +17,7 @@ import io.peft4j.quant.projection.QuantizedFormat;
 import io.peft4j.quant.projection.QuantizedProjection;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.safetensors.DType;
+import io.peft4j.text.TokenizerFolders;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -79,6 +80,7 @@ final class MergeCommand implements Callable<Integer> {
     List<Path> inputs = new ArrayList<>(adapters);
     inputs.add(folder);
     OutputFolder result = OutputFolder.open(output, overwrite, inputs.toArray(Path[]::new));
+    TokenizerFolders tokenizer = TokenizerFolders.of(folder, adapters);
     LoadOptions options = options(folder);
     try (Model base = model.loadAny(adapters, options);
         AdaptedModel adapted = new AdaptedModel(base)) {
@@ -96,7 +98,7 @@ final class MergeCommand implements Callable<Integer> {
         } else {
           ModelExport.write(base, result.path());
         }
-        TokenizerFiles.copy(folder, result.path());
+        TokenizerFiles.copy(tokenizer, folder, result.path());
       }
       result.done();
       report(base);

@@ -76,7 +76,7 @@ final class PredictCommand implements Callable<Integer> {
     try (Model base = model.load(adapter.folder(), model.loadOptions());
         AdaptedModel adapted = adapter.adapt(base);
         Lazy<TextTokenizer> tokenizer =
-            new Lazy<>(() -> ColumnOptions.tokenizer(folder, base, maxLength))) {
+            new Lazy<>(() -> ColumnOptions.tokenizer(adapter.tokenizer(folder), base, maxLength))) {
       checkTrained(base);
       LabelCheck check = new LabelCheck(lines.input(), base);
       lines.answerRows(

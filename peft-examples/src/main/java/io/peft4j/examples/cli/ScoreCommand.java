@@ -52,7 +52,7 @@ final class ScoreCommand implements Callable<Integer> {
     try (CausalLm lm = CausalLm.load(folder, model.loadOptions());
         AdaptedModel adapted = adapter.adapt(lm.model());
         Lazy<CausalTokenizer> tokenizer =
-            new Lazy<>(() -> CausalTokenizer.of(folder, lm.model()))) {
+            new Lazy<>(() -> CausalTokenizer.of(adapter.tokenizer(folder), lm.model()))) {
       lines.answer(batchSize, json -> read(json, tokenizer, lm), rows -> answers(rows, lm));
     }
     return 0;

@@ -1,34 +1,24 @@
 package io.peft4j.examples.cli;
 
-import io.peft4j.io.AtomicFiles;
+import io.peft4j.text.TokenizerFolders;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
+import java.nio.file.StandardCopyOption;
 
 /** What lies beside a checkpoint's weights and goes with them unchanged. */
 final class TokenizerFiles {
 
-  private static final List<String> NAMES =
-      List.of(
-          "tokenizer.json",
-          "tokenizer_config.json",
-          "special_tokens_map.json",
-          "added_tokens.json",
-          "chat_template.jinja",
-          "generation_config.json",
-          "vocab.txt",
-          "vocab.json",
-          "merges.txt");
+  private static final String GENERATION = "generation_config.json";
 
   private TokenizerFiles() {}
 
-  /** Copies those of them that {@code from} has. */
-  static void copy(Path from, Path to) throws IOException {
-    for (String name : NAMES) {
-      if (Files.exists(from.resolve(name))) {
-        AtomicFiles.write(to.resolve(name), AtomicFiles.copyOf(from.resolve(name)));
-      }
+  /** Copies a model's tokenizer, and how {@code base} generates. */
+  static void copy(TokenizerFolders tokenizer, Path base, Path to) throws IOException {
+    tokenizer.copy(to);
+    if (Files.exists(base.resolve(GENERATION))) {
+      Files.copy(
+          base.resolve(GENERATION), to.resolve(GENERATION), StandardCopyOption.REPLACE_EXISTING);
     }
   }
 }

@@ -11,6 +11,7 @@ import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
 import io.peft4j.text.CausalTokenizer;
 import io.peft4j.text.TextTokenizer;
+import io.peft4j.text.TokenizerFolders;
 import io.peft4j.train.CausalSet;
 import io.peft4j.train.ClassificationSet;
 import io.peft4j.train.EvaluationSet;
@@ -155,7 +156,8 @@ final class TrainCommand implements Callable<Integer> {
       Splits.Split split = data.split(texts.withLabels(base.labels()), training.seed());
       AdapterMix mix = add(adapted, text -> ids(words, text));
       // Only now: what stands before the text leaves it less room.
-      try (TextTokenizer tokenizer = ColumnOptions.tokenizer(folder, base, data.maxLength())) {
+      try (TextTokenizer tokenizer =
+          ColumnOptions.tokenizer(TokenizerFolders.of(folder), base, data.maxLength())) {
         trainClassifier(split, tokenizer, adapted, mix, folder);
       }
     }
@@ -233,8 +235,11 @@ final class TrainCommand implements Callable<Integer> {
     TrainingArguments arguments = training.arguments(sets.heldOut() != null);
     say(sets, mix);
     RunSummary summary = train(adapted, mix, arguments, sets);
+    TokenizerFolders tokenizer = TokenizerFolders.of(folder);
     if (method.full()) {
-      TokenizerFiles.copy(folder, run.path());
+      TokenizerFiles.copy(tokenizer, folder, run.path());
+    } else {
+      tokenizer.copy(run.path()); // as Trainer and TRL do, so that the adapter brings its template
     }
     report(summary, sets, adapted.model());
   }

@@ -264,13 +264,7 @@ class CausalCommandsTest {
   /** What a folder recommends is followed, and options go before it. */
   @Test
   void followsGenerationConfig() throws IOException {
-    Path folder = temp.resolve("model");
-    Files.createDirectories(folder);
-    try (var files = Files.list(Path.of(MODEL))) {
-      for (Path file : files.toList()) {
-        Files.copy(file, folder.resolve(file.getFileName()));
-      }
-    }
+    Path folder = copyOfModel();
     String model = folder.toString();
     String plain = generated("--model", model, "--json", "--max-new-tokens", "12");
     assertEquals(12, JSON.readTree(plain).get("tokens").asInt());
@@ -304,6 +298,94 @@ class CausalCommandsTest {
             .split("\n");
     assertEquals(3, drawn.length);
     assertEquals(2, JSON.readTree(drawn[2]).get("sequence").asInt());
+  }
+
+  /** What a row gives the template besides messages reaches it, as in training. */
+  @Test
+  void toolsReachTheTemplate() throws IOException {
+    Path model = copyOfModel();
+    Files.writeString(
+        model.resolve("chat_template.jinja"),
+        "{% if not tools %}{{ raise_exception('NO TOOLS') }}{% endif %}"
+            + "{{ bos_token }}{{ messages[0].content }}{{ tools[0].function.name }}");
+    String row = "\"messages\": [{\"role\": \"user\", \"content\": \"The alarm\"}]";
+    Path input =
+        file(
+            "tools.jsonl",
+            "{" + row + ", \"tools\": [{\"function\": {\"name\": \" of the probe\"}}]}",
+            "{\"prompt\": \"The alarm of the probe\"}");
+    Path output = temp.resolve("tools.out");
+    List<String> arguments = List.of("generate", "--model", model.toString(), "--output");
+    List<String> all = new ArrayList<>(arguments);
+    all.addAll(List.of(output.toString(), "--input", input.toString()));
+    PeftRun.good(all.toArray(String[]::new));
+    assertEquals(lines(output).get(1), lines(output).get(0));
+
+    Path without = file("without.jsonl", "{" + row + "}");
+    all.set(all.size() - 1, without.toString());
+    PeftRun refused = PeftRun.of(all.toArray(String[]::new));
+    assertTrue(refused.err().contains("without.jsonl:1: "), refused.err());
+    assertTrue(refused.err().contains("NO TOOLS"), refused.err());
+  }
+
+  private Path copyOfModel() throws IOException {
+    Path folder = Files.createDirectories(temp.resolve("model"));
+    try (var files = Files.list(Path.of(MODEL))) {
+      for (Path file : files.toList()) {
+        Files.copy(file, folder.resolve(file.getFileName()));
+      }
+    }
+    return folder;
+  }
+
+  /** An adapter's tokenizer and template go before the base's, and with what is merged. */
+  @Test
+  void anAdapterBringsItsTemplate() throws IOException {
+    Path model = copyOfModel();
+    Path data = file("short.jsonl", "{\"text\": \"Rinse the probe.\"}");
+    Path adapter = temp.resolve("adapter");
+    PeftRun.good(
+        "train",
+        "--task",
+        "causal-lm",
+        "--model",
+        MODEL,
+        "--data",
+        data.toString(),
+        "--output",
+        adapter.toString(),
+        "--max-steps",
+        "1",
+        "--eval-split",
+        "0",
+        "--json");
+    for (String name : List.of("tokenizer.json", "tokenizer_config.json")) {
+      assertEquals(-1, Files.mismatch(model.resolve(name), adapter.resolve(name)), name);
+    }
+    Files.writeString(
+        adapter.resolve("chat_template.jinja"), "The alarm {{ messages[0].content }}");
+    Files.writeString(model.resolve("chat_template.jinja"), "{{ raise_exception('BASE') }}");
+    String[] chat = {"--chat", "--prompt", "means", "--json"};
+    List<String> arguments = new ArrayList<>(List.of("generate", "--model", model.toString()));
+    arguments.addAll(List.of(chat));
+    arguments.addAll(List.of("--adapter", adapter.toString()));
+    String answered = PeftRun.good(arguments.toArray(String[]::new)).out();
+
+    Path merged = temp.resolve("merged");
+    PeftRun.good(
+        "merge",
+        "--model",
+        model.toString(),
+        "--adapter",
+        adapter.toString(),
+        "--output",
+        merged.toString());
+    assertEquals(
+        Files.readString(adapter.resolve("chat_template.jinja")),
+        Files.readString(merged.resolve("chat_template.jinja")));
+    arguments = new ArrayList<>(List.of("generate", "--model", merged.toString()));
+    arguments.addAll(List.of(chat));
+    assertEquals(answered, PeftRun.good(arguments.toArray(String[]::new)).out());
   }
 
   @Test
