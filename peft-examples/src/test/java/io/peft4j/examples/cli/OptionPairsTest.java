@@ -348,7 +348,7 @@ class OptionPairsTest {
     try (Model base =
         Model.load(
             MODEL,
-            LoadOptions.DEFAULT.withHead(Task.SINGLE_LABEL, LabelNames.of(List.of("a", "b"))))) {
+            LoadOptions.DEFAULT.withNewHead(Task.SINGLE_LABEL, LabelNames.of(List.of("a", "b"))))) {
       for (OptionSpec option : spec().options()) {
         if (!(option.userObject() instanceof Field field)
             || !field.isAnnotationPresent(MethodKey.class)) {

@@ -41,7 +41,8 @@ class OutputFolderTest {
   }
 
   private PeftRun train(String... more) {
-    List<String> arguments = new ArrayList<>(List.of("train", "--model", MODEL.toString()));
+    List<String> arguments =
+        new ArrayList<>(List.of("train", "--new-head", "--model", MODEL.toString()));
     arguments.addAll(List.of("--data", data.toString(), "--output", out.toString()));
     arguments.addAll(List.of(more));
     return PeftRun.of(arguments.toArray(String[]::new));
