@@ -123,9 +123,10 @@ final class JsonLines {
         if (!line.isBlank()) {
           try {
             rows.add(reader.read(parse(line), number));
-          } catch (DataException e) {
-            throw e; // names the line itself
           } catch (IllegalArgumentException e) {
+            if (e instanceof DataException known && known.source() != null) {
+              throw e; // names the line itself
+            }
             throw new IllegalArgumentException(input + ":" + number + ": " + e.getMessage(), e);
           }
         }
