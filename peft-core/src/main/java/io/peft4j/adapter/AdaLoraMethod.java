@@ -108,14 +108,9 @@ final class AdaLoraMethod extends DocumentMethod {
     }
   }
 
-  /** {@return the key of {@code rank_pattern} for a module} */
-  static String rankKey(AdapterConfig config, String module) {
-    return AdapterFiles.nameOnDisk(config, module) + ".lora_E";
-  }
-
   /** What the pattern has for a module, with or without the name of the adapter behind. */
   private static JsonNode rankKey(MethodConfig config, JsonNode pattern, String module) {
-    String key = rankKey(config, module);
+    String key = RankBudget.rankKey(config, module);
     return pattern.properties().stream()
         .filter(entry -> AdapterKeys.strip(AdapterKeys.unnamed(entry.getKey())).equals(key))
         .map(Map.Entry::getValue)

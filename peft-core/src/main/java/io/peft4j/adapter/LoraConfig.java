@@ -4,11 +4,13 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.Embedding;
 import io.peft4j.model.Linear;
+import io.peft4j.model.Module;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 
 /**
@@ -61,6 +63,9 @@ public record LoraConfig(
     boolean inferenceMode,
     ObjectNode other)
     implements AdapterConfig {
+
+  /** What LoRA adapts. */
+  static final Set<Class<? extends Module>> KINDS = Set.of(Linear.class, Embedding.class);
 
   static final String WEIGHT_TYING = "ensure_weight_tying";
 

@@ -22,8 +22,6 @@ import java.util.SplittableRandom;
  */
 final class LoraMethod implements AdapterMethod {
 
-  static final Set<Class<? extends Module>> KINDS = Set.of(Linear.class, Embedding.class);
-
   @Override
   public String peftType() {
     return "LORA";
@@ -62,7 +60,7 @@ final class LoraMethod implements AdapterMethod {
   public void build(AdapterConfig config, AdapterBuilder builder) {
     LoraConfig lora = (LoraConfig) config;
     checkInit(lora.init(), builder);
-    Set<Module> adapted = new LinkedHashSet<>(builder.targets(lora.targets(), KINDS));
+    Set<Module> adapted = new LinkedHashSet<>(builder.targets(lora.targets(), LoraConfig.KINDS));
     List<String> names = adapted.stream().map(Module::name).toList();
     builder.checkPatterns("rank_pattern", lora.rankPattern(), names);
     builder.checkPatterns("alpha_pattern", lora.alphaPattern(), names);

@@ -198,6 +198,11 @@ final class RankBudget implements StepHook, Export {
     }
   }
 
+  /** {@return the key of {@code rank_pattern} for a module} */
+  static String rankKey(AdapterConfig config, String module) {
+    return AdapterFiles.nameOnDisk(config, module) + ".lora_E";
+  }
+
   @Override
   public AdapterConfig config(AdapterConfig own) {
     if (allocated.getFloat() == 0) {
@@ -205,7 +210,7 @@ final class RankBudget implements StepHook, Export {
     }
     ObjectNode pattern = JsonNodeFactory.instance.objectNode();
     for (Site site : sites) {
-      ArrayNode kept = pattern.putArray(AdaLoraMethod.rankKey(own, site.triplets.module()));
+      ArrayNode kept = pattern.putArray(rankKey(own, site.triplets.module()));
       for (float value : site.kept.toFloatArray()) {
         kept.add(value != 0);
       }

@@ -33,7 +33,7 @@ final class SavedAdapter {
     acts.addAll(adapter.embeddings().keySet());
     acts.removeAll(adapter.tied().keySet());
     Set<Module> found =
-        new LinkedHashSet<>(TargetMatcher.find(is.targets(), model.modules(), LoraMethod.KINDS));
+        new LinkedHashSet<>(TargetMatcher.find(is.targets(), model.modules(), LoraConfig.KINDS));
     found.removeAll(adapter.tied().keySet());
     if (!found.equals(acts)) {
       throw differs(folder, "target_modules", names(acts), names(found));

@@ -27,7 +27,7 @@ public final class OutputLock implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(OutputLock.class);
 
   /** The most bytes that a lock file is given. */
-  private static final int MARKS = 1 << 20;
+  private static final int MARKS = 1 << 12;
 
   /**
    * What this process holds. The system does not say (its locks are the process's), and to try

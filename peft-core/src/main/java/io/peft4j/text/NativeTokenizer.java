@@ -11,6 +11,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Supplier;
 
 /** Hugging Face's own tokenizers, behind JNI. Owns native memory until {@link #close}. */
@@ -19,7 +21,9 @@ final class NativeTokenizer implements AutoCloseable {
   private final Path file;
   private final int vocabularySize;
   private final HuggingFaceTokenizer tokenizer;
+  private final ReadWriteLock uses = new ReentrantReadWriteLock();
   private final TextLimits limits;
+  private boolean closed;
 
   private NativeTokenizer(
       Path file, int vocabularySize, HuggingFaceTokenizer tokenizer, TextLimits limits) {
@@ -82,12 +86,18 @@ final class NativeTokenizer implements AutoCloseable {
 
   /** What the library refuses, such as a word that no token stands for. */
   private <T> T told(Supplier<T> call) {
+    uses.readLock().lock();
     try {
+      if (closed) {
+        throw new IllegalStateException(file + ": the tokenizer is closed");
+      }
       return call.get();
     } catch (IllegalStateException e) {
-      throw e; // closed
+      throw e;
     } catch (RuntimeException e) {
       throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
+    } finally {
+      uses.readLock().unlock();
     }
   }
 
@@ -116,8 +126,22 @@ final class NativeTokenizer implements AutoCloseable {
     return ids;
   }
 
+  /**
+   * Frees it.
+   *
+   * @throws IllegalStateException if another thread is using it; nothing is then closed
+   */
   @Override
   public void close() {
-    tokenizer.close();
+    if (!uses.writeLock().tryLock()) {
+      throw new IllegalStateException(
+          file + ": cannot close the tokenizer: another thread is using it");
+    }
+    try {
+      closed = true;
+      tokenizer.close();
+    } finally {
+      uses.writeLock().unlock();
+    }
   }
 }

@@ -19,7 +19,10 @@ record TokenizerPattern(String source, boolean isText, int retries) {
   private static final String LOWER = "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]";
   private static final String OPTIONAL = "(?i:'s|'t|'re|'ve|'m|'ll|'d)?";
 
-  /** Patterns of model families; each was tried with long runs of every kind of character. */
+  /**
+   * Patterns of model families. TokenizerPatternTest tries each with runs of every kind of
+   * character as long as {@link TextLimits} lets them be.
+   */
   private static final Set<String> KNOWN =
       Set.of(
           // GPT-2
@@ -65,6 +68,11 @@ record TokenizerPattern(String source, boolean isText, int retries) {
           "[0-9][0-9][0-9]",
           "[^\\s]+",
           "\\s+");
+
+  /** {@return the patterns that are taken as they are} */
+  static Set<String> known() {
+    return KNOWN;
+  }
 
   static TokenizerPattern of(String source, boolean isText) {
     if (source.length() > 2_000) {

@@ -54,6 +54,7 @@ class TrainerFaultsTest {
       Trainer trainer = run.trainer(everyStep(), listener, output);
       e = assertThrows(IOException.class, () -> trainer.train(false));
     }
+    assertFalse(saved.isEmpty(), e.toString());
     int last = saved.get(saved.size() - 1);
     System.out.printf("after %d checkpoints: %s%n", saved.size(), e.getMessage());
     assertTrue(last >= 1 && last < 21, "last checkpoint at " + last);

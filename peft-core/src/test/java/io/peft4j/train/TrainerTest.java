@@ -148,7 +148,9 @@ class TrainerTest {
         TrainingArguments arguments = plain().groupByLength(grouped).numTrainEpochs(2).build();
         run.trainer(arguments, spy, TinyTraining.SILENT, folder.resolve("run" + grouped))
             .train(false);
-        assertEquals(26, batches.size());
+        // two more compare the saved adapter with the trained one
+        assertEquals(28, batches.size());
+        batches.subList(26, 28).clear();
         for (List<int[]> epoch : List.of(batches.subList(0, 13), batches.subList(13, 26))) {
           int[] seen = epoch.stream().flatMapToInt(Arrays::stream).sorted().toArray();
           assertArrayEquals(java.util.stream.IntStream.range(0, 26).toArray(), seen);

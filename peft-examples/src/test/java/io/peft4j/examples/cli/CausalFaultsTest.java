@@ -157,7 +157,7 @@ class CausalFaultsTest {
         config -> ((ObjectNode) config.get("rope_parameters")).put("rope_type", "yarn"));
     all(
         model.resolve("config.json")
-            + ": rope_type \"yarn\" is not supported; supported: default, linear, llama3");
+            + ": rope_type \"yarn\" is not supported; supported: default, linear, dynamic, llama3");
   }
 
   @Test

@@ -150,6 +150,7 @@ class OptionPairsTest {
           "--config",
           "--json",
           "--resume",
+          "--overwrite",
           "--device",
           "--stream-layers",
           "--help",
