@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
@@ -461,8 +462,12 @@ public final class AdaptedModel implements AutoCloseable {
         String other = trained.put(parameter, adapter.name());
         if (other != null) {
           throw new IllegalArgumentException(
-              "'%s' and '%s' both come with their own %s; merging would lose the first one's"
-                  .formatted(other, adapter.name(), parameter.name()));
+              String.format(
+                  Locale.ROOT,
+                  "'%s' and '%s' both come with their own %s; merging would lose the first one's",
+                  other,
+                  adapter.name(),
+                  parameter.name()));
         }
       }
     }

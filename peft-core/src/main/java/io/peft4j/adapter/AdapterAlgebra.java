@@ -13,6 +13,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -90,12 +91,13 @@ public final class AdapterAlgebra {
           NDArray tensor = adapters.get(i++).tensors().get(key);
           if (tensor == null || !tensor.getShape().equals(entry.getValue().getShape())) {
             throw new IllegalArgumentException(
-                "'%s' has no %s of shape %s, as '%s' has"
-                    .formatted(
-                        adapters.get(i - 1).name(),
-                        key,
-                        entry.getValue().getShape(),
-                        first.name()));
+                String.format(
+                    Locale.ROOT,
+                    "'%s' has no %s of shape %s, as '%s' has",
+                    adapters.get(i - 1).name(),
+                    key,
+                    entry.getValue().getShape(),
+                    first.name()));
           }
           float[] values = tensor.toFloatArray();
           for (int j = 0; j < sum.length; j++) {
@@ -119,8 +121,11 @@ public final class AdapterAlgebra {
     for (Adapter adapter : adapters) {
       if (!adapter.carried().isEmpty()) {
         throw new IllegalArgumentException(
-            "'%s' comes with tensors of the base (%s), which cannot be combined"
-                .formatted(adapter.name(), String.join(", ", adapter.carriedTensors())));
+            String.format(
+                Locale.ROOT,
+                "'%s' comes with tensors of the base (%s), which cannot be combined",
+                adapter.name(),
+                String.join(", ", adapter.carriedTensors())));
       }
     }
     return adapters;

@@ -18,6 +18,7 @@ import io.peft4j.torch.Ops;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -313,8 +314,11 @@ final class AdapterBuilder {
     Adapter other = others.apply(name);
     if (!other.carried().isEmpty()) {
       throw new IllegalArgumentException(
-          "'%s' comes with tensors of the base (%s), which another adapter cannot use"
-              .formatted(name, String.join(", ", other.carriedTensors())));
+          String.format(
+              Locale.ROOT,
+              "'%s' comes with tensors of the base (%s), which another adapter cannot use",
+              name,
+              String.join(", ", other.carriedTensors())));
     }
     used.put(name, other);
     return other;

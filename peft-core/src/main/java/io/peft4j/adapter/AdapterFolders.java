@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 
 /** Says of folders that hold no adapter what they hold instead, and what to do. */
@@ -60,10 +61,14 @@ final class AdapterFolders {
             folder.resolve(pickle)
                 + ": is a pickle, which could run code and is not read; convert it once in Python:"
                 + " from safetensors.torch import save_file; import torch; save_file({k:"
-                + " v.contiguous() for k, v in torch.load('%s', map_location='cpu',"
-                    .formatted(pickle)
-                + " weights_only=True).items()}, '%s', metadata={'format': 'pt'})"
-                    .formatted(file.getFileName()));
+                + String.format(
+                    Locale.ROOT,
+                    " v.contiguous() for k, v in torch.load('%s', map_location='cpu',",
+                    pickle)
+                + String.format(
+                    Locale.ROOT,
+                    " weights_only=True).items()}, '%s', metadata={'format': 'pt'})",
+                    file.getFileName()));
       }
     }
     throw new NoSuchFileException(

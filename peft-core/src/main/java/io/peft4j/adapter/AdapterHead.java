@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -55,8 +56,13 @@ public final class AdapterHead {
       }
       if (decided != null && !own.labels().equals(found.labels())) {
         throw new IllegalArgumentException(
-            "%s is for the labels %s, %s for %s"
-                .formatted(decided, found.labels(), adapter, own.labels()));
+            String.format(
+                Locale.ROOT,
+                "%s is for the labels %s, %s for %s",
+                decided,
+                found.labels(),
+                adapter,
+                own.labels()));
       }
       if (decided == null || own.head() == LoadOptions.Head.ADAPTER) {
         decided = adapter;
@@ -80,8 +86,12 @@ public final class AdapterHead {
     if (named) {
       if (beside.labels().size() != outputs) {
         throw new IllegalArgumentException(
-            "%s: its head has %d outputs, its config.json the labels %s"
-                .formatted(adapter, outputs, beside.labels()));
+            String.format(
+                Locale.ROOT,
+                "%s: its head has %d outputs, its config.json the labels %s",
+                adapter,
+                outputs,
+                beside.labels()));
       }
       return options.withAdapterHead(beside.declaredTask(), beside.labels());
     }

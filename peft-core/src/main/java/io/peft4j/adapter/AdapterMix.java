@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -55,8 +56,12 @@ public final class AdapterMix {
         String other = trained.put(parameter, name);
         if (other != null) {
           throw new IllegalArgumentException(
-              "'%s' and '%s' both train %s; give one of them no task_type or modules_to_save"
-                  .formatted(other, name, parameter.name()));
+              String.format(
+                  Locale.ROOT,
+                  "'%s' and '%s' both train %s; give one of them no task_type or modules_to_save",
+                  other,
+                  name,
+                  parameter.name()));
         }
       }
     }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
@@ -90,8 +91,14 @@ record AdapterOrigin(
     }
     if (what != null) {
       throw new IllegalArgumentException(
-          "%stensor '%s': expected shape %s, %s; the config has %s"
-              .formatted(file(config, key), key, expected, what, sizes(config)));
+          String.format(
+              Locale.ROOT,
+              "%stensor '%s': expected shape %s, %s; the config has %s",
+              file(config, key),
+              key,
+              expected,
+              what,
+              sizes(config)));
     }
     return (int) elements;
   }

@@ -8,6 +8,7 @@ import io.peft4j.model.Parameter;
 import io.peft4j.model.Pass;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * The average of what several bottlenecks give: {@code Σ wᵢ hᵢ}, where each reads what the first
@@ -42,7 +43,11 @@ final class AverageMethod extends DocumentMethod {
     }
     if (config.get("weights") != null && config.list("weights").size() != count) {
       throw new IllegalArgumentException(
-          "'weights': expected %d numbers, found %s".formatted(count, config.get("weights")));
+          String.format(
+              Locale.ROOT,
+              "'weights': expected %d numbers, found %s",
+              count,
+              config.get("weights")));
     }
   }
 

@@ -17,6 +17,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
@@ -189,14 +190,21 @@ final class CarriedTensors implements AutoCloseable {
       }
       if (found.value == null) {
         throw new IllegalArgumentException(
-            "tensor '%s' is to replace %s of shape %s, and has another one"
-                .formatted(found.key, found.parameter.name(), found.parameter.baseShape()));
+            String.format(
+                Locale.ROOT,
+                "tensor '%s' is to replace %s of shape %s, and has another one",
+                found.key,
+                found.parameter.name(),
+                found.parameter.baseShape()));
       }
       Found other = byRoot.putIfAbsent(found.root(), found);
       if (other != null && !equal(other.value, found.value)) {
         throw new IllegalArgumentException(
-            "tensors '%s' and '%s' differ, and are one tensor in the base"
-                .formatted(other.key, found.key));
+            String.format(
+                Locale.ROOT,
+                "tensors '%s' and '%s' differ, and are one tensor in the base",
+                other.key,
+                found.key));
       }
       built.carriedKeys.put(found.key, found.parameter);
     }
@@ -240,8 +248,13 @@ final class CarriedTensors implements AutoCloseable {
           boolean differ = theirs != null && !equal(entry.getValue(), theirs);
           if (differ || (theirs == null && resized && touches(other, parameter))) {
             throw new IllegalArgumentException(
-                "'%s' and '%s' do not go together: '%s' comes with a %s of its own"
-                    .formatted(one.name(), other.name(), one.name(), parameter.name()));
+                String.format(
+                    Locale.ROOT,
+                    "'%s' and '%s' do not go together: '%s' comes with a %s of its own",
+                    one.name(),
+                    other.name(),
+                    one.name(),
+                    parameter.name()));
           }
         }
       }
@@ -268,8 +281,11 @@ final class CarriedTensors implements AutoCloseable {
     long told = ((Linear) model.modules().leaf(name)).projection().out();
     if (known != told) {
       throw new IllegalArgumentException(
-          "the embedding has %d tokens and the head %d; what the adapter was trained on beside it is not in its folder"
-              .formatted(known, told));
+          String.format(
+              Locale.ROOT,
+              "the embedding has %d tokens and the head %d; what the adapter was trained on beside it is not in its folder",
+              known,
+              told));
     }
   }
 

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -128,8 +129,12 @@ final class ConfigKeys {
     for (String key : new TreeSet<>(json.properties().stream().map(Map.Entry::getKey).toList())) {
       if (!known.contains(key) && idle(peftType, key) == null && !unsupported(peftType, key)) {
         unknown.add(
-            "'%s' is no key of %s and has no effect; near: %s"
-                .formatted(key, peftType, String.join(", ", Spelling.nearest(key, known, 3))));
+            String.format(
+                Locale.ROOT,
+                "'%s' is no key of %s and has no effect; near: %s",
+                key,
+                peftType,
+                String.join(", ", Spelling.nearest(key, known, 3))));
       }
     }
     return unknown;

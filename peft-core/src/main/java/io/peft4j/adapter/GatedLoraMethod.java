@@ -11,6 +11,7 @@ import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Ops;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * LoRA as the adapters library has it, with the gate that makes it a part of UniPELT (Mao et al.,
@@ -63,8 +64,12 @@ final class GatedLoraMethod extends LibraryMethod {
       JsonNode value = config.toJson().path(key);
       if (!value.equals(supported.get(key))) {
         throw new IllegalArgumentException(
-            "'%s': expected %s, all that is supported, found %s"
-                .formatted(key, supported.get(key), value));
+            String.format(
+                Locale.ROOT,
+                "'%s': expected %s, all that is supported, found %s",
+                key,
+                supported.get(key),
+                value));
       }
     }
     config.atLeast("r", 1);

@@ -9,6 +9,7 @@ import io.peft4j.model.Model;
 import io.peft4j.torch.Ops;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Prefix tuning as the adapters library has it, with the gate that makes it a part of UniPELT (Mao
@@ -72,8 +73,12 @@ final class GatedPrefixMethod extends LibraryMethod {
     String base =
         model.words().name().replaceFirst("(embeddings\\.word_embeddings|embed_tokens)$", "");
     String at =
-        "%sprefix_tuning.prefix_tunings.%s.%s."
-            .formatted(base, config.text("name"), attention.prefix());
+        String.format(
+            Locale.ROOT,
+            "%sprefix_tuning.prefix_tunings.%s.%s.",
+            base,
+            config.text("name"),
+            attention.prefix());
     NDArray trained;
     TrainedPrefix.Table table;
     if (config.flag("flat")) {

@@ -4,6 +4,7 @@ import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -33,7 +34,11 @@ record LibraryAttention(List<String> projections, String prefix) {
     LibraryAttention attention = FAMILIES.get(type);
     if (attention == null) {
       throw new IllegalArgumentException(
-          "not supported for model_type %s; supported: %s".formatted(type, FAMILIES.keySet()));
+          String.format(
+              Locale.ROOT,
+              "not supported for model_type %s; supported: %s",
+              type,
+              FAMILIES.keySet()));
     }
     return attention;
   }

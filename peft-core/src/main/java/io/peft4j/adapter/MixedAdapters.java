@@ -18,6 +18,7 @@ import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -181,8 +182,11 @@ public final class MixedAdapters implements AutoCloseable {
   public float[][] logits(List<TokenSequence> sequences, List<String> adapters) {
     if (sequences.size() != adapters.size()) {
       throw new IllegalArgumentException(
-          "expected an adapter for each of %d sequences, found %d"
-              .formatted(sequences.size(), adapters.size()));
+          String.format(
+              Locale.ROOT,
+              "expected an adapter for each of %d sequences, found %d",
+              sequences.size(),
+              adapters.size()));
     }
     Map<String, List<Integer>> passes = new LinkedHashMap<>();
     for (int i = 0; i < adapters.size(); i++) {

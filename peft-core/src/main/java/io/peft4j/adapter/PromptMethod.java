@@ -2,6 +2,7 @@ package io.peft4j.adapter;
 
 import io.peft4j.model.Model;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 
 /** What the configs and files of prefix tuning, prompt tuning and P-tuning have in common. */
@@ -44,8 +45,12 @@ abstract class PromptMethod extends DocumentMethod {
         settled = settled.with(size.getKey(), size.getValue());
       } else if (config.integer(size.getKey()) != (Integer) size.getValue()) {
         throw new IllegalArgumentException(
-            "'%s': expected %s, for this model, found %s"
-                .formatted(size.getKey(), size.getValue(), config.get(size.getKey())));
+            String.format(
+                Locale.ROOT,
+                "'%s': expected %s, for this model, found %s",
+                size.getKey(),
+                size.getValue(),
+                config.get(size.getKey())));
       }
     }
     return settled;

@@ -1,6 +1,7 @@
 package io.peft4j.adapter;
 
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -82,8 +83,12 @@ final class PythonRegex {
 
     private IllegalArgumentException tooMuch(String what) {
       return new IllegalArgumentException(
-          "'%s' takes %s to match '%s'; write it more simply"
-              .formatted(shown(expression), what, new String(text, 0, text.length)));
+          String.format(
+              Locale.ROOT,
+              "'%s' takes %s to match '%s'; write it more simply",
+              shown(expression),
+              what,
+              new String(text, 0, text.length)));
     }
   }
 
@@ -113,8 +118,12 @@ final class PythonRegex {
   static PythonRegex compile(String expression, Budget budget) {
     if (expression.length() > MAX_LENGTH) {
       throw new IllegalArgumentException(
-          "'%s' is too long for a regular expression: expected at most %d characters, found %d"
-              .formatted(shown(expression), MAX_LENGTH, expression.length()));
+          String.format(
+              Locale.ROOT,
+              "'%s' is too long for a regular expression: expected at most %d characters, found %d",
+              shown(expression),
+              MAX_LENGTH,
+              expression.length()));
     }
     return new PythonRegex(expression, budget, new PythonRegexParser(expression));
   }

@@ -1,5 +1,6 @@
 package io.peft4j.adapter;
 
+import java.util.Locale;
 import java.util.function.IntPredicate;
 
 /** Reads the characters of a {@link PythonRegex}: escapes, sets in brackets, numbers, flags. */
@@ -35,8 +36,12 @@ abstract class PythonRegexScanner {
 
   final IllegalArgumentException wrong(String what, int position) {
     return new IllegalArgumentException(
-        "'%s' is not a regular expression of Python's: %s at position %d"
-            .formatted(PythonRegex.shown(expression), what, position));
+        String.format(
+            Locale.ROOT,
+            "'%s' is not a regular expression of Python's: %s at position %d",
+            PythonRegex.shown(expression),
+            what,
+            position));
   }
 
   final boolean looking(String ahead) {

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.function.Supplier;
 
@@ -55,8 +56,13 @@ final class SavedAdapter {
 
   private static IOException differs(Path folder, String what, Object was, Object is) {
     return new IOException(
-        "%s: was not saved as it was trained: %s should be %s, but is read back as %s"
-            .formatted(folder, what, was, is));
+        String.format(
+            Locale.ROOT,
+            "%s: was not saved as it was trained: %s should be %s, but is read back as %s",
+            folder,
+            what,
+            was,
+            is));
   }
 
   /**

@@ -6,6 +6,7 @@ import io.peft4j.model.ModuleTree;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -243,8 +244,11 @@ final class TargetMatcher {
       for (Integer layer : config.layersToTransform()) {
         if (!layers.contains(layer)) {
           idle.add(
-              "layers_to_transform: no module to adapt is in layer %d; there are %s"
-                  .formatted(layer, layers));
+              String.format(
+                  Locale.ROOT,
+                  "layers_to_transform: no module to adapt is in layer %d; there are %s",
+                  layer,
+                  layers));
         }
       }
     }
@@ -274,8 +278,12 @@ final class TargetMatcher {
 
   /** {@return that {@code wanted} names nothing, and which of {@code modules} come near} */
   static String nothingCalled(String wanted, List<String> modules, String nothing) {
-    return "'%s' %s; near: %s"
-        .formatted(wanted, nothing, String.join(", ", nearest(List.of(wanted), modules)));
+    return String.format(
+        Locale.ROOT,
+        "'%s' %s; near: %s",
+        wanted,
+        nothing,
+        String.join(", ", nearest(List.of(wanted), modules)));
   }
 
   /** Names of leaves whose last parts are spelled most like what was asked for. */

@@ -9,6 +9,7 @@ import io.peft4j.model.Pass;
 import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Ops;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -51,8 +52,11 @@ final class VirtualPrompt implements EmbeddingAdapter {
     Model model = builder.model();
     if (length >= model.maxLength()) {
       throw new IllegalArgumentException(
-          "'num_virtual_tokens' must be less than the %d tokens that the model takes, found %d"
-              .formatted(model.maxLength(), length));
+          String.format(
+              Locale.ROOT,
+              "'num_virtual_tokens' must be less than the %d tokens that the model takes, found %d",
+              model.maxLength(),
+              length));
     }
     VirtualPrompt prompt = new VirtualPrompt(rows, trained, length, model);
     Embedding words = model.words();

@@ -10,6 +10,7 @@ import java.nio.charset.CodingErrorAction;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * A file's characters, and the physical line of each. Lines end with LF, CR LF or CR. A leading
@@ -53,8 +54,11 @@ final class SourceText {
           file,
           lineStarts(content).length,
           String.format(
+              Locale.ROOT,
               "byte 0x%02X at offset %d is not valid %s; if the file has another encoding, name it",
-              bytes.get(bytes.position()), bytes.position(), charset.name()));
+              bytes.get(bytes.position()),
+              bytes.position(),
+              charset.name()));
     }
     return new SourceText(content.startsWith("\uFEFF") ? content.substring(1) : content);
   }

@@ -7,6 +7,7 @@ import io.peft4j.adapter.LoraInit;
 import io.peft4j.model.ModelConfig;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -117,8 +118,11 @@ public final class GgufExport {
   private static void checkUntied(String module, String other, ModelConfig base) {
     if (base.tiesHead()) {
       throw new IllegalArgumentException(
-          "GGUF: %s is also the %s (tie_word_embeddings), where llama.cpp cannot adapt it"
-              .formatted(module, other));
+          String.format(
+              Locale.ROOT,
+              "GGUF: %s is also the %s (tie_word_embeddings), where llama.cpp cannot adapt it",
+              module,
+              other));
     }
   }
 

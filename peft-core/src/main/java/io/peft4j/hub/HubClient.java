@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -159,15 +160,26 @@ final class HubClient {
     long most = ModelFiles.mostBytes(file);
     if (info.size() > most) {
       throw new HubException(
-          "%s of %s should have at most %d bytes, the hub says %d"
-              .formatted(file, id, most, info.size()));
+          String.format(
+              Locale.ROOT,
+              "%s of %s should have at most %d bytes, the hub says %d",
+              file,
+              id,
+              most,
+              info.size()));
     }
     long there = Files.exists(part) ? Files.size(part) : 0;
     long free = Files.getFileStore(part.getParent()).getUsableSpace();
     if (info.size() - there > free) {
       throw new HubException(
-          "%s of %s needs %d bytes in %s, where %d are free"
-              .formatted(file, id, info.size() - there, part.getParent(), free));
+          String.format(
+              Locale.ROOT,
+              "%s of %s needs %d bytes in %s, where %d are free",
+              file,
+              id,
+              info.size() - there,
+              part.getParent(),
+              free));
     }
   }
 

@@ -3,6 +3,7 @@ package io.peft4j.model;
 import ai.djl.ndarray.NDArray;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /** Puts a decoder together from a spec and weights. */
 final class DecoderBuilder {
@@ -73,7 +74,7 @@ final class DecoderBuilder {
       NDArray scale0 = weights.constant(attention.scales()[i]);
       SelfAttention.Constants constants =
           new SelfAttention.Constants(heads, keyHeads, sizes, scale0, cap, rotary);
-      segments.add(layer(base + names.layer().formatted(i) + ".", constants, i));
+      segments.add(layer(base + String.format(Locale.ROOT, names.layer(), i) + ".", constants, i));
     }
     segments.add(new FinalNorm(norm(base + names.finalNorm(), spec.hidden())));
     return segments;

@@ -3,6 +3,7 @@ package io.peft4j.model;
 import ai.djl.ndarray.NDArray;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /** Puts an encoder with a classification head together from a spec and weights. */
 final class EncoderBuilder {
@@ -26,7 +27,8 @@ final class EncoderBuilder {
     segments.add(embeddings());
     NDArray heads = weights.constant(spec.heads());
     for (int i = 0; i < spec.layers(); i++) {
-      segments.add(layer(base + spec.names().layer().formatted(i) + ".", heads, i));
+      segments.add(
+          layer(base + String.format(Locale.ROOT, spec.names().layer(), i) + ".", heads, i));
     }
     EncoderSpec.Head head = spec.head();
     Linear dense =

@@ -7,6 +7,7 @@ import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.TensorInfo;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Function;
@@ -80,8 +81,14 @@ public final class HeadIdentity {
     LabelNames said = config.declaredLabels();
     if (said != null && rows >= 0 && said.size() != rows) {
       throw config.wrong(
-          "%d labels %s do not go with the %d outputs of %s in %s"
-              .formatted(said.size(), said, rows, head, checkpoint.path()));
+          String.format(
+              Locale.ROOT,
+              "%d labels %s do not go with the %d outputs of %s in %s",
+              said.size(),
+              said,
+              rows,
+              head,
+              checkpoint.path()));
     }
     LabelNames labels =
         said != null ? said : LabelNames.generic(rows >= 0 ? rows : ModelConfig.DEFAULT_LABELS);
@@ -215,29 +222,35 @@ public final class HeadIdentity {
     LabelNames outputs = numbered(task, names);
     if (outputs.size() < (task == Task.SINGLE_LABEL ? 2 : 1)) {
       throw new IllegalArgumentException(
-          "%s needs at least %s, found %s"
-              .formatted(
-                  task.problemType(),
-                  task == Task.SINGLE_LABEL ? "two labels" : "one label",
-                  outputs));
+          String.format(
+              Locale.ROOT,
+              "%s needs at least %s, found %s",
+              task.problemType(),
+              task == Task.SINGLE_LABEL ? "two labels" : "one label",
+              outputs));
     }
     return new HeadIdentity(model, task, outputs, true, kept);
   }
 
   private IllegalArgumentException conflict(Task wanted, LabelNames asked) {
     return new IllegalArgumentException(
-        "%s has a trained head for %s; asked for is %s. A new head has to be asked for (--new-head,"
-                .formatted(model, describe(task(), labels), describe(wanted, asked))
+        String.format(
+                Locale.ROOT,
+                "%s has a trained head for %s; asked for is %s. A new head has to be asked for (--new-head,",
+                model,
+                describe(task(), labels),
+                describe(wanted, asked))
             + " LoadOptions.withNewHead)");
   }
 
   private static String describe(Task task, LabelNames labels) {
-    return "%s with %d %s %s"
-        .formatted(
-            task.problemType(),
-            labels.size(),
-            task == Task.REGRESSION ? "numbers" : "labels",
-            labels);
+    return String.format(
+        Locale.ROOT,
+        "%s with %d %s %s",
+        task.problemType(),
+        labels.size(),
+        task == Task.REGRESSION ? "numbers" : "labels",
+        labels);
   }
 
   @Override

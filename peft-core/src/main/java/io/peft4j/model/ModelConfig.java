@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -158,7 +159,12 @@ public final class ModelConfig {
     int count = within("num_labels", MOST_LABELS);
     if (names != null && names.size() != count) {
       throw wrong(
-          "num_labels is %d, and there are %d names %s".formatted(count, names.size(), names));
+          String.format(
+              Locale.ROOT,
+              "num_labels is %d, and there are %d names %s",
+              count,
+              names.size(),
+              names));
     }
     return names != null ? names : LabelNames.generic(count);
   }

@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -238,8 +239,12 @@ public final class ModelExport {
   private static void checkFinite(String name, NDArray exact, NDArray rounded, DType type) {
     if (!Float.isFinite(largest(rounded))) {
       throw new ArithmeticException(
-          "%s: expected numbers that are finite in %s, which it is stored in; found one of size %s"
-              .formatted(name, type, largest(exact)));
+          String.format(
+              Locale.ROOT,
+              "%s: expected numbers that are finite in %s, which it is stored in; found one of size %s",
+              name,
+              type,
+              largest(exact)));
     }
   }
 

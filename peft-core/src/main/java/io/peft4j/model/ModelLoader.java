@@ -8,6 +8,7 @@ import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.torch.Natives;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
 
 /** Makes models of checkpoint folders: finds the family, the head and the weights' format. */
 final class ModelLoader {
@@ -124,8 +125,13 @@ final class ModelLoader {
     int stored = names.layers(architecture.layerName());
     if (architecture.layers() > stored) {
       throw config.wrong(
-          "'%s': expected at most %d, the layers that %s has; found %d"
-              .formatted(config.layersKey(), stored, checkpoint.path(), architecture.layers()));
+          String.format(
+              Locale.ROOT,
+              "'%s': expected at most %d, the layers that %s has; found %d",
+              config.layersKey(),
+              stored,
+              checkpoint.path(),
+              architecture.layers()));
     }
   }
 

@@ -3,6 +3,7 @@ package io.peft4j.model;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 
 /**
@@ -41,8 +42,11 @@ record Rope(float[] frequencies) {
     int turned = (int) (headDim * part);
     if (turned < 2 || turned > headDim || turned % 2 != 0) {
       throw config.wrong(
-          "expected an even number of each head's elements to be turned; found %d of %d"
-              .formatted(turned, headDim));
+          String.format(
+              Locale.ROOT,
+              "expected an even number of each head's elements to be turned; found %d of %d",
+              turned,
+              headDim));
     }
     float[] frequencies = new float[turned / 2];
     for (int i = 0; i < frequencies.length; i++) {

@@ -16,6 +16,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Supplier;
@@ -92,15 +93,16 @@ final class Weights {
     String stored = find(name);
     if (stored == null) {
       throw new IllegalArgumentException(
-          "%s: tensor '%s' of shape %s is missing%s"
-              .formatted(
-                  checkpoint.path(),
-                  name,
-                  new Shape(shape),
-                  name.equals(StoredNames.HEAD)
-                      ? "; if the head is the embedding, config.json has to say"
-                          + " 'tie_word_embeddings': true"
-                      : ""));
+          String.format(
+              Locale.ROOT,
+              "%s: tensor '%s' of shape %s is missing%s",
+              checkpoint.path(),
+              name,
+              new Shape(shape),
+              name.equals(StoredNames.HEAD)
+                  ? "; if the head is the embedding, config.json has to say"
+                      + " 'tie_word_embeddings': true"
+                  : ""));
     }
     checkShape(stored, shape);
     return streaming
@@ -212,8 +214,12 @@ final class Weights {
     Shape size = new Shape(shape);
     if (size.size() > Runtime.getRuntime().maxMemory() / (2 * Float.BYTES)) {
       throw new IllegalArgumentException(
-          "%s: tensor '%s' of shape %s is missing, and a new one would take more than half of the heap"
-              .formatted(checkpoint.path(), name, size));
+          String.format(
+              Locale.ROOT,
+              "%s: tensor '%s' of shape %s is missing, and a new one would take more than half of the heap",
+              checkpoint.path(),
+              name,
+              size));
     }
     float[] values = new float[Math.toIntExact(size.size())];
     if (deviation != 0) {
@@ -238,8 +244,12 @@ final class Weights {
     TensorInfo info = checkpoint.info(stored);
     if (!FLOATING.contains(info.dtype())) {
       throw new IllegalArgumentException(
-          "%s: tensor '%s': expected a floating-point type, found %s; is config.json's quantization_config missing?"
-              .formatted(checkpoint.path(stored), stored, info.dtype()));
+          String.format(
+              Locale.ROOT,
+              "%s: tensor '%s': expected a floating-point type, found %s; is config.json's quantization_config missing?",
+              checkpoint.path(stored),
+              stored,
+              info.dtype()));
     }
     if (!new Shape(shape).equals(new Shape(info.dimensions()))) {
       throw new IllegalArgumentException(

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -74,7 +75,8 @@ public final class Checkpoint implements AutoCloseable {
     if (Files.exists(path.resolve(INDEX))) {
       return openSharded(path.resolve(INDEX), opener);
     }
-    throw new IOException("%s: expected %s or %s, found neither".formatted(path, SINGLE, INDEX));
+    throw new IOException(
+        String.format(Locale.ROOT, "%s: expected %s or %s, found neither", path, SINGLE, INDEX));
   }
 
   private static Checkpoint openSingle(Path path, Opener opener) throws IOException {
@@ -97,8 +99,12 @@ public final class Checkpoint implements AutoCloseable {
         }
         if (!shard.tensors().containsKey(entry.getKey())) {
           throw new SafetensorsException(
-              "%s: expected tensor '%s' in %s, found none of that name there"
-                  .formatted(path, entry.getKey(), entry.getValue()));
+              String.format(
+                  Locale.ROOT,
+                  "%s: expected tensor '%s' in %s, found none of that name there",
+                  path,
+                  entry.getKey(),
+                  entry.getValue()));
         }
         fileOf.put(entry.getKey(), shard);
       }
@@ -114,7 +120,8 @@ public final class Checkpoint implements AutoCloseable {
     Path shard = index.resolveSibling(name);
     if (!Files.exists(shard)) {
       throw new IOException(
-          "%s: expected the shard %s, found no such file".formatted(index, shard));
+          String.format(
+              Locale.ROOT, "%s: expected the shard %s, found no such file", index, shard));
     }
     return opener.open(shard);
   }
@@ -215,7 +222,8 @@ public final class Checkpoint implements AutoCloseable {
     SafetensorsFile file = fileOf.get(name);
     if (file == null) {
       throw new IllegalArgumentException(
-          "%s: expected a tensor '%s', found none of that name".formatted(path, name));
+          String.format(
+              Locale.ROOT, "%s: expected a tensor '%s', found none of that name", path, name));
     }
     return file;
   }

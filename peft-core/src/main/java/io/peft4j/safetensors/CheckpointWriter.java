@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -107,7 +108,10 @@ public final class CheckpointWriter {
     }
     Map<String, List<TensorSource>> named = new LinkedHashMap<>();
     for (List<TensorSource> shard : shards) {
-      named.put("model-%05d-of-%05d.safetensors".formatted(named.size() + 1, shards.size()), shard);
+      named.put(
+          String.format(
+              Locale.ROOT, "model-%05d-of-%05d.safetensors", named.size() + 1, shards.size()),
+          shard);
     }
     return named;
   }
@@ -120,8 +124,11 @@ public final class CheckpointWriter {
         total = Math.addExact(total, tensor.length());
         if (shardOf.put(tensor.name(), shard.getKey()) != null) {
           throw new IllegalArgumentException(
-              "%s: expected tensor names to differ, found '%s' twice"
-                  .formatted(folder, tensor.name()));
+              String.format(
+                  Locale.ROOT,
+                  "%s: expected tensor names to differ, found '%s' twice",
+                  folder,
+                  tensor.name()));
         }
       }
     }

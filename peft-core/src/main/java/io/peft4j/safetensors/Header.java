@@ -19,6 +19,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -51,13 +52,21 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
     // the length is unsigned, so "negative" means huge
     if (length < 0 || length > MAX_LENGTH) {
       throw new SafetensorsException(
-          "%s: expected a header of at most %d bytes, found a length of %s: not a safetensors file?"
-              .formatted(file, MAX_LENGTH, Long.toUnsignedString(length)));
+          String.format(
+              Locale.ROOT,
+              "%s: expected a header of at most %d bytes, found a length of %s: not a safetensors file?",
+              file,
+              MAX_LENGTH,
+              Long.toUnsignedString(length)));
     }
     if (length > fileLength - PREFIX) {
       throw new SafetensorsException(
-          "%s: expected a header of %d bytes, found only %d bytes behind its length: the file is cut off"
-              .formatted(file, length, fileLength - PREFIX));
+          String.format(
+              Locale.ROOT,
+              "%s: expected a header of %d bytes, found only %d bytes behind its length: the file is cut off",
+              file,
+              length,
+              fileLength - PREFIX));
     }
     return (int) length;
   }
@@ -112,13 +121,23 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
     Map<String, String> metadata = new LinkedHashMap<>();
     if (!node.isObject() && !node.isNull()) {
       throw new SafetensorsException(
-          "%s: expected %s to be an object, found %s".formatted(file, METADATA, describe(node)));
+          String.format(
+              Locale.ROOT,
+              "%s: expected %s to be an object, found %s",
+              file,
+              METADATA,
+              describe(node)));
     }
     for (Map.Entry<String, JsonNode> entry : node.properties()) {
       if (!entry.getValue().isTextual()) {
         throw new SafetensorsException(
-            "%s: expected %s.%s to be a string, found %s"
-                .formatted(file, METADATA, entry.getKey(), describe(entry.getValue())));
+            String.format(
+                Locale.ROOT,
+                "%s: expected %s.%s to be a string, found %s",
+                file,
+                METADATA,
+                entry.getKey(),
+                describe(entry.getValue())));
       }
       metadata.put(entry.getKey(), entry.getValue().textValue());
     }
@@ -126,7 +145,7 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
   }
 
   private static TensorInfo readTensor(String file, String name, JsonNode node, long dataStart) {
-    String where = "%s: tensor '%s'".formatted(file, name);
+    String where = String.format(Locale.ROOT, "%s: tensor '%s'", file, name);
     if (!node.isObject()) {
       throw new SafetensorsException(where + ": expected an object, found " + describe(node));
     }
@@ -136,13 +155,18 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
             .orElseThrow(
                 () ->
                     new SafetensorsException(
-                        "%s: expected a dtype of %s, found %s"
-                            .formatted(where, List.of(DType.values()), describe(typeNode))));
+                        String.format(
+                            Locale.ROOT,
+                            "%s: expected a dtype of %s, found %s",
+                            where,
+                            List.of(DType.values()),
+                            describe(typeNode))));
     List<Long> shape = readCounts(where, "shape", node.path("shape"));
     List<Long> offsets = readCounts(where, "data_offsets", node.path("data_offsets"));
     if (offsets.size() != 2) {
       throw new SafetensorsException(
-          "%s: expected data_offsets of 2 numbers, found %s".formatted(where, offsets));
+          String.format(
+              Locale.ROOT, "%s: expected data_offsets of 2 numbers, found %s", where, offsets));
     }
     long begin = offsets.get(0);
     long length = offsets.get(1) - begin;
@@ -151,18 +175,29 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
       expected = TensorInfo.lengthOf(dtype, shape);
     } catch (ArithmeticException e) {
       throw new SafetensorsException(
-          "%s: expected a size within 63 bits and of whole bytes, found %s of shape %s"
-              .formatted(where, dtype, shape),
+          String.format(
+              Locale.ROOT,
+              "%s: expected a size within 63 bits and of whole bytes, found %s of shape %s",
+              where,
+              dtype,
+              shape),
           e);
     }
     if (length != expected) {
       throw new SafetensorsException(
-          "%s: expected %d bytes for %s of shape %s, found data_offsets %s"
-              .formatted(where, expected, dtype, shape, offsets));
+          String.format(
+              Locale.ROOT,
+              "%s: expected %d bytes for %s of shape %s, found data_offsets %s",
+              where,
+              expected,
+              dtype,
+              shape,
+              offsets));
     }
     if (begin > Long.MAX_VALUE - dataStart) {
       throw new SafetensorsException(
-          "%s: expected data_offsets within the file, found %s".formatted(where, offsets));
+          String.format(
+              Locale.ROOT, "%s: expected data_offsets within the file, found %s", where, offsets));
     }
     return new TensorInfo(name, dtype, shape, dataStart + begin, length);
   }
@@ -170,14 +205,19 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
   private static List<Long> readCounts(String where, String key, JsonNode node) {
     if (!node.isArray()) {
       throw new SafetensorsException(
-          "%s: expected %s to be an array, found %s".formatted(where, key, describe(node)));
+          String.format(
+              Locale.ROOT, "%s: expected %s to be an array, found %s", where, key, describe(node)));
     }
     List<Long> counts = new ArrayList<>(node.size());
     for (JsonNode item : node) {
       if (!item.isIntegralNumber() || !item.canConvertToLong() || item.longValue() < 0) {
         throw new SafetensorsException(
-            "%s: expected %s to hold integers from 0 to 2^63-1, found %s"
-                .formatted(where, key, describe(item)));
+            String.format(
+                Locale.ROOT,
+                "%s: expected %s to hold integers from 0 to 2^63-1, found %s",
+                where,
+                key,
+                describe(item)));
       }
       counts.add(item.longValue());
     }
@@ -191,29 +231,35 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
     for (TensorInfo tensor : tensors) {
       if (tensor.offset() != next) {
         throw new SafetensorsException(
-            "%s: tensor '%s': expected data_offsets to begin at %d, where the tensor before it ends, found %d (%s)"
-                .formatted(
-                    file,
-                    tensor.name(),
-                    next - dataStart,
-                    tensor.offset() - dataStart,
-                    tensor.offset() < next ? "they overlap" : "there is a hole"));
+            String.format(
+                Locale.ROOT,
+                "%s: tensor '%s': expected data_offsets to begin at %d, where the tensor before it ends, found %d (%s)",
+                file,
+                tensor.name(),
+                next - dataStart,
+                tensor.offset() - dataStart,
+                tensor.offset() < next ? "they overlap" : "there is a hole"));
       }
       next += tensor.length();
       if (next > fileLength || next < 0) {
         throw new SafetensorsException(
-            "%s: tensor '%s': expected its data to end within %d bytes of data, found an end at %d: the file is cut off"
-                .formatted(
-                    file,
-                    tensor.name(),
-                    fileLength - dataStart,
-                    tensor.offset() - dataStart + tensor.length()));
+            String.format(
+                Locale.ROOT,
+                "%s: tensor '%s': expected its data to end within %d bytes of data, found an end at %d: the file is cut off",
+                file,
+                tensor.name(),
+                fileLength - dataStart,
+                tensor.offset() - dataStart + tensor.length()));
       }
     }
     if (next != fileLength) {
       throw new SafetensorsException(
-          "%s: expected %d bytes of data in all, found %d: bytes behind the last tensor"
-              .formatted(file, next - dataStart, fileLength - dataStart));
+          String.format(
+              Locale.ROOT,
+              "%s: expected %d bytes of data in all, found %d: bytes behind the last tensor",
+              file,
+              next - dataStart,
+              fileLength - dataStart));
     }
   }
 
@@ -261,8 +307,12 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
     int length = bytes.size() - PREFIX;
     if (length > MAX_LENGTH) {
       throw new SafetensorsException(
-          "%s: expected a header of at most %d bytes, found %d"
-              .formatted(file, MAX_LENGTH, length));
+          String.format(
+              Locale.ROOT,
+              "%s: expected a header of at most %d bytes, found %d",
+              file,
+              MAX_LENGTH,
+              length));
     }
     return ByteBuffer.wrap(bytes.toByteArray()).order(ByteOrder.LITTLE_ENDIAN).putLong(0, length);
   }
@@ -271,8 +321,11 @@ record Header(Map<String, TensorInfo> tensors, Map<String, String> metadata) {
     // Jackson would write half a surrogate pair as something else
     if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
       throw new SafetensorsException(
-          "%s: expected text that UTF-8 can hold, found half a surrogate pair in '%s'"
-              .formatted(file, text));
+          String.format(
+              Locale.ROOT,
+              "%s: expected text that UTF-8 can hold, found half a surrogate pair in '%s'",
+              file,
+              text));
     }
   }
 

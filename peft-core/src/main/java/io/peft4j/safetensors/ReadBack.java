@@ -6,6 +6,7 @@ import java.nio.channels.WritableByteChannel;
 import java.nio.file.FileSystems;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
@@ -68,14 +69,15 @@ public final class ReadBack {
       TensorSource read = stored.apply(tensor.name());
       if (read.dtype() != tensor.dtype() || !read.shape().equals(tensor.shape())) {
         throw new IOException(
-            "%s: tensor '%s' should be %s of shape %s, found %s of shape %s"
-                .formatted(
-                    path,
-                    tensor.name(),
-                    tensor.dtype(),
-                    tensor.shape(),
-                    read.dtype(),
-                    read.shape()));
+            String.format(
+                Locale.ROOT,
+                "%s: tensor '%s' should be %s of shape %s, found %s of shape %s",
+                path,
+                tensor.name(),
+                tensor.dtype(),
+                tensor.shape(),
+                read.dtype(),
+                read.shape()));
       }
       if (checksum(tensor) != checksum(read)) {
         throw new IOException(

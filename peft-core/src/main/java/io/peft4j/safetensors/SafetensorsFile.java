@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileTime;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -67,7 +68,12 @@ public final class SafetensorsFile implements AutoCloseable {
         MappedFile.open(path, 0, Math.max(1, Math.min(length, Header.PREFIX)))) {
       if (length < Header.PREFIX) {
         throw new SafetensorsException(
-            "%s: expected at least %d bytes, found %d".formatted(path, Header.PREFIX, length));
+            String.format(
+                Locale.ROOT,
+                "%s: expected at least %d bytes, found %d",
+                path,
+                Header.PREFIX,
+                length));
       }
       int size = Header.lengthOf(path.toString(), prefix.buffer(0, Header.PREFIX), length);
       try (MappedFile front = MappedFile.open(path, 0, Header.PREFIX + (long) size)) {
@@ -164,7 +170,8 @@ public final class SafetensorsFile implements AutoCloseable {
     TensorInfo info = header.tensors().get(name);
     if (info == null) {
       throw new IllegalArgumentException(
-          "%s: expected a tensor '%s', found none of that name".formatted(path(), name));
+          String.format(
+              Locale.ROOT, "%s: expected a tensor '%s', found none of that name", path(), name));
     }
     return info;
   }

@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -73,8 +74,11 @@ public final class SafetensorsWriter {
     for (TensorSource tensor : tensors) {
       if (!names.add(tensor.name())) {
         throw new IllegalArgumentException(
-            "%s: expected tensor names to differ, found '%s' twice"
-                .formatted(target, tensor.name()));
+            String.format(
+                Locale.ROOT,
+                "%s: expected tensor names to differ, found '%s' twice",
+                target,
+                tensor.name()));
       }
     }
   }
@@ -110,9 +114,15 @@ public final class SafetensorsWriter {
 
     private IOException wrongLength(String found) {
       return new IOException(
-          "%s: tensor '%s': expected %d bytes for %s of shape %s, found %s from its source"
-              .formatted(
-                  target, tensor.name(), tensor.length(), tensor.dtype(), tensor.shape(), found));
+          String.format(
+              Locale.ROOT,
+              "%s: tensor '%s': expected %d bytes for %s of shape %s, found %s from its source",
+              target,
+              tensor.name(),
+              tensor.length(),
+              tensor.dtype(),
+              tensor.shape(),
+              found));
     }
 
     @Override

@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 
 /** The index of a sharded checkpoint: under {@code weight_map}, tensor name to file name. */
@@ -58,8 +59,12 @@ final class ShardIndex {
       String shard = entry.getValue().textValue();
       if (shard == null || !staysInside(shard)) {
         throw new SafetensorsException(
-            "%s: tensor '%s': expected the name of a file within the index's folder, found %s"
-                .formatted(path, entry.getKey(), entry.getValue()));
+            String.format(
+                Locale.ROOT,
+                "%s: tensor '%s': expected the name of a file within the index's folder, found %s",
+                path,
+                entry.getKey(),
+                entry.getValue()));
       }
       shardOf.put(entry.getKey(), shard);
     }

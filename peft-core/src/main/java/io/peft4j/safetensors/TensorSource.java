@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * A tensor to be written: its description, and something that produces its bytes when its turn
@@ -40,14 +41,19 @@ public record TensorSource(String name, DType dtype, List<Long> shape, Content c
     }
     if (shape.stream().anyMatch(dimension -> dimension < 0)) {
       throw new IllegalArgumentException(
-          "tensor '%s': expected no negative dimension, found %s".formatted(name, shape));
+          String.format(
+              Locale.ROOT, "tensor '%s': expected no negative dimension, found %s", name, shape));
     }
     try {
       TensorInfo.lengthOf(dtype, shape);
     } catch (ArithmeticException e) {
       throw new IllegalArgumentException(
-          "tensor '%s': expected a size within 63 bits and of whole bytes, found %s of shape %s"
-              .formatted(name, dtype, shape),
+          String.format(
+              Locale.ROOT,
+              "tensor '%s': expected a size within 63 bits and of whole bytes, found %s of shape %s",
+              name,
+              dtype,
+              shape),
           e);
     }
   }
@@ -64,8 +70,14 @@ public record TensorSource(String name, DType dtype, List<Long> shape, Content c
         new TensorSource(name, dtype, shape, out -> writeFully(view.duplicate(), out));
     if (bytes.remaining() != source.length()) {
       throw new IllegalArgumentException(
-          "tensor '%s': expected %d bytes for %s of shape %s, found %d"
-              .formatted(name, source.length(), dtype, shape, bytes.remaining()));
+          String.format(
+              Locale.ROOT,
+              "tensor '%s': expected %d bytes for %s of shape %s, found %d",
+              name,
+              source.length(),
+              dtype,
+              shape,
+              bytes.remaining()));
     }
     return source;
   }

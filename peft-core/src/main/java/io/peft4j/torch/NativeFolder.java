@@ -12,6 +12,7 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -162,9 +163,13 @@ record NativeFolder(int user) {
                 && group != user);
     return foreign || isForeign((Integer) found.get("uid")) || shared
         ? Optional.of(
-            "%s belongs to %s (group %d) with mode %s"
-                .formatted(
-                    file, found.get("owner"), group, PosixFilePermissions.toString(permissions)))
+            String.format(
+                Locale.ROOT,
+                "%s belongs to %s (group %d) with mode %s",
+                file,
+                found.get("owner"),
+                group,
+                PosixFilePermissions.toString(permissions)))
         : Optional.empty();
   }
 

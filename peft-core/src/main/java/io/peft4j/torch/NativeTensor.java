@@ -14,6 +14,7 @@ import com.sun.jna.Pointer;
 import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.PointerByReference;
 import java.nio.file.Path;
+import java.util.Locale;
 
 /**
  * Tensors over memory that libtorch did not allocate, and the memory of tensors, through its stable
@@ -121,8 +122,12 @@ public final class NativeTensor {
       long stride = strides.getValue().getLong((long) Long.BYTES * axis);
       if (shape.get(axis) != 1 && stride != expected) {
         throw new IllegalArgumentException(
-            "the tensor is not contiguous: stride %d on axis %d, expected %d"
-                .formatted(stride, axis, expected));
+            String.format(
+                Locale.ROOT,
+                "the tensor is not contiguous: stride %d on axis %d, expected %d",
+                stride,
+                axis,
+                expected));
       }
       expected *= shape.get(axis);
     }
@@ -146,7 +151,8 @@ public final class NativeTensor {
   private static void call(String name, Object... arguments) {
     int error = LIBTORCH.getFunction(name).invokeInt(arguments);
     if (error != 0) {
-      throw new EngineException("libtorch's %s failed with %d".formatted(name, error));
+      throw new EngineException(
+          String.format(Locale.ROOT, "libtorch's %s failed with %d", name, error));
     }
   }
 }

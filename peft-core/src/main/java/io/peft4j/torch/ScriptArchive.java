@@ -3,6 +3,7 @@ package io.peft4j.torch;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
@@ -25,7 +26,7 @@ final class ScriptArchive {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
       zip.setMethod(ZipOutputStream.STORED);
-      String root = className.toLowerCase() + "/";
+      String root = className.toLowerCase(Locale.ROOT) + "/";
       store(zip, root + "data.pkl", pickledInstance(className));
       store(zip, root + "code/__torch__.py", source.getBytes(StandardCharsets.UTF_8));
       store(zip, root + "constants.pkl", new byte[] {(byte) 0x80, 2, ')', '.'}); // an empty tuple

@@ -23,6 +23,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -229,9 +230,15 @@ final class Checkpoints {
     TensorInfo info = file.info(name);
     if (info.dtype() != tensor.dtype() || !info.shape().equals(tensor.shape())) {
       throw new IllegalArgumentException(
-          "%s: tensor '%s': expected %s of shape %s, found %s of shape %s"
-              .formatted(
-                  file.path(), name, tensor.dtype(), tensor.shape(), info.dtype(), info.shape()));
+          String.format(
+              Locale.ROOT,
+              "%s: tensor '%s': expected %s of shape %s, found %s of shape %s",
+              file.path(),
+              name,
+              tensor.dtype(),
+              tensor.shape(),
+              info.dtype(),
+              info.shape()));
     }
     HostTensors.fill(tensor.array(), file.bytes(name));
   }

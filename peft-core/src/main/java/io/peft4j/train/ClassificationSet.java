@@ -16,6 +16,7 @@ import io.peft4j.torch.TrainingOps;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -63,8 +64,12 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
   public static ClassificationSet of(TextDataset texts, TextTokenizer tokenizer, Model model) {
     if (texts.task() != model.task()) {
       throw new IllegalArgumentException(
-          "%s is read for %s, the model's head is for %s"
-              .formatted(texts.source(), texts.task().problemType(), model.task().problemType()));
+          String.format(
+              Locale.ROOT,
+              "%s is read for %s, the model's head is for %s",
+              texts.source(),
+              texts.task().problemType(),
+              model.task().problemType()));
     }
     TextDataset data = texts.withLabels(model.labels());
     List<TokenSequence> sequences = new ArrayList<>(data.size());

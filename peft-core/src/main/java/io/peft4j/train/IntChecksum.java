@@ -1,6 +1,7 @@
 package io.peft4j.train;
 
 import java.nio.ByteBuffer;
+import java.util.Locale;
 import java.util.zip.CRC32C;
 
 /** CRC-32C of lists of numbers, with their lengths. */
@@ -16,6 +17,6 @@ final class IntChecksum {
   }
 
   String hex() {
-    return "%08x".formatted(checksum.getValue());
+    return String.format(Locale.ROOT, "%08x", checksum.getValue());
   }
 }

@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -394,8 +395,12 @@ public final class Trainer {
       }
       if (cancelled) {
         throw new CancellationException(
-            "stopped after step %d of %d; resuming goes on from %s"
-                .formatted(state.step(), totalSteps, folder));
+            String.format(
+                Locale.ROOT,
+                "stopped after step %d of %d; resuming goes on from %s",
+                state.step(),
+                totalSteps,
+                folder));
       }
       return exhausted;
     }

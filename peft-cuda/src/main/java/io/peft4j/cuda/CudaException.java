@@ -1,5 +1,7 @@
 package io.peft4j.cuda;
 
+import java.util.Locale;
+
 /** A call of the CUDA driver failed. */
 public final class CudaException extends RuntimeException {
   private static final long serialVersionUID = 1;
@@ -16,12 +18,13 @@ public final class CudaException extends RuntimeException {
 
   CudaException(String call, int code, String detail) {
     super(
-        "%s failed with %s (%d)%s"
-            .formatted(
-                call,
-                jcuda.driver.CUresult.stringFor(code),
-                code,
-                detail.isEmpty() ? "" : ": " + detail));
+        String.format(
+            Locale.ROOT,
+            "%s failed with %s (%d)%s",
+            call,
+            jcuda.driver.CUresult.stringFor(code),
+            code,
+            detail.isEmpty() ? "" : ": " + detail));
     this.call = call;
     this.code = code;
   }

@@ -9,6 +9,7 @@ import io.peft4j.quant.kernel.Memory;
 import io.peft4j.quant.kernel.PackedWeight;
 import io.peft4j.quant.kernel.QuantKernels;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -195,8 +196,13 @@ public final class CudaKernels implements QuantKernels {
       }
       if (device.length() != elements * type.bytes()) {
         throw new QuantizationException(
-            "%s takes %d bytes of %s, found %d"
-                .formatted(name, elements * type.bytes(), type.torchName(), device.length()));
+            String.format(
+                Locale.ROOT,
+                "%s takes %d bytes of %s, found %d",
+                name,
+                elements * type.bytes(),
+                type.torchName(),
+                device.length()));
       }
       return new DeviceSpan(device.address(), device.length());
     }

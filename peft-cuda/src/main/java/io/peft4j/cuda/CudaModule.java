@@ -2,6 +2,7 @@ package io.peft4j.cuda;
 
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUmodule;
@@ -36,7 +37,12 @@ final class CudaModule {
     List<Integer> parameters = ptx.kernels().get(name);
     if (parameters == null) {
       throw new IllegalArgumentException(
-          "%s.cu has no kernel %s, but %s".formatted(ptx.name(), name, ptx.kernels().keySet()));
+          String.format(
+              Locale.ROOT,
+              "%s.cu has no kernel %s, but %s",
+              ptx.name(),
+              name,
+              ptx.kernels().keySet()));
     }
     CUfunction function = new CUfunction();
     context.check(

@@ -1,5 +1,6 @@
 package io.peft4j.cuda;
 
+import java.util.Locale;
 import jcuda.driver.JCudaDriver;
 
 /** The device's own copy: what memory bandwidth there is. */
@@ -10,7 +11,7 @@ final class DeviceCopy {
     DeviceMemory from = bench.zeros(Math.toIntExact(bytes));
     DeviceMemory to = bench.allocate(bytes);
     return new Probe(
-        "device copy of %d MiB".formatted(bytes >> 20),
+        String.format(Locale.ROOT, "device copy of %d MiB", bytes >> 20),
         0,
         2.0 * bytes,
         0,
@@ -23,6 +24,6 @@ final class DeviceCopy {
     context.check(
         "cuMemcpyDtoDAsync",
         JCudaDriver.cuMemcpyDtoDAsync(to.pointer(), from.pointer(), to.span().bytes(), null),
-        "%,d bytes".formatted(to.span().bytes()));
+        String.format(Locale.ROOT, "%,d bytes", to.span().bytes()));
   }
 }

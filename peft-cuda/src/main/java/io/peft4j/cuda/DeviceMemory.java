@@ -3,6 +3,7 @@ package io.peft4j.cuda;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.Locale;
 import jcuda.Pointer;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.JCudaDriver;
@@ -42,7 +43,9 @@ public final class DeviceMemory implements AutoCloseable {
     context.enter();
     Address pointer = new Address();
     context.check(
-        "cuMemAlloc", JCudaDriver.cuMemAlloc(pointer, bytes), "%,d bytes".formatted(bytes));
+        "cuMemAlloc",
+        JCudaDriver.cuMemAlloc(pointer, bytes),
+        String.format(Locale.ROOT, "%,d bytes", bytes));
     return new DeviceMemory(context, pointer, new DeviceSpan(pointer.number(), bytes));
   }
 
@@ -98,7 +101,7 @@ public final class DeviceMemory implements AutoCloseable {
     context.check(
         "cuMemcpyHtoD",
         JCudaDriver.cuMemcpyHtoD(pointer, Pointer.to(direct), direct.remaining()),
-        "%,d bytes".formatted(direct.remaining()));
+        String.format(Locale.ROOT, "%,d bytes", direct.remaining()));
   }
 
   /** A copy of the memory's bytes, little endian; waits for the work that makes them. */
@@ -109,7 +112,7 @@ public final class DeviceMemory implements AutoCloseable {
     context.check(
         "cuMemcpyDtoH",
         JCudaDriver.cuMemcpyDtoH(Pointer.to(bytes), pointer, bytes.capacity()),
-        "%,d bytes".formatted(bytes.capacity()));
+        String.format(Locale.ROOT, "%,d bytes", bytes.capacity()));
     return bytes;
   }
 

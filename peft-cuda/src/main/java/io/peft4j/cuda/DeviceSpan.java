@@ -1,5 +1,7 @@
 package io.peft4j.cuda;
 
+import java.util.Locale;
+
 /**
  * Memory on the device that somebody else owns: a {@link DeviceMemory}, or a PyTorch tensor.
  *
@@ -11,7 +13,7 @@ public record DeviceSpan(long address, long bytes) {
   public DeviceSpan {
     if (address == 0 || bytes < 0) {
       throw new IllegalArgumentException(
-          "no device memory: address %#x, %d bytes".formatted(address, bytes));
+          String.format(Locale.ROOT, "no device memory: address %#x, %d bytes", address, bytes));
     }
   }
 
@@ -29,7 +31,8 @@ public record DeviceSpan(long address, long bytes) {
   void require(String what, long needed) {
     if (bytes < needed) {
       throw new IllegalArgumentException(
-          "%s takes %,d bytes on the device, found %,d".formatted(what, needed, bytes));
+          String.format(
+              Locale.ROOT, "%s takes %,d bytes on the device, found %,d", what, needed, bytes));
     }
   }
 

@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * A 4-bit weight on the device: codes, levels and scales, as the kernels' {@code Weight} struct.
@@ -99,7 +100,7 @@ public final class DeviceWeight implements AutoCloseable {
   private void requireMatrix() {
     if (shape.length != 2) {
       throw new IllegalArgumentException(
-          "expected a matrix, found %d axes".formatted(shape.length));
+          String.format(Locale.ROOT, "expected a matrix, found %d axes", shape.length));
     }
   }
 

@@ -37,16 +37,17 @@ public record GpuReport(GpuStatus status, List<Check> checks) {
 
     private String text() {
       if (!failure.isEmpty()) {
-        return "  FAILED  %s: %s".formatted(name, failure);
+        return String.format(Locale.ROOT, "  FAILED  %s: %s", name, failure);
       }
       String speed =
           teraflops > 0
-              ? "%8.2f TFLOP/s %8.1f GB/s".formatted(teraflops, gigabytesPerSecond)
-              : "%17s %7.1f GB/s".formatted("", gigabytesPerSecond);
+              ? String.format(
+                  Locale.ROOT, "%8.2f TFLOP/s %8.1f GB/s", teraflops, gigabytesPerSecond)
+              : String.format(Locale.ROOT, "%17s %7.1f GB/s", "", gigabytesPerSecond);
       String accuracy =
           Double.isNaN(error)
               ? "timed only"
-              : "error %.1e (allowed %.1e)".formatted(error, allowed);
+              : String.format(Locale.ROOT, "error %.1e (allowed %.1e)", error, allowed);
       return String.format(
           Locale.ROOT,
           "  %-6s  %-52s %-32s %9.4f ms %s",
@@ -90,7 +91,9 @@ public record GpuReport(GpuStatus status, List<Check> checks) {
     checks.forEach(check -> text.append(check.text()).append('\n'));
     if (!checks.isEmpty()) {
       long wrong = checks.stream().filter(check -> !check.passed()).count();
-      text.append("%d of %d kernels right%n".formatted(checks.size() - wrong, checks.size()));
+      text.append(
+          String.format(
+              Locale.ROOT, "%d of %d kernels right%n", checks.size() - wrong, checks.size()));
     }
     return text.toString();
   }

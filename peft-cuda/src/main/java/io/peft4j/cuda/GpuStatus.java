@@ -2,6 +2,7 @@ package io.peft4j.cuda;
 
 import io.peft4j.torch.Natives;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUresult;
@@ -89,12 +90,18 @@ public record GpuStatus(
 
   private static String unfit(int version, int capability) {
     if (version < OLDEST_DRIVER) {
-      return "the driver supports CUDA %d.%d, the kernels need 12.0; update it"
-          .formatted(version / 1000, version % 1000 / 10);
+      return String.format(
+          Locale.ROOT,
+          "the driver supports CUDA %d.%d, the kernels need 12.0; update it",
+          version / 1000,
+          version % 1000 / 10);
     }
     if (capability < OLDEST_CAPABILITY) {
-      return "the GPU's compute capability is %d.%d, the kernels need 7.5 (Turing) or later"
-          .formatted(capability / 10, capability % 10);
+      return String.format(
+          Locale.ROOT,
+          "the GPU's compute capability is %d.%d, the kernels need 7.5 (Turing) or later",
+          capability / 10,
+          capability % 10);
     }
     return "";
   }

@@ -1,6 +1,7 @@
 package io.peft4j.cuda;
 
 import java.util.List;
+import java.util.Locale;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
 import jcuda.driver.JCudaDriver;
@@ -41,12 +42,17 @@ final class Kernel {
   void launch(long blocksX, long blocksY, int threads, int sharedBytes, Arguments arguments) {
     if (!arguments.sizes().equals(parameterBytes)) {
       throw new IllegalArgumentException(
-          "%s takes parameters of %s bytes, found %s"
-              .formatted(name, parameterBytes, arguments.sizes()));
+          String.format(
+              Locale.ROOT,
+              "%s takes parameters of %s bytes, found %s",
+              name,
+              parameterBytes,
+              arguments.sizes()));
     }
     if (blocksX < 1 || blocksX > Integer.MAX_VALUE || blocksY < 1 || blocksY > MOST_IN_Y) {
       throw new IllegalArgumentException(
-          "%s: a grid of %d x %d blocks is not possible".formatted(name, blocksX, blocksY));
+          String.format(
+              Locale.ROOT, "%s: a grid of %d x %d blocks is not possible", name, blocksX, blocksY));
     }
     context.enter();
     allowShared(sharedBytes);

@@ -4,6 +4,7 @@ import io.peft4j.quant.FloatType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.IntStream;
 
 /** Probes of the layer's other parts and of the optimizer, against their formulas. */
@@ -255,7 +256,7 @@ final class LayerProbes {
     OptimizerKernels.AdamStep step =
         new OptimizerKernels.AdamStep(rate, 0.9f, 0.999f, 1e-8f, decay, 1, 1);
     return new Probe(
-        "adamw 8-bit %d elements".formatted(count),
+        String.format(Locale.ROOT, "adamw 8-bit %d elements", count),
         1e-5,
         16.0 * count + 16.0 * blocks,
         0,
@@ -274,7 +275,7 @@ final class LayerProbes {
       String name, int passes, Runnable run, java.util.function.Supplier<float[][]> results) {
     double tolerance = type == FloatType.F32 ? 1e-5 : type == FloatType.F16 ? 0x1p-9 : 0x1p-7;
     double bytes = (double) passes * rows * width * type.bytes();
-    String what = "%s %s %dx%d".formatted(name, type.torchName(), rows, width);
+    String what = String.format(Locale.ROOT, "%s %s %dx%d", name, type.torchName(), rows, width);
     return new Probe(what, tolerance, bytes, 0, run, results);
   }
 

@@ -4,6 +4,7 @@ import static io.peft4j.cuda.FloatTypes.divideUp;
 import static io.peft4j.cuda.FloatTypes.suffix;
 
 import io.peft4j.quant.FloatType;
+import java.util.Locale;
 
 /**
  * Low-rank products for batches whose rows use different adapters, of any ranks, in float16 or
@@ -134,13 +135,21 @@ public final class LoraKernels {
     }
     if (stride % 8 != 0 || stride < adapters.maxRank()) {
       throw new IllegalArgumentException(
-          "expected a stride that is a multiple of 8 and at least %d, found %d"
-              .formatted(adapters.maxRank(), stride));
+          String.format(
+              Locale.ROOT,
+              "expected a stride that is a multiple of 8 and at least %d, found %d",
+              adapters.maxRank(),
+              stride));
     }
     if (tiles != null && (tiles.rows() != rows || tiles.largestAdapter() >= adapters.size())) {
       throw new IllegalArgumentException(
-          "the tiles are of %d rows with adapters up to %d, found %d rows and %d adapters"
-              .formatted(tiles.rows(), tiles.largestAdapter(), rows, adapters.size()));
+          String.format(
+              Locale.ROOT,
+              "the tiles are of %d rows with adapters up to %d, found %d rows and %d adapters",
+              tiles.rows(),
+              tiles.largestAdapter(),
+              rows,
+              adapters.size()));
     }
   }
 }

@@ -1,5 +1,7 @@
 package io.peft4j.cuda;
 
+import java.util.Locale;
+
 /**
  * A low-rank product to add: {@code z} times a factor of LoRA.
  *
@@ -13,7 +15,8 @@ public record LowRankTail(DeviceSpan z, DeviceSpan factor, int rank, int stride)
   public LowRankTail {
     if (rank < 1 || stride < rank || stride % 8 != 0) {
       throw new IllegalArgumentException(
-          "rank %d does not fit a stride of %d, a multiple of 8".formatted(rank, stride));
+          String.format(
+              Locale.ROOT, "rank %d does not fit a stride of %d, a multiple of 8", rank, stride));
     }
   }
 

@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -86,7 +87,7 @@ record PtxModule(String name, int target, String text, Map<String, List<Integer>
 
   @Override
   public String toString() {
-    return "%s for compute_%d".formatted(name, target);
+    return String.format(Locale.ROOT, "%s for compute_%d", name, target);
   }
 
   /** The text as the driver wants it: ending in a zero byte. */

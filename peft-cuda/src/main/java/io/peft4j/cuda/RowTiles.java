@@ -2,6 +2,7 @@ package io.peft4j.cuda;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Which adapter each row of a batch uses, cut into tiles of up to 16 consecutive rows with the same
@@ -29,7 +30,8 @@ public final class RowTiles implements AutoCloseable {
     for (int row = 0; row < adapterOfRow.length; row++) {
       int adapter = adapterOfRow[row];
       if (adapter < NO_ADAPTER) {
-        throw new IllegalArgumentException("row %d: no adapter is %d".formatted(row, adapter));
+        throw new IllegalArgumentException(
+            String.format(Locale.ROOT, "row %d: no adapter is %d", row, adapter));
       }
       largest = Math.max(largest, adapter);
       int[] last = tiles.isEmpty() ? null : tiles.get(tiles.size() - 1);

@@ -8,6 +8,7 @@ import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.Quantizer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -50,7 +51,7 @@ final class WeightProbes {
       DeviceMemory out = bench.allocate(tensor.count() * (long) to.bytes());
       probes.add(
           new Probe(
-              "dequantize nf4 to %s %dx%d".formatted(to.torchName(), n, k),
+              String.format(Locale.ROOT, "dequantize nf4 to %s %dx%d", to.torchName(), n, k),
               0,
               weight.bytes() + out.span().bytes(),
               0,
@@ -72,7 +73,7 @@ final class WeightProbes {
     DeviceMemory absmax = bench.allocate(4L * ((count + BLOCK - 1) / BLOCK));
     QuantizerTables tables = bench.keep(new QuantizerTables(bench.context, QuantType.NF4));
     return new Probe(
-        "quantize %s to nf4 %dx%d".formatted(type.torchName(), n, k),
+        String.format(Locale.ROOT, "quantize %s to nf4 %dx%d", type.torchName(), n, k),
         0,
         in.span().bytes() + codes.span().bytes() + absmax.span().bytes(),
         0,
@@ -148,7 +149,8 @@ final class WeightProbes {
         new LowRankTail(
             bench.upload(z, type).span(), bench.upload(factor, type).span(), RANK, RANK);
     return new Probe(
-        "%s %s %d rows, %dx%d, rank %d".formatted(name, type.torchName(), rows, n, k, RANK),
+        String.format(
+            Locale.ROOT, "%s %s %d rows, %dx%d, rank %d", name, type.torchName(), rows, n, k, RANK),
         tolerance(),
         weight.bytes() + in.span().bytes() + out.span().bytes(),
         2.0 * rows * to * (from + RANK),
@@ -222,7 +224,7 @@ final class WeightProbes {
     float[] x = bench.draw(rows * width, 1, type);
     DeviceMemory in = bench.upload(x, type);
     return new Probe(
-        "%s %s %d rows of %d".formatted(name, type.torchName(), rows, width),
+        String.format(Locale.ROOT, "%s %s %d rows of %d", name, type.torchName(), rows, width),
         tolerance(),
         in.span().bytes() + z.span().bytes() + (double) RANK * width * type.bytes(),
         0,
@@ -247,7 +249,7 @@ final class WeightProbes {
       Consumer<DeviceMemory> kernel) {
     DeviceMemory y = bench.zeros(rows * width * type.bytes());
     return new Probe(
-        "%s %s %d rows to %d".formatted(name, type.torchName(), rows, width),
+        String.format(Locale.ROOT, "%s %s %d rows to %d", name, type.torchName(), rows, width),
         tolerance(),
         z.span().bytes() + 2.0 * y.span().bytes() + (double) RANK * width * type.bytes(),
         0,

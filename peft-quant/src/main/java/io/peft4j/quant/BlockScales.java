@@ -1,5 +1,7 @@
 package io.peft4j.quant;
 
+import java.util.Locale;
+
 /** The scale of every block of a 4-bit tensor. Arrays are the owner's, not copied. */
 public sealed interface BlockScales {
   /** The block size of double quantization. */
@@ -72,8 +74,10 @@ public sealed interface BlockScales {
     float offset = TorchMean.mean(absmax);
     if (!Float.isFinite(offset)) {
       throw new QuantizationException(
-          "the mean of %d block scales overflows float32; use double quantization on smaller weights"
-              .formatted(absmax.length));
+          String.format(
+              Locale.ROOT,
+              "the mean of %d block scales overflows float32; use double quantization on smaller weights",
+              absmax.length));
     }
     float[] centred = new float[absmax.length];
     for (int i = 0; i < absmax.length; i++) {

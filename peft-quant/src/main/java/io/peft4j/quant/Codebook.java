@@ -7,6 +7,7 @@ import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * The levels in [-1, 1] that codes stand for.
@@ -85,8 +86,11 @@ public final class Codebook {
       boolean ordered = i == 0 || levels[i] >= levels[i - 1];
       if (!Float.isFinite(levels[i]) || !ordered) {
         throw new QuantizationException(
-            "the code book's levels must be finite and ascend, level %d is %s"
-                .formatted(i, levels[i]));
+            String.format(
+                Locale.ROOT,
+                "the code book's levels must be finite and ascend, level %d is %s",
+                i,
+                levels[i]));
       }
     }
     for (Codebook known : new Codebook[] {DYNAMIC_SIGNED, DYNAMIC_UNSIGNED}) {

@@ -1,6 +1,7 @@
 package io.peft4j.quant;
 
 import java.util.Arrays;
+import java.util.Locale;
 
 /** Decoding of any quantized tensor, whole or in runs of units (a block, or a row of int8). */
 final class Dequantizer {
@@ -9,12 +10,13 @@ final class Dequantizer {
   static void dequantize(QuantizedTensor tensor, FloatSink sink) {
     if (sink.capacity() < tensor.count()) {
       throw new QuantizationException(
-          "a tensor of shape %s has %d elements, found room for %d %s elements"
-              .formatted(
-                  Shapes.text(tensor.shape()),
-                  tensor.count(),
-                  sink.capacity(),
-                  sink.type().torchName()));
+          String.format(
+              Locale.ROOT,
+              "a tensor of shape %s has %d elements, found room for %d %s elements",
+              Shapes.text(tensor.shape()),
+              tensor.count(),
+              sink.capacity(),
+              sink.type().torchName()));
     }
     Parallel.run(
         units(tensor), unitElements(tensor), (from, to) -> decode(tensor, from, to, sink, 0));
@@ -24,7 +26,8 @@ final class Dequantizer {
     long[] shape = tensor.shape();
     if (shape.length != 2 || from < 0 || from > to || to > shape[0]) {
       throw new QuantizationException(
-          "shape %s has no rows %d to %d".formatted(Shapes.text(shape), from, to));
+          String.format(
+              Locale.ROOT, "shape %s has no rows %d to %d", Shapes.text(shape), from, to));
     }
     int columns = (int) shape[1];
     int unit = unitElements(tensor);

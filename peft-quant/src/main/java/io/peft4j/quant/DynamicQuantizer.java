@@ -2,6 +2,7 @@ package io.peft4j.quant;
 
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * Blockwise 8-bit quantization on a dynamic map: for optimizer states, and the scales of double
@@ -133,8 +134,15 @@ public final class DynamicQuantizer {
     int blocks = (int) (((long) count + blockSize - 1) / blockSize);
     if (codes.length != count || absmax.length != blocks) {
       throw new QuantizationException(
-          "%d elements in blocks of %d take %d codes and %d scales, found room for %d and %d"
-              .formatted(count, blockSize, count, blocks, codes.length, absmax.length));
+          String.format(
+              Locale.ROOT,
+              "%d elements in blocks of %d take %d codes and %d scales, found room for %d and %d",
+              count,
+              blockSize,
+              count,
+              blocks,
+              codes.length,
+              absmax.length));
     }
     return blocks;
   }

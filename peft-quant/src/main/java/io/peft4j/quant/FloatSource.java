@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
 import java.nio.ShortBuffer;
+import java.util.Locale;
 
 /** Elements of any float type, read in runs as the bit patterns of float32. */
 interface FloatSource {
@@ -27,8 +28,11 @@ interface FloatSource {
     ByteBuffer data = buffer.slice().order(ByteOrder.LITTLE_ENDIAN);
     if (data.remaining() % type.bytes() != 0) {
       throw new QuantizationException(
-          "%d bytes are no whole number of %s elements"
-              .formatted(data.remaining(), type.torchName()));
+          String.format(
+              Locale.ROOT,
+              "%d bytes are no whole number of %s elements",
+              data.remaining(),
+              type.torchName()));
     }
     return new FloatSource() {
       @Override

@@ -2,6 +2,7 @@ package io.peft4j.quant;
 
 import io.peft4j.safetensors.DType;
 import java.nio.ByteBuffer;
+import java.util.Locale;
 
 /** The floating point types that weights come in and are dequantized to. */
 public enum FloatType {
@@ -87,9 +88,13 @@ public enum FloatType {
     FloatSink sink = FloatSink.of(target, this);
     if (sink.capacity() < values.length) {
       throw new QuantizationException(
-          "%d %s elements take %d bytes, found room for %d"
-              .formatted(
-                  values.length, torchName, (long) values.length * bytes, target.remaining()));
+          String.format(
+              Locale.ROOT,
+              "%d %s elements take %d bytes, found room for %d",
+              values.length,
+              torchName,
+              (long) values.length * bytes,
+              target.remaining()));
     }
     if (this == F32) {
       sink.write(0, values, values.length);

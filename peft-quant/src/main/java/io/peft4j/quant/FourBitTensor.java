@@ -2,6 +2,7 @@ package io.peft4j.quant;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Locale;
 import java.util.Objects;
 
 /**
@@ -47,13 +48,22 @@ public final class FourBitTensor implements QuantizedTensor {
     int bytes = packedBytes(count);
     if (this.codes.remaining() != bytes) {
       throw new QuantizationException(
-          "shape %s takes %d bytes of codes, found %d"
-              .formatted(Shapes.text(shape), bytes, this.codes.remaining()));
+          String.format(
+              Locale.ROOT,
+              "shape %s takes %d bytes of codes, found %d",
+              Shapes.text(shape),
+              bytes,
+              this.codes.remaining()));
     }
     if (scales.count() != blocks()) {
       throw new QuantizationException(
-          "shape %s in blocks of %d takes %d scales, found %d"
-              .formatted(Shapes.text(shape), blockSize, blocks(), scales.count()));
+          String.format(
+              Locale.ROOT,
+              "shape %s in blocks of %d takes %d scales, found %d",
+              Shapes.text(shape),
+              blockSize,
+              blocks(),
+              scales.count()));
     }
     if (scales instanceof BlockScales.Nested nested) {
       checkNested(nested);
@@ -65,8 +75,13 @@ public final class FourBitTensor implements QuantizedTensor {
     int expected = (nested.count() + nested.blockSize() - 1) / nested.blockSize();
     if (nested.absmax().length != expected) {
       throw new QuantizationException(
-          "%d nested scales in blocks of %d take %d scales, found %d"
-              .formatted(nested.count(), nested.blockSize(), expected, nested.absmax().length));
+          String.format(
+              Locale.ROOT,
+              "%d nested scales in blocks of %d take %d scales, found %d",
+              nested.count(),
+              nested.blockSize(),
+              expected,
+              nested.absmax().length));
     }
     if (!Float.isFinite(nested.offset())) {
       throw new QuantizationException("the nested offset is " + nested.offset());

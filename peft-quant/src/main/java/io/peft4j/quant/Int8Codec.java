@@ -2,6 +2,7 @@ package io.peft4j.quant;
 
 import java.nio.ByteBuffer;
 import java.util.BitSet;
+import java.util.Locale;
 
 /**
  * Coding and decoding of int8 rows as bitsandbytes' CPU backend does it, to the last bit. As there,
@@ -53,8 +54,11 @@ final class Int8Codec {
       int narrowed = Half.f16ToF32Bits(Half.toF16(Float.intBitsToFloat(bits[i])));
       if (!Float.isFinite(Float.intBitsToFloat(narrowed))) {
         throw new QuantizationException(
-            "element %d is %s, beyond float16, in which int8 is computed"
-                .formatted(start + (long) i, Float.intBitsToFloat(bits[i])));
+            String.format(
+                Locale.ROOT,
+                "element %d is %s, beyond float16, in which int8 is computed",
+                start + (long) i,
+                Float.intBitsToFloat(bits[i])));
       }
       bits[i] = narrowed;
     }

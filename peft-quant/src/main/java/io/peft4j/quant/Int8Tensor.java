@@ -2,6 +2,7 @@ package io.peft4j.quant;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Locale;
 import java.util.Objects;
 
 /**
@@ -45,9 +46,14 @@ public final class Int8Tensor implements QuantizedTensor {
     this.outliers = outliers;
     if (this.codes.remaining() != count || rowAbsmax.length != shape[0]) {
       throw new QuantizationException(
-          "shape %s takes %d codes and %d row scales, found %d and %d"
-              .formatted(
-                  Shapes.text(shape), count, shape[0], this.codes.remaining(), rowAbsmax.length));
+          String.format(
+              Locale.ROOT,
+              "shape %s takes %d codes and %d row scales, found %d and %d",
+              Shapes.text(shape),
+              count,
+              shape[0],
+              this.codes.remaining(),
+              rowAbsmax.length));
     }
     checkOutliers();
   }
@@ -64,15 +70,22 @@ public final class Int8Tensor implements QuantizedTensor {
     int[] columns = outliers.columns();
     if (outliers.values().length != columns.length * shape[0]) {
       throw new QuantizationException(
-          "%d outlier columns of %d rows take %d values, found %d"
-              .formatted(
-                  columns.length, shape[0], columns.length * shape[0], outliers.values().length));
+          String.format(
+              Locale.ROOT,
+              "%d outlier columns of %d rows take %d values, found %d",
+              columns.length,
+              shape[0],
+              columns.length * shape[0],
+              outliers.values().length));
     }
     for (int i = 0; i < columns.length; i++) {
       if (columns[i] < 0 || columns[i] >= shape[1] || (i > 0 && columns[i] <= columns[i - 1])) {
         throw new QuantizationException(
-            "outlier columns must ascend within shape %s, found %d"
-                .formatted(Shapes.text(shape), columns[i]));
+            String.format(
+                Locale.ROOT,
+                "outlier columns must ascend within shape %s, found %d",
+                Shapes.text(shape),
+                columns[i]));
       }
     }
   }

@@ -1,5 +1,7 @@
 package io.peft4j.quant;
 
+import java.util.Locale;
+
 /** The largest magnitude of float32 bit patterns. */
 final class Magnitude {
   private static final int SIGN = 0x8000_0000;
@@ -38,7 +40,10 @@ final class Magnitude {
       i++;
     }
     return new QuantizationException(
-        "element %d is %s; only finite values can be quantized"
-            .formatted(position + i - offset, Float.intBitsToFloat(bits[i])));
+        String.format(
+            Locale.ROOT,
+            "element %d is %s; only finite values can be quantized",
+            position + i - offset,
+            Float.intBitsToFloat(bits[i])));
   }
 }

@@ -1,5 +1,6 @@
 package io.peft4j.quant;
 
+import java.util.Locale;
 import java.util.Objects;
 
 /**
@@ -37,8 +38,11 @@ public record QuantizationConfig(
     }
     if (!(outlierThreshold >= 0) || (outlierThreshold > 0 && type.is4Bit())) {
       throw new QuantizationException(
-          "an outlier threshold is for int8 and at least 0, found %s for %s"
-              .formatted(outlierThreshold, type.id()));
+          String.format(
+              Locale.ROOT,
+              "an outlier threshold is for int8 and at least 0, found %s for %s",
+              outlierThreshold,
+              type.id()));
     }
   }
 

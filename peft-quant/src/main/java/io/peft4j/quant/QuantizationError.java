@@ -1,6 +1,7 @@
 package io.peft4j.quant;
 
 import java.nio.ByteBuffer;
+import java.util.Locale;
 
 /**
  * How far a quantized weight is from the dense one.
@@ -45,7 +46,8 @@ public record QuantizationError(
     FloatSource found = FloatSource.of(restored, FloatType.F32);
     if (expected.count() != found.count()) {
       throw new QuantizationException(
-          "cannot compare %d elements with %d".formatted(expected.count(), found.count()));
+          String.format(
+              Locale.ROOT, "cannot compare %d elements with %d", expected.count(), found.count()));
     }
     int count = Math.toIntExact(expected.count());
     Sums total = new Sums();
@@ -73,8 +75,11 @@ public record QuantizationError(
     int count = packed.count();
     if (weight.count() != count) {
       throw new QuantizationException(
-          "cannot compare %d elements with a quantized weight of %d"
-              .formatted(weight.count(), count));
+          String.format(
+              Locale.ROOT,
+              "cannot compare %d elements with a quantized weight of %d",
+              weight.count(),
+              count));
     }
     int unit = Dequantizer.unitElements(packed);
     Sums total = new Sums();

@@ -1,6 +1,7 @@
 package io.peft4j.quant;
 
 import java.nio.ByteBuffer;
+import java.util.Locale;
 
 /**
  * Quantizes weights, with all cores, to the bytes that bitsandbytes' CPU backend gives.
@@ -40,8 +41,12 @@ public record Quantizer(QuantizationConfig config) {
   private QuantizedTensor quantize(FloatSource source, long[] shape) {
     if (source.count() != Shapes.count(shape)) {
       throw new QuantizationException(
-          "shape %s has %d elements, found %d"
-              .formatted(Shapes.text(shape), Shapes.count(shape), source.count()));
+          String.format(
+              Locale.ROOT,
+              "shape %s has %d elements, found %d",
+              Shapes.text(shape),
+              Shapes.count(shape),
+              source.count()));
     }
     return config.type().is4Bit()
         ? FourBitCodec.encode(source, shape, config)

@@ -1,6 +1,7 @@
 package io.peft4j.quant;
 
 import java.util.Arrays;
+import java.util.Locale;
 
 /** Checks of tensor shapes. */
 final class Shapes {
@@ -16,8 +17,10 @@ final class Shapes {
     for (long extent : shape) {
       if (extent <= 0 || extent > Integer.MAX_VALUE || count * extent > Integer.MAX_VALUE) {
         throw new QuantizationException(
-            "cannot quantize shape %s: expected positive extents and fewer than 2^31 elements"
-                .formatted(text(shape)));
+            String.format(
+                Locale.ROOT,
+                "cannot quantize shape %s: expected positive extents and fewer than 2^31 elements",
+                text(shape)));
       }
       count *= extent;
     }

@@ -97,6 +97,12 @@ final class Applicability {
         if (argument.equals(name) || argument.startsWith(name + "=")) {
           return name;
         }
+        if (option.negatable()) {
+          String negative = command.negatableOptionTransformer().makeNegative(name, command);
+          if (argument.equals(negative)) {
+            return negative;
+          }
+        }
       }
     }
     return option.longestName();

@@ -48,10 +48,10 @@ record ErrorReport(boolean json) {
         ROW,
         weight,
         shape,
-        "%.3e".formatted(error.meanAbsolute()),
-        "%.4f".formatted(error.meanRelative()),
-        "%.3e".formatted(error.rootMeanSquare()),
-        "%.3e".formatted(error.largest()));
+        String.format(Locale.ROOT, "%.3e", error.meanAbsolute()),
+        String.format(Locale.ROOT, "%.4f", error.meanRelative()),
+        String.format(Locale.ROOT, "%.3e", error.rootMeanSquare()),
+        String.format(Locale.ROOT, "%.3e", error.largest()));
   }
 
   static void print(ObjectNode line) {

@@ -25,8 +25,12 @@ final class FishCompletion {
             (command, line) -> {
               String[] about = line.getCommandSpec().usageMessage().description();
               lines.add(
-                  "complete -c %s -n __fish_use_subcommand -a %s%s"
-                      .formatted(name, command, described(about)));
+                  String.format(
+                      Locale.ROOT,
+                      "complete -c %s -n __fish_use_subcommand -a %s%s",
+                      name,
+                      command,
+                      described(about)));
               String seen = "'__fish_seen_subcommand_from " + command + "'";
               options(line.getCommandSpec(), name, seen, lines);
             });

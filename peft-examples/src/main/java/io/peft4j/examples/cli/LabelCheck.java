@@ -58,10 +58,12 @@ final class LabelCheck {
     }
     Map<String, Double> metrics =
         ClassificationSet.metrics(model.task(), logits.toArray(float[][]::new), targets);
-    return Optional.of(
+    String values =
         metrics.entrySet().stream()
             .map(e -> String.format(Locale.ROOT, "%s %.4f", e.getKey(), e.getValue()))
-            .collect(Collectors.joining(", ", "", ", on the %d labels of %d rows"))
-            .formatted(labelled.size(), rows));
+            .collect(Collectors.joining(", "));
+    return Optional.of(
+        String.format(
+            Locale.ROOT, "%s, on the %d labels of %d rows", values, labelled.size(), rows));
   }
 }

@@ -99,14 +99,15 @@ final class PredictCommand implements Callable<Integer> {
   private void checkTrained(Model base) {
     if (!base.untrained().isEmpty()) {
       throw new IllegalArgumentException(
-          ("%s has no trained classifier (%s newly drawn), and %s; expected a model that was trained"
-                  + " to classify, or an --adapter that brings its head")
-              .formatted(
-                  model.name(),
-                  String.join(", ", base.untrained()),
-                  adapter.folder() == null
-                      ? "there is no --adapter"
-                      : adapter.folder() + " does not bring one"));
+          String.format(
+              Locale.ROOT,
+              "%s has no trained classifier (%s newly drawn), and %s; expected a model that was trained"
+                  + " to classify, or an --adapter that brings its head",
+              model.name(),
+              String.join(", ", base.untrained()),
+              adapter.folder() == null
+                  ? "there is no --adapter"
+                  : adapter.folder() + " does not bring one"));
     }
   }
 

@@ -11,6 +11,7 @@ import java.io.PrintStream;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
@@ -63,21 +64,26 @@ public final class ProgressBarListener implements TrainingListener {
   @Override
   public void onResume(Path folder, int step, double epoch) {
     screen.line(
-        "Going on from %s: step %s, epoch %s"
-            .formatted(folder, Display.count(step), Display.epoch(epoch)));
+        String.format(
+            Locale.ROOT,
+            "Going on from %s: step %s, epoch %s",
+            folder,
+            Display.count(step),
+            Display.epoch(epoch)));
   }
 
   @Override
   public void onStart(RunInfo run) {
     close();
     screen.line(
-        "Training %s of %s parameters (%s %%) for %s steps over %s examples"
-            .formatted(
-                Display.count(run.trainableParameters()),
-                Display.count(run.totalParameters()),
-                Display.percent(run.trainableShare()),
-                Display.count(run.totalSteps()),
-                Display.count(run.examples())));
+        String.format(
+            Locale.ROOT,
+            "Training %s of %s parameters (%s %%) for %s steps over %s examples",
+            Display.count(run.trainableParameters()),
+            Display.count(run.totalParameters()),
+            Display.percent(run.trainableShare()),
+            Display.count(run.totalSteps()),
+            Display.count(run.examples())));
     screen.open();
     bar =
         new ProgressBarBuilder()
@@ -98,25 +104,27 @@ public final class ProgressBarListener implements TrainingListener {
   @Override
   public void onEvaluate(EvalReport evaluation) {
     screen.line(
-        "step %s, epoch %s: %s"
-            .formatted(
-                Display.count(evaluation.step()),
-                Display.epoch(evaluation.epoch()),
-                Display.metrics(evaluation.metrics())));
+        String.format(
+            Locale.ROOT,
+            "step %s, epoch %s: %s",
+            Display.count(evaluation.step()),
+            Display.epoch(evaluation.epoch()),
+            Display.metrics(evaluation.metrics())));
   }
 
   @Override
   public void onEnd(RunSummary summary) {
     close();
     screen.line(
-        "%s after %s steps in %s: mean loss %s, %s examples/s, peak memory %s"
-            .formatted(
-                summary.stoppedEarly() ? "Stopped early" : "Done",
-                Display.count(summary.step()),
-                Display.duration(summary.seconds()),
-                Display.metric(summary.loss()),
-                Display.rate(summary.examplesPerSecond()),
-                Display.peakMemory(summary.memory())));
+        String.format(
+            Locale.ROOT,
+            "%s after %s steps in %s: mean loss %s, %s examples/s, peak memory %s",
+            summary.stoppedEarly() ? "Stopped early" : "Done",
+            Display.count(summary.step()),
+            Display.duration(summary.seconds()),
+            Display.metric(summary.loss()),
+            Display.rate(summary.examplesPerSecond()),
+            Display.peakMemory(summary.memory())));
   }
 
   /** Stops drawing and leaves the last drawing in its own line. */
@@ -135,8 +143,9 @@ public final class ProgressBarListener implements TrainingListener {
     // read once: the training thread goes on
     long done = state.getCurrent();
     double progress = state.getMax() == 0 ? 1 : (double) done / state.getMax();
-    String head = "%3d%% ".formatted((int) (100 * progress));
-    StringBuilder tail = new StringBuilder(" %d/%d".formatted(done, state.getMax()));
+    String head = String.format(Locale.ROOT, "%3d%% ", (int) (100 * progress));
+    StringBuilder tail =
+        new StringBuilder(String.format(Locale.ROOT, " %d/%d", done, state.getMax()));
     for (String figure : figures()) {
       if (head.length() + SHORTEST_BAR + tail.length() + 3 + figure.length() <= width) {
         tail.append(" | ").append(figure);

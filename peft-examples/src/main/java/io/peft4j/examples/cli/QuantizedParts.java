@@ -6,6 +6,7 @@ import io.peft4j.quant.QuantizedTensor;
 import io.peft4j.quant.bnb.BnbFormat;
 import io.peft4j.safetensors.Checkpoint;
 import java.util.HashSet;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -41,7 +42,8 @@ final class QuantizedParts {
   private static String kind(QuantizedTensor weight) {
     String doubled = weight.config().doubleQuant() ? ", double quantization" : "";
     return weight instanceof FourBitTensor fourBit
-        ? "%s, block %d%s".formatted(weight.type().id(), fourBit.blockSize(), doubled)
+        ? String.format(
+            Locale.ROOT, "%s, block %d%s", weight.type().id(), fourBit.blockSize(), doubled)
         : weight.type().id();
   }
 

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** The JSON files and the vocabulary of a BERT's folder, as Hugging Face has them. */
@@ -21,8 +22,11 @@ final class BertFiles {
   static void writeConfig(Path folder, BertWeights.Dimensions is, int heads) throws IOException {
     if (is.hidden() % heads != 0) {
       throw new IllegalArgumentException(
-          "expected a number of heads that divides the width %d, found %d"
-              .formatted(is.hidden(), heads));
+          String.format(
+              Locale.ROOT,
+              "expected a number of heads that divides the width %d, found %d",
+              is.hidden(),
+              heads));
     }
     ObjectNode config = JSON.createObjectNode();
     config.putArray("architectures").add(is.maskedLmHead() ? "BertForMaskedLM" : "BertModel");
@@ -69,8 +73,12 @@ final class BertFiles {
         String content = token.get("content").textValue();
         if (vocabulary.path(content).asInt(-1) != token.get("id").intValue()) {
           throw new IllegalArgumentException(
-              "vocabulary: expected %s at line %s, found %s there"
-                  .formatted(content, token.get("id"), vocabulary.path(content)));
+              String.format(
+                  Locale.ROOT,
+                  "vocabulary: expected %s at line %s, found %s there",
+                  content,
+                  token.get("id"),
+                  vocabulary.path(content)));
         }
       }
       writeTokenizer(folder, tokenizer, vocabularySize);
@@ -85,15 +93,22 @@ final class BertFiles {
       int id = entry.getValue().asInt(-1);
       if (id < 0 || id >= pieces.length || pieces[id] != null) {
         throw new IllegalArgumentException(
-            "tokenizer.json: token '%s': expected an id of its own below %d, found %s"
-                .formatted(entry.getKey(), pieces.length, entry.getValue()));
+            String.format(
+                Locale.ROOT,
+                "tokenizer.json: token '%s': expected an id of its own below %d, found %s",
+                entry.getKey(),
+                pieces.length,
+                entry.getValue()));
       }
       pieces[id] = entry.getKey();
     }
     if (vocabulary.size() != pieces.length) {
       throw new IllegalArgumentException(
-          "tokenizer.json: expected %d tokens, as many as the model has word embeddings, found %d"
-              .formatted(pieces.length, vocabulary.size()));
+          String.format(
+              Locale.ROOT,
+              "tokenizer.json: expected %d tokens, as many as the model has word embeddings, found %d",
+              pieces.length,
+              vocabulary.size()));
     }
     ObjectNode whole = (ObjectNode) tokenizer;
     whole.putNull("truncation");

@@ -11,6 +11,7 @@ import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -64,7 +65,12 @@ final class BertWeights {
   void addTransposed(String name, List<Long> shape, ByteBuffer data) {
     if (shape.size() != 2) {
       throw new IllegalArgumentException(
-          "%s: tensor '%s': expected a matrix, found shape %s".formatted(file, name, shape));
+          String.format(
+              Locale.ROOT,
+              "%s: tensor '%s': expected a matrix, found shape %s",
+              file,
+              name,
+              shape));
     }
     int rows = Math.toIntExact(shape.get(0));
     int columns = Math.toIntExact(shape.get(1));
@@ -99,7 +105,8 @@ final class BertWeights {
   private void put(TensorSource tensor) {
     if (tensors.put(tensor.name(), tensor) != null) {
       throw new IllegalArgumentException(
-          "%s: expected one tensor '%s', found two".formatted(file, tensor.name()));
+          String.format(
+              Locale.ROOT, "%s: expected one tensor '%s', found two", file, tensor.name()));
     }
   }
 
@@ -115,8 +122,13 @@ final class BertWeights {
     surplus.removeAll(expectedNames(layers));
     if (!missing.isEmpty() || !surplus.isEmpty() || layers == 0) {
       throw new IllegalArgumentException(
-          "%s: expected the tensors of a BERT, found %d layers, without %s, and with %s besides"
-              .formatted(file, layers, missing, surplus));
+          String.format(
+              Locale.ROOT,
+              "%s: expected the tensors of a BERT, found %d layers, without %s, and with %s besides",
+              file,
+              layers,
+              missing,
+              surplus));
     }
     List<Long> words = shape("embeddings.word_embeddings.weight");
     Dimensions dimensions =
@@ -137,7 +149,7 @@ final class BertWeights {
     modules.add(prefix + "embeddings.LayerNorm");
     for (int layer = 0; layer < layers; layer++) {
       for (String module : LAYER_MODULES) {
-        modules.add("%sencoder.layer.%d.%s".formatted(prefix, layer, module));
+        modules.add(String.format(Locale.ROOT, "%sencoder.layer.%d.%s", prefix, layer, module));
       }
     }
     if (tensors.containsKey(prefix + "pooler.dense.weight")) {
@@ -167,7 +179,12 @@ final class BertWeights {
     List<Long> shape = tensors.get(prefix + name).shape();
     if (shape.size() != 2) {
       throw new IllegalArgumentException(
-          "%s: tensor '%s': expected a matrix, found shape %s".formatted(file, name, shape));
+          String.format(
+              Locale.ROOT,
+              "%s: tensor '%s': expected a matrix, found shape %s",
+              file,
+              name,
+              shape));
     }
     return shape;
   }
@@ -188,7 +205,13 @@ final class BertWeights {
     }
     if (!found.equals(expected)) {
       throw new IllegalArgumentException(
-          "%s: tensor '%s': expected shape %s, found %s".formatted(file, name, expected, found));
+          String.format(
+              Locale.ROOT,
+              "%s: tensor '%s': expected shape %s, found %s",
+              file,
+              name,
+              expected,
+              found));
     }
   }
 

@@ -4,6 +4,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 
@@ -115,8 +116,12 @@ public enum EmbeddedModel {
     InputStream stream = getClass().getClassLoader().getResourceAsStream(name);
     if (stream == null) {
       throw new FileNotFoundException(
-          "%s: expected %s on the class path, found none: build with -P%s, or name the jar"
-              .formatted(folder, name, profile));
+          String.format(
+              Locale.ROOT,
+              "%s: expected %s on the class path, found none: build with -P%s, or name the jar",
+              folder,
+              name,
+              profile));
     }
     return stream;
   }

@@ -5,6 +5,7 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
@@ -76,7 +77,8 @@ public final class ImportCommand implements Callable<Integer> {
             .map(EmbeddedModel::profile)
             .collect(Collectors.joining(", "));
     return new ParameterException(
-        spec.commandLine(), "--model: expected one of %s, found '%s'".formatted(names, model));
+        spec.commandLine(),
+        String.format(Locale.ROOT, "--model: expected one of %s, found '%s'", names, model));
   }
 
   private Path importOnnx() throws IOException {

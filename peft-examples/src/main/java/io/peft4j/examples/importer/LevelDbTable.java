@@ -6,6 +6,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.zip.CRC32C;
 
@@ -46,8 +47,11 @@ final class LevelDbTable {
   private Map<String, ByteBuffer> readAll() {
     if (bytes.limit() < FOOTER || bytes.getLong(bytes.limit() - Long.BYTES) != MAGIC) {
       throw new IllegalArgumentException(
-          "%s: expected a LevelDB table, found %d bytes without its signature at the end"
-              .formatted(file, bytes.limit()));
+          String.format(
+              Locale.ROOT,
+              "%s: expected a LevelDB table, found %d bytes without its signature at the end",
+              file,
+              bytes.limit()));
     }
     ByteBuffer footer = bytes.duplicate().position(bytes.limit() - FOOTER);
     readVarint(footer); // where the meta block is: it holds filters, of no use here
@@ -67,13 +71,22 @@ final class LevelDbTable {
     int expected = bytes.getInt(offset + size + 1);
     if (maskedCrc(checked) != expected) {
       throw new IllegalArgumentException(
-          "%s: expected the checksum %08x for the block at %d, found %08x"
-              .formatted(file, expected, offset, maskedCrc(checked)));
+          String.format(
+              Locale.ROOT,
+              "%s: expected the checksum %08x for the block at %d, found %08x",
+              file,
+              expected,
+              offset,
+              maskedCrc(checked)));
     }
     if (checked.get(size) != 0) {
       throw new IllegalArgumentException(
-          "%s: expected an uncompressed block at %d, found compression type %d"
-              .formatted(file, offset, checked.get(size)));
+          String.format(
+              Locale.ROOT,
+              "%s: expected an uncompressed block at %d, found compression type %d",
+              file,
+              offset,
+              checked.get(size)));
     }
     // behind the entries stand the offsets of those with whole keys, and their number
     ByteBuffer block = checked.slice(0, size).order(ByteOrder.LITTLE_ENDIAN);
@@ -109,8 +122,11 @@ final class LevelDbTable {
       }
     }
     throw new IllegalArgumentException(
-        "%s: expected a length within the file's %d bytes, found more"
-            .formatted(file, bytes.limit()));
+        String.format(
+            Locale.ROOT,
+            "%s: expected a length within the file's %d bytes, found more",
+            file,
+            bytes.limit()));
   }
 
   /** CRC-32C as LevelDB and TensorFlow store it: rotated, plus a constant. */

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 
 /** Makes a model folder that exists whole or not at all. */
@@ -92,8 +93,11 @@ final class ModelFolder {
           files.filter(file -> !FILES.contains(file.getFileName().toString())).toList();
       if (!foreign.isEmpty()) {
         throw new IOException(
-            "%s: expected a complete model or none, found an incomplete one beside %s: remove it by hand"
-                .formatted(folder, foreign));
+            String.format(
+                Locale.ROOT,
+                "%s: expected a complete model or none, found an incomplete one beside %s: remove it by hand",
+                folder,
+                foreign));
       }
     }
     deleteFolder(folder);

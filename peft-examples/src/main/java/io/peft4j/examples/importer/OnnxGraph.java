@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * The weights and nodes of an ONNX model, as far as an import needs them. Field numbers are those
@@ -70,8 +71,12 @@ record OnnxGraph(List<Node> nodes, List<Weight> weights) {
     }
     if (graph.nodes.isEmpty() || graph.weights.isEmpty()) {
       throw new IllegalArgumentException(
-          "%s: expected an ONNX model with nodes and weights, found %d nodes and %d weights"
-              .formatted(file, graph.nodes.size(), graph.weights.size()));
+          String.format(
+              Locale.ROOT,
+              "%s: expected an ONNX model with nodes and weights, found %d nodes and %d weights",
+              file,
+              graph.nodes.size(),
+              graph.weights.size()));
     }
     return graph;
   }

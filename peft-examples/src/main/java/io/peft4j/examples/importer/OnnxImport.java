@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -79,8 +80,11 @@ final class OnnxImport {
     }
     if (!unused.isEmpty()) {
       throw new IllegalArgumentException(
-          "%s: expected a MatMul node for each anonymous weight, found none for %s"
-              .formatted(file, unused));
+          String.format(
+              Locale.ROOT,
+              "%s: expected a MatMul node for each anonymous weight, found none for %s",
+              file,
+              unused));
     }
     return bert;
   }
@@ -88,9 +92,14 @@ final class OnnxImport {
   private static void checkFloats(String file, OnnxGraph.Weight weight) {
     if (weight.type() != OnnxGraph.FLOAT || !weight.data().hasRemaining()) {
       throw new IllegalArgumentException(
-          "%s: tensor '%s': expected raw float32 data (type %d), found type %d and %d bytes"
-              .formatted(
-                  file, weight.name(), OnnxGraph.FLOAT, weight.type(), weight.data().remaining()));
+          String.format(
+              Locale.ROOT,
+              "%s: tensor '%s': expected raw float32 data (type %d), found type %d and %d bytes",
+              file,
+              weight.name(),
+              OnnxGraph.FLOAT,
+              weight.type(),
+              weight.data().remaining()));
     }
   }
 
@@ -98,8 +107,11 @@ final class OnnxImport {
     String name = node.name();
     if (!name.startsWith("/") || !name.endsWith(SUFFIX)) {
       throw new IllegalArgumentException(
-          "%s: expected a node name like /encoder/layer.0/output/dense/MatMul, found '%s'"
-              .formatted(file, name));
+          String.format(
+              Locale.ROOT,
+              "%s: expected a node name like /encoder/layer.0/output/dense/MatMul, found '%s'",
+              file,
+              name));
     }
     return name.substring(1, name.length() - SUFFIX.length()).replace('/', '.') + ".weight";
   }

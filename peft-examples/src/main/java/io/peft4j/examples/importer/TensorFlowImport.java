@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipInputStream;
@@ -91,8 +92,11 @@ final class TensorFlowImport {
     }
     if (!missing.isEmpty()) {
       throw new IllegalArgumentException(
-          "%s: expected a zipped SavedModel with %s, found none of that name"
-              .formatted(file, missing.keySet()));
+          String.format(
+              Locale.ROOT,
+              "%s: expected a zipped SavedModel with %s, found none of that name",
+              file,
+              missing.keySet()));
     }
   }
 
@@ -142,8 +146,11 @@ final class TensorFlowImport {
             fields.getField(ENTRY_CRC).getFixed32List().stream().findFirst().orElse(0));
       } catch (InvalidProtocolBufferException e) {
         throw new IllegalArgumentException(
-            "%s: variable '%s': expected an entry of a tensor bundle, found broken protobuf"
-                .formatted(INDEX, variable),
+            String.format(
+                Locale.ROOT,
+                "%s: variable '%s': expected an entry of a tensor bundle, found broken protobuf",
+                INDEX,
+                variable),
             e);
       }
     }
@@ -167,19 +174,35 @@ final class TensorFlowImport {
     ByteBuffer find(String variable, ByteBuffer data) {
       if (type != DT_FLOAT || shard != 0) {
         throw new IllegalArgumentException(
-            "%s: variable '%s': expected float32 (type 1) in shard 0, found type %d in shard %d"
-                .formatted(INDEX, variable, type, shard));
+            String.format(
+                Locale.ROOT,
+                "%s: variable '%s': expected float32 (type 1) in shard 0, found type %d in shard %d",
+                INDEX,
+                variable,
+                type,
+                shard));
       }
       if (offset < 0 || size < 0 || offset > data.limit() - size) {
         throw new IllegalArgumentException(
-            "%s: variable '%s': expected its data within %d bytes, found %d bytes at %d"
-                .formatted(DATA, variable, data.limit(), size, offset));
+            String.format(
+                Locale.ROOT,
+                "%s: variable '%s': expected its data within %d bytes, found %d bytes at %d",
+                DATA,
+                variable,
+                data.limit(),
+                size,
+                offset));
       }
       ByteBuffer bytes = data.slice((int) offset, (int) size);
       if (LevelDbTable.maskedCrc(bytes) != crc) {
         throw new IllegalArgumentException(
-            "%s: variable '%s': expected the checksum %08x, found %08x"
-                .formatted(DATA, variable, crc, LevelDbTable.maskedCrc(bytes)));
+            String.format(
+                Locale.ROOT,
+                "%s: variable '%s': expected the checksum %08x, found %08x",
+                DATA,
+                variable,
+                crc,
+                LevelDbTable.maskedCrc(bytes)));
       }
       return bytes;
     }

@@ -85,7 +85,9 @@ class OutputFolderTest {
             "config.json",
             "metrics.jsonl",
             "notes.txt",
-            "tensorboard"),
+            "tensorboard",
+            "tokenizer.json",
+            "tokenizer_config.json"),
         names(out)); // the old run's checkpoints are gone with it
     assertEquals(1, names(out.resolve("tensorboard")).size());
     List<String> metrics = Files.readAllLines(out.resolve("metrics.jsonl"));

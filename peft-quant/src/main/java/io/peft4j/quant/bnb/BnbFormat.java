@@ -13,6 +13,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -65,7 +66,8 @@ public final class BnbFormat {
   private static String module(String weight) {
     if (!weight.endsWith(WEIGHT)) {
       throw new QuantizationException(
-          "an int8 weight's name ends in '.weight', found '%s'".formatted(weight));
+          String.format(
+              Locale.ROOT, "an int8 weight's name ends in '.weight', found '%s'", weight));
     }
     return weight.substring(0, weight.length() - WEIGHT.length());
   }
@@ -103,8 +105,11 @@ public final class BnbFormat {
   private static List<TensorSource> writeInt8(String weight, Int8Tensor tensor) {
     if (tensor.outliers().columns().length > 0) {
       throw new QuantizationException(
-          "'%s' keeps %d outlier columns apart, for which bitsandbytes has no layout"
-              .formatted(weight, tensor.outliers().columns().length));
+          String.format(
+              Locale.ROOT,
+              "'%s' keeps %d outlier columns apart, for which bitsandbytes has no layout",
+              weight,
+              tensor.outliers().columns().length));
     }
     long[] shape = tensor.shape();
     return List.of(

@@ -15,6 +15,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Supplier;
 
 /** Reads one quantized weight and names file, tensor and part in what it throws. */
@@ -53,8 +54,11 @@ final class BnbReader {
     if (!Arrays.equals(tensor.type().levels().toArray(), levels)) {
       throw wrong(
           weight + BnbFormat.QUANT_MAP,
-          "expected the levels of %s, found %s"
-              .formatted(state.type().id(), Arrays.toString(levels)));
+          String.format(
+              Locale.ROOT,
+              "expected the levels of %s, found %s",
+              state.type().id(),
+              Arrays.toString(levels)));
     }
     return tensor;
   }
@@ -76,8 +80,11 @@ final class BnbReader {
     if (found.size() != 1) {
       throw wrong(
           weight,
-          "expected exactly one of %snf4 and __fp4, found %s"
-              .formatted(weight + BnbFormat.QUANT_STATE, found));
+          String.format(
+              Locale.ROOT,
+              "expected exactly one of %snf4 and __fp4, found %s",
+              weight + BnbFormat.QUANT_STATE,
+              found));
     }
     return found.get(0);
   }
@@ -104,7 +111,9 @@ final class BnbReader {
     for (int i = 0; i < absmax.length; i++) {
       if (!(absmax[i] >= 0 && absmax[i] < Float.POSITIVE_INFINITY)) {
         throw wrong(
-            name, "expected finite scales from 0 on, found %s at %d".formatted(absmax[i], i));
+            name,
+            String.format(
+                Locale.ROOT, "expected finite scales from 0 on, found %s at %d", absmax[i], i));
       }
     }
   }
@@ -147,7 +156,8 @@ final class BnbReader {
 
   private byte[] bytes(String name, DType type) {
     if (info(name).dtype() != type) {
-      throw wrong(name, "expected %s, found %s".formatted(type, info(name).dtype()));
+      throw wrong(
+          name, String.format(Locale.ROOT, "expected %s, found %s", type, info(name).dtype()));
     }
     byte[] values = new byte[buffer(name).remaining()];
     buffer(name).get(values);
@@ -169,12 +179,13 @@ final class BnbReader {
       return work.get();
     } catch (QuantizationException e) {
       throw new QuantizationException(
-          "%s: '%s': %s".formatted(fileOf(name), name, e.getMessage()), e);
+          String.format(Locale.ROOT, "%s: '%s': %s", fileOf(name), name, e.getMessage()), e);
     }
   }
 
   private QuantizationException wrong(String name, String message) {
-    return new QuantizationException("%s: '%s': %s".formatted(fileOf(name), name, message));
+    return new QuantizationException(
+        String.format(Locale.ROOT, "%s: '%s': %s", fileOf(name), name, message));
   }
 
   private Path fileOf(String name) {

@@ -3,6 +3,7 @@ package io.peft4j.quant.bnb;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.math.RoundingMode;
+import java.util.Locale;
 
 /** Python's text of a float, which {@code Double.toString} is not. */
 final class PythonFloat {
@@ -20,7 +21,8 @@ final class PythonFloat {
     if (exponent < -4 || exponent >= 16) {
       String mantissa =
           digits.length() == 1 ? digits : digits.charAt(0) + "." + digits.substring(1);
-      return "%s%se%s%02d".formatted(sign, mantissa, exponent < 0 ? "-" : "+", Math.abs(exponent));
+      return String.format(
+          Locale.ROOT, "%s%se%s%02d", sign, mantissa, exponent < 0 ? "-" : "+", Math.abs(exponent));
     }
     String plain = shortest.abs().toPlainString();
     return sign + (plain.contains(".") ? plain : plain + ".0");

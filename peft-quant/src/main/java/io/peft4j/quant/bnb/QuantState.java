@@ -12,6 +12,7 @@ import io.peft4j.quant.QuantizationException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.stream.Collectors;
 
 /**
@@ -47,12 +48,20 @@ record QuantState(
     String shapeText =
         Arrays.stream(shape).mapToObj(Long::toString).collect(Collectors.joining(", "));
     String json =
-        "{\"quant_type\": \"%s\", \"blocksize\": %d, \"dtype\": \"%s\", \"shape\": [%s]"
-            .formatted(type.id(), blockSize, sourceType.torchName(), shapeText);
+        String.format(
+            Locale.ROOT,
+            "{\"quant_type\": \"%s\", \"blocksize\": %d, \"dtype\": \"%s\", \"shape\": [%s]",
+            type.id(),
+            blockSize,
+            sourceType.torchName(),
+            shapeText);
     if (nested != null) {
       json +=
-          ", \"nested_blocksize\": %d, \"nested_dtype\": \"float32\", \"nested_offset\": %s"
-              .formatted(nested.blockSize(), PythonFloat.repr(nested.offset()));
+          String.format(
+              Locale.ROOT,
+              ", \"nested_blocksize\": %d, \"nested_dtype\": \"float32\", \"nested_offset\": %s",
+              nested.blockSize(),
+              PythonFloat.repr(nested.offset()));
     }
     return (json + "}").getBytes(StandardCharsets.UTF_8);
   }
@@ -104,7 +113,7 @@ record QuantState(
     JsonNode value = json.path(key);
     if (!value.isTextual()) {
       throw new QuantizationException(
-          "expected '%s' to be a string, found %s".formatted(key, value));
+          String.format(Locale.ROOT, "expected '%s' to be a string, found %s", key, value));
     }
     return value.asText();
   }
@@ -112,7 +121,7 @@ record QuantState(
   private static long integer(String key, JsonNode value) {
     if (!value.canConvertToInt() || !value.isIntegralNumber()) {
       throw new QuantizationException(
-          "expected '%s' to be an integer, found %s".formatted(key, value));
+          String.format(Locale.ROOT, "expected '%s' to be an integer, found %s", key, value));
     }
     return value.asLong();
   }

@@ -9,6 +9,7 @@ import io.peft4j.quant.Quantizer;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.safetensors.TensorInfo;
 import java.nio.ByteBuffer;
+import java.util.Locale;
 import java.util.function.Supplier;
 
 /** A linear layer's weight [out, in] in a checkpoint, to be quantized. */
@@ -60,7 +61,7 @@ public final class DenseWeight {
       return work.get();
     } catch (QuantizationException e) {
       throw new QuantizationException(
-          "%s: '%s': %s".formatted(checkpoint.path(), name, e.getMessage()), e);
+          String.format(Locale.ROOT, "%s: '%s': %s", checkpoint.path(), name, e.getMessage()), e);
     }
   }
 }

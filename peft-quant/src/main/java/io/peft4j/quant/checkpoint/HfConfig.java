@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 
 /** A model's {@code config.json}, and the {@code quantization_config} that goes into it. */
 final class HfConfig {
@@ -47,7 +48,7 @@ final class HfConfig {
     }
     if (object.hasNonNull(KEY)) {
       throw new QuantizationException(
-          "%s: has '%s' already; quantize the dense model".formatted(file, KEY));
+          String.format(Locale.ROOT, "%s: has '%s' already; quantize the dense model", file, KEY));
     }
     return new HfConfig(object);
   }

@@ -5,6 +5,7 @@ import io.peft4j.quant.QuantizationException;
 import io.peft4j.quant.QuantizedTensor;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.stream.IntStream;
 
 /** A weight used where it lies, a few rows dense at a time. */
@@ -140,13 +141,18 @@ final class JavaPackedWeight implements PackedWeight {
   private static ByteBuffer host(String name, Memory memory, long elements, FloatType type) {
     if (!(memory instanceof Memory.Host operand)) {
       throw new QuantizationException(
-          "%s lies on a device; the kernels of pure Java want host memory".formatted(name));
+          String.format(
+              Locale.ROOT, "%s lies on a device; the kernels of pure Java want host memory", name));
     }
     if (operand.bytes().remaining() != elements * type.bytes()) {
       throw new QuantizationException(
-          "%s takes %d bytes of %s, found %d"
-              .formatted(
-                  name, elements * type.bytes(), type.torchName(), operand.bytes().remaining()));
+          String.format(
+              Locale.ROOT,
+              "%s takes %d bytes of %s, found %d",
+              name,
+              elements * type.bytes(),
+              type.torchName(),
+              operand.bytes().remaining()));
     }
     return operand.bytes();
   }

@@ -25,6 +25,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.UUID;
 
 /**
@@ -163,12 +164,13 @@ public final class QuantizedFormat implements WeightFormat {
       long[] expected = {source.out(), source.in()};
       if (!Arrays.equals(weight.shape(), expected)) {
         throw new QuantizationException(
-            "%s: '%s': expected shape %s, found %s"
-                .formatted(
-                    checkpoint.path(source.tensor()),
-                    source.tensor(),
-                    Arrays.toString(expected),
-                    Arrays.toString(weight.shape())));
+            String.format(
+                Locale.ROOT,
+                "%s: '%s': expected shape %s, found %s",
+                checkpoint.path(source.tensor()),
+                source.tensor(),
+                Arrays.toString(expected),
+                Arrays.toString(weight.shape())));
       }
       PackedWeight packed = kernels.place(weight);
       placed.add(packed);
@@ -196,8 +198,12 @@ public final class QuantizedFormat implements WeightFormat {
       DType type = checkpoint.info(source.tensor()).dtype();
       if (stored && (type == DType.U8 || type == DType.I8)) {
         throw new QuantizationException(
-            "%s: '%s': expected the other parts of a quantized weight beside its %s codes, found none"
-                .formatted(checkpoint.path(source.tensor()), source.tensor(), type));
+            String.format(
+                Locale.ROOT,
+                "%s: '%s': expected the other parts of a quantized weight beside its %s codes, found none",
+                checkpoint.path(source.tensor()),
+                source.tensor(),
+                type));
       }
       // what a quantized folder keeps dense stays so
       if (stored || !wants(source)) {

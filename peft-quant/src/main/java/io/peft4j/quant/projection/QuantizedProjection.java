@@ -334,8 +334,11 @@ public final class QuantizedProjection implements Projection {
         float found = wide.abs().max().getFloat();
         tensor = base;
         throw new ArithmeticException(
-            "a merged weight should be finite in %s, which it is unpacked to; found %s"
-                .formatted(base.sourceType().torchName(), found));
+            String.format(
+                Locale.ROOT,
+                "a merged weight should be finite in %s, which it is unpacked to; found %s",
+                base.sourceType().torchName(),
+                found));
       }
     }
   }

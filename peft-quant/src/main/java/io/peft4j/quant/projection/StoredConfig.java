@@ -6,6 +6,7 @@ import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.QuantizationException;
 import io.peft4j.safetensors.Checkpoint;
+import java.util.Locale;
 
 /** Reads what transformers' {@code BitsAndBytesConfig} leaves in {@code config.json}. */
 final class StoredConfig {
@@ -33,8 +34,12 @@ final class StoredConfig {
     QuantType type = naming(checkpoint, "bnb_4bit_quant_type", name);
     if (asked != null && asked.type() != type) {
       throw new QuantizationException(
-          "%s: is stored as %s, asked for as %s; quantize the dense model instead"
-              .formatted(checkpoint.path(), type.id(), asked.type().id()));
+          String.format(
+              Locale.ROOT,
+              "%s: is stored as %s, asked for as %s; quantize the dense model instead",
+              checkpoint.path(),
+              type.id(),
+              asked.type().id()));
     }
     String compute = json.path("bnb_4bit_compute_dtype").asText("float32");
     boolean doubleQuant = fourBit && json.path("bnb_4bit_use_double_quant").asBoolean();
@@ -62,7 +67,12 @@ final class StoredConfig {
   private static QuantizationException wrong(
       Checkpoint checkpoint, String key, String expected, String found) {
     return new QuantizationException(
-        "%s: config.json: 'quantization_config.%s': expected %s, found %s"
-            .formatted(checkpoint.path(), key, expected, found));
+        String.format(
+            Locale.ROOT,
+            "%s: config.json: 'quantization_config.%s': expected %s, found %s",
+            checkpoint.path(),
+            key,
+            expected,
+            found));
   }
 }
