@@ -2,6 +2,7 @@ package io.peft4j.adapter;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.io.Spelling;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;

@@ -1,5 +1,6 @@
 package io.peft4j.adapter;
 
+import io.peft4j.io.Spelling;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Module;
 import io.peft4j.model.ModuleTree;

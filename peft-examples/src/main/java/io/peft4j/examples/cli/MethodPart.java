@@ -10,6 +10,7 @@ import io.peft4j.adapter.FullConfig;
 import io.peft4j.adapter.LoraConfig;
 import io.peft4j.adapter.LoraInit;
 import io.peft4j.adapter.MethodConfig;
+import io.peft4j.io.Spelling;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -107,7 +108,7 @@ final class MethodPart {
   void set(ObjectNode settings, Path file) {
     for (Map.Entry<String, JsonNode> entry : settings.properties()) {
       if (!knows(entry.getKey())) {
-        List<String> near = Near.of(entry.getKey(), keys());
+        List<String> near = Spelling.meant(entry.getKey(), keys());
         throw new IllegalArgumentException(
             file
                 + ": '"

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
 import io.peft4j.io.JsonErrors;
+import io.peft4j.io.Spelling;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -133,7 +134,7 @@ final class YamlDefaults implements IDefaultValueProvider {
         }
       }
       List<String> near =
-          Near.of(key(key), options.stream().map(option -> key(option.longestName())).toList());
+          Spelling.meant(key(key), options.stream().map(option -> key(option.longestName())).toList());
       throw wrong(
           "'"
               + key

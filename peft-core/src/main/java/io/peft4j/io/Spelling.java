@@ -1,18 +1,31 @@
-package io.peft4j.adapter;
+package io.peft4j.io;
 
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 
 /** Which words come near to one that is not there. */
-final class Spelling {
+public final class Spelling {
 
   private Spelling() {}
 
   /**
-   * {@return those of {@code words} that are spelled most like {@code wanted}, the nearest first}
+   * {@return the few of {@code words} that may have been meant by {@code wanted}: at most a third
+   * of the letters off, the nearest first; none where nothing is near}
    */
-  static List<String> nearest(String wanted, Collection<String> words, int limit) {
+  public static List<String> meant(String wanted, Collection<String> words) {
+    List<String> near =
+        words.stream()
+            .filter(word -> distance(wanted, word) <= Math.max(wanted.length(), word.length()) / 3)
+            .toList();
+    return nearest(wanted, near, 3);
+  }
+
+  /**
+   * {@return those of {@code words} that are spelled most like {@code wanted}, however far off, the
+   * nearest first}
+   */
+  public static List<String> nearest(String wanted, Collection<String> words, int limit) {
     return words.stream()
         .distinct()
         .sorted(
@@ -22,8 +35,8 @@ final class Spelling {
         .toList();
   }
 
-  /** Edits between two words (Levenshtein, 1966). */
-  static int distance(String a, String b) {
+  /** {@return the edits between two words (Levenshtein, 1966)} */
+  public static int distance(String a, String b) {
     int[] row = new int[b.length() + 1];
     for (int j = 0; j <= b.length(); j++) {
       row[j] = j;
