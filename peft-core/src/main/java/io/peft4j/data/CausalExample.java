@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 
 /** What a causal language model can learn from, not yet tokenized. */
 public sealed interface CausalExample {
@@ -74,6 +75,11 @@ public sealed interface CausalExample {
      */
     public static Optional<Chat> of(JsonNode row) {
       return Optional.ofNullable(CausalJson.conversation(row));
+    }
+
+    /** {@return the keys of a row that {@link #of} reads; empty if the row holds none} */
+    public static Set<String> keys(JsonNode row) {
+      return CausalJson.conversationKeys(row);
     }
   }
 

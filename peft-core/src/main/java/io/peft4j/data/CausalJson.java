@@ -75,11 +75,23 @@ final class CausalJson {
 
   /** {@return the conversation of a row, which need not have an answer yet; null if it has none} */
   static CausalExample.Chat conversation(JsonNode row) {
-    String key = CHATS.stream().filter(row::has).findFirst().orElse(null);
-    if (key == null && row.path("prompt").isArray()) {
-      key = "prompt";
-    }
+    String key = conversationKey(row);
     return key == null ? null : new ChatRows(null).conversation(row, key, 0);
+  }
+
+  /** {@return the keys of a row that {@link #conversation} reads} */
+  static Set<String> conversationKeys(JsonNode row) {
+    String key = conversationKey(row);
+    return key == null ? Set.of() : chatKeys(key);
+  }
+
+  private static String conversationKey(JsonNode row) {
+    String key = CHATS.stream().filter(row::has).findFirst().orElse(null);
+    return key == null && row.path("prompt").isArray() ? "prompt" : key;
+  }
+
+  private static Set<String> chatKeys(String conversation) {
+    return Set.of(conversation, "tools", "chat_template_kwargs", "system");
   }
 
   private void add(JsonNode row, int line) {
@@ -93,7 +105,7 @@ final class CausalJson {
     String chat = CHATS.stream().filter(row::has).findFirst().orElse(null);
     if (chat != null) {
       examples.add(conversations.chat(row, chat, line));
-      keys.see(row, line, Set.of(chat, "tools", "chat_template_kwargs", "system"));
+      keys.see(row, line, chatKeys(chat));
     } else if (row.has("prompt") || row.has("completion")) {
       completion(row, line);
     } else if (row.has("instances")) {

@@ -9,8 +9,11 @@ import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Says which keys of a file's rows are not used: each once, with how many rows have it. */
-final class RowKeys {
+/**
+ * Says which keys of a file's rows are not used: each once, with how many rows have it. For one
+ * file and one thread.
+ */
+public final class RowKeys {
 
   private static final Logger LOG = LoggerFactory.getLogger(RowKeys.class);
 
@@ -52,7 +55,13 @@ final class RowKeys {
     return value.isNull() || value.isContainerNode() && value.isEmpty();
   }
 
-  void see(JsonNode row, int line, Set<String> used) {
+  /**
+   * Notes the keys of a row beyond those that are used; nulls and empty lists and objects say
+   * nothing and are passed over.
+   *
+   * @param line the row's, from 1
+   */
+  public void see(JsonNode row, int line, Set<String> used) {
     row.fieldNames()
         .forEachRemaining(
             key -> {
@@ -63,7 +72,8 @@ final class RowKeys {
             });
   }
 
-  void report(Path file) {
+  /** Warns of what was seen, if anything, in one line. */
+  public void report(Path file) {
     if (!unused.isEmpty()) {
       List<String> parts =
           unused.entrySet().stream()

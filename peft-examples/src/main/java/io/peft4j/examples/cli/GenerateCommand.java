@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -119,7 +120,9 @@ final class GenerateCommand implements Callable<Integer> {
   private List<int[]> tokens(CausalTokenizer tokenizer, CausalLm lm, GenerationConfig settings)
       throws IOException {
     if (input != null) {
-      return JsonLines.read(input, line -> checked(read(line, tokenizer, lm), lm, settings));
+      return JsonLines.read(
+          input,
+          (line, keys) ->  checked(read(line, keys, tokenizer, lm), lm, settings));
     }
     List<int[]> all = new ArrayList<>();
     for (String prompt : prompts) {
@@ -140,14 +143,18 @@ final class GenerateCommand implements Callable<Integer> {
     return tokenizer.encodeChat(messages);
   }
 
-  private int[] read(JsonNode line, CausalTokenizer tokenizer, CausalLm lm) {
+  private int[] read(
+      JsonNode line, JsonLines.Keys keys, CausalTokenizer tokenizer, CausalLm lm) {
     if (line.has("input_ids")) {
+      keys.used(Set.of("input_ids"));
       return JsonLines.tokens(line, "input_ids", lm.model().config().vocabularySize());
     }
     Optional<CausalExample.Chat> conversation = CausalExample.Chat.of(line);
     if (conversation.isPresent()) {
+      keys.used(CausalExample.Chat.keys(line));
       return tokenizer.encodeChat(conversation.get());
     }
+    keys.used(Set.of("prompt"));
     return encode(JsonLines.string(line, "prompt"), tokenizer);
   }
 

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.data.DataException;
+import io.peft4j.data.RowKeys;
 import io.peft4j.io.AtomicFiles;
 import io.peft4j.io.GitLfs;
 import io.peft4j.io.JsonErrors;
@@ -19,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /** Answers a file of JSON lines, a batch of them at a time, with another. */
 final class JsonLines {
@@ -37,7 +39,13 @@ final class JsonLines {
     /**
      * @throws IllegalArgumentException saying what is wrong with the line
      */
-    T read(JsonNode line) throws IOException;
+    T read(JsonNode line, Keys keys) throws IOException;
+  }
+
+  /** Is told by a {@link Reader} which keys of its line it uses; of others the user is warned. */
+  @FunctionalInterface
+  interface Keys {
+    void used(Set<String> names);
   }
 
   /** As {@link Reader}, for one that has to know which line it is. */
@@ -106,11 +114,18 @@ final class JsonLines {
    * @throws IllegalArgumentException if a line is wrong; the message names file and line
    */
   static <T> List<T> read(Path input, Reader<T> reader) throws IOException {
-    return read(input, (line, number) -> reader.read(line));
+    RowKeys keys = new RowKeys();
+    List<T> rows =
+        readNumbered(
+            input,
+            (line, number) ->
+                reader.read(line, names -> keys.see(line, number, names)));
+    keys.report(input);
+    return rows;
   }
 
   /** As {@link #read(Path, Reader)}. */
-  static <T> List<T> read(Path input, NumberedReader<T> reader) throws IOException {
+  static <T> List<T> readNumbered(Path input, NumberedReader<T> reader) throws IOException {
     if (Files.isDirectory(input)) {
       throw new IOException(input + ": expected a file of JSON lines, found a folder");
     }

@@ -121,7 +121,7 @@ final class PredictCommand implements Callable<Integer> {
       }
       return rows;
     }
-    return JsonLines.read(
+    return JsonLines.readNumbered(
         input,
         (json, line) -> {
           if (json.has("input_ids")) {

@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -53,17 +54,21 @@ final class ScoreCommand implements Callable<Integer> {
         AdaptedModel adapted = adapter.adapt(lm.model());
         Lazy<CausalTokenizer> tokenizer =
             new Lazy<>(() -> CausalTokenizer.of(adapter.tokenizer(folder), lm.model()))) {
-      lines.answer(batchSize, json -> read(json, tokenizer, lm), rows -> answers(rows, lm));
+      lines.answer(
+          batchSize, (json, keys) -> read(json, keys, tokenizer, lm), rows -> answers(rows, lm));
     }
     return 0;
   }
 
-  private static TokenSequence read(JsonNode json, Lazy<CausalTokenizer> tokenizer, CausalLm lm)
+  private static TokenSequence read(
+      JsonNode json, JsonLines.Keys keys, Lazy<CausalTokenizer> tokenizer, CausalLm lm)
       throws IOException {
     if (json.has("input_ids")) {
+      keys.used(Set.of("input_ids"));
       return lm.sequence(JsonLines.tokens(json, "input_ids", lm.model().config().vocabularySize()));
     }
     if (json.has("prompt")) {
+      keys.used(Set.of("prompt", "completion"));
       CausalTokenizer opened = tokenizer.get();
       CausalExample.Completion example =
           new CausalExample.Completion(
@@ -75,6 +80,7 @@ final class ScoreCommand implements Callable<Integer> {
       throw new IllegalArgumentException(
           "expected 'text', 'prompt' and 'completion', or 'input_ids'");
     }
+    keys.used(Set.of("text"));
     return lm.sequence(tokenizer.get().encode(JsonLines.string(json, "text")));
   }
 

@@ -4,6 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
@@ -12,6 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.slf4j.LoggerFactory;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Training, scoring and generating with the tiny golden language model, as a user does. */
@@ -252,6 +256,40 @@ class CausalCommandsTest {
         assertEquals(pieces[event.get("prompt").asInt()].toString(), event.get("text").asText());
         assertEquals("length", event.get("finish").asText());
       }
+    }
+  }
+
+  /** Rows to be answered are held to what rows to be learnt are: no key goes unread in silence. */
+  @Test
+  void namesTheKeysOfRowsThatAreNotUsed(@TempDir Path folder) throws IOException {
+    Path rows = folder.resolve("rows.jsonl");
+    Path answers = folder.resolve("answers.jsonl");
+    Logger logger = (Logger) LoggerFactory.getLogger("io.peft4j.data.RowKeys");
+    ListAppender<ILoggingEvent> seen = new ListAppender<>();
+    seen.start();
+    logger.addAppender(seen);
+    try {
+      Files.writeString(
+          rows, "{\"prompt\": \"The\", \"tools\": [1]}\n{\"input_ids\": [1], \"id\": 1}\n");
+      PeftRun.good(
+          "generate", "--model", MODEL, "--input", rows.toString(), "--max-new-tokens", "1");
+      Files.writeString(rows, "{\"text\": \"The cat sat\", \"system\": \"s\", \"x\": null}\n");
+      PeftRun.good(
+          "score",
+          "--model",
+          MODEL,
+          "--input",
+          rows.toString(),
+          "--output",
+          answers.toString());
+      assertEquals(
+          List.of(
+              rows
+                  + ": not used: 'id' (1 rows, first in line 2), 'tools' (1 rows, first in line 1)",
+              rows + ": not used: 'system' (1 rows, first in line 1)"),
+          seen.list.stream().map(ILoggingEvent::getFormattedMessage).toList());
+    } finally {
+      logger.detachAppender(seen);
     }
   }
 
