@@ -121,8 +121,7 @@ final class GenerateCommand implements Callable<Integer> {
       throws IOException {
     if (input != null) {
       return JsonLines.read(
-          input,
-          (line, keys) ->  checked(read(line, keys, tokenizer, lm), lm, settings));
+          input, (line, keys) -> checked(read(line, keys, tokenizer, lm), lm, settings));
     }
     List<int[]> all = new ArrayList<>();
     for (String prompt : prompts) {
@@ -143,8 +142,7 @@ final class GenerateCommand implements Callable<Integer> {
     return tokenizer.encodeChat(messages);
   }
 
-  private int[] read(
-      JsonNode line, JsonLines.Keys keys, CausalTokenizer tokenizer, CausalLm lm) {
+  private int[] read(JsonNode line, JsonLines.Keys keys, CausalTokenizer tokenizer, CausalLm lm) {
     if (line.has("input_ids")) {
       keys.used(Set.of("input_ids"));
       return JsonLines.tokens(line, "input_ids", lm.model().config().vocabularySize());

@@ -117,9 +117,7 @@ final class JsonLines {
     RowKeys keys = new RowKeys();
     List<T> rows =
         readNumbered(
-            input,
-            (line, number) ->
-                reader.read(line, names -> keys.see(line, number, names)));
+            input, (line, number) -> reader.read(line, names -> keys.see(line, number, names)));
     keys.report(input);
     return rows;
   }

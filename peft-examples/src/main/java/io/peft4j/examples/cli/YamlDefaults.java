@@ -134,7 +134,8 @@ final class YamlDefaults implements IDefaultValueProvider {
         }
       }
       List<String> near =
-          Spelling.meant(key(key), options.stream().map(option -> key(option.longestName())).toList());
+          Spelling.meant(
+              key(key), options.stream().map(option -> key(option.longestName())).toList());
       throw wrong(
           "'"
               + key

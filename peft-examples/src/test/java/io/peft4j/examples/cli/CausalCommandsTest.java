@@ -15,8 +15,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.slf4j.LoggerFactory;
 import org.junit.jupiter.api.io.TempDir;
+import org.slf4j.LoggerFactory;
 
 /** Training, scoring and generating with the tiny golden language model, as a user does. */
 class CausalCommandsTest {
@@ -275,13 +275,7 @@ class CausalCommandsTest {
           "generate", "--model", MODEL, "--input", rows.toString(), "--max-new-tokens", "1");
       Files.writeString(rows, "{\"text\": \"The cat sat\", \"system\": \"s\", \"x\": null}\n");
       PeftRun.good(
-          "score",
-          "--model",
-          MODEL,
-          "--input",
-          rows.toString(),
-          "--output",
-          answers.toString());
+          "score", "--model", MODEL, "--input", rows.toString(), "--output", answers.toString());
       assertEquals(
           List.of(
               rows
