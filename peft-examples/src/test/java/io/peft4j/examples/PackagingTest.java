@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Builds the programs in {@code src/test/packaging} by Maven, as their authors would, and runs them
- * on every JDK there is. The one test that downloads: Spring Boot, through Maven.
+ * on every JDK there is. The one test that downloads: Spring Boot and Quarkus, through Maven.
  */
 @Tag("slow")
 class PackagingTest {
@@ -51,6 +51,17 @@ class PackagingTest {
         PROJECTS.resolve("shaded/src/main/java/app/App.java"),
         project.resolve("src/main/java/app/App.java"));
     runsOnEveryJdk(build(project, "-Dboot.version=" + version));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"3.15.1", "3.30.2"})
+  void quarkus(String version) throws Exception {
+    Path project = copy("quarkus");
+    Files.copy(
+        PROJECTS.resolve("shaded/src/main/java/app/App.java"),
+        project.resolve("src/main/java/app/App.java"));
+    build(project, "-Dquarkus.version=" + version);
+    runsOnEveryJdk(project.resolve("target/quarkus-app/quarkus-run.jar"));
   }
 
   @Test
@@ -117,7 +128,7 @@ class PackagingTest {
         assertEquals(0, ended.code(), jdk + ": " + ended.said());
         assertTrue(
             ended.said().contains("works: 3 numbers, the first -6.516"), jdk + ": " + ended.said());
-        System.out.println("works on " + jdk + ": " + jar.getParent().getParent().getFileName());
+        System.out.println("works on " + jdk + ": " + temp.relativize(jar));
       }
     }
   }
