@@ -47,6 +47,7 @@ final class PrefixTuningMethod extends PromptMethod {
   void build(MethodConfig config, AdapterBuilder builder) {
     Model model = builder.model();
     int length = config.integer("num_virtual_tokens");
+    VirtualPrompt.checkRoom(model, length);
     int layers = config.integer("num_layers");
     long width = config.integer("token_dim");
     boolean zero = "zero".equals(config.text("init_weights"));

@@ -50,14 +50,7 @@ final class VirtualPrompt implements EmbeddingAdapter {
    */
   static void add(AdapterBuilder builder, int length, NDArray trained, Rows rows) {
     Model model = builder.model();
-    if (length >= model.maxLength()) {
-      throw new IllegalArgumentException(
-          String.format(
-              Locale.ROOT,
-              "'num_virtual_tokens' must be less than the %d tokens that the model takes, found %d",
-              model.maxLength(),
-              length));
-    }
+    checkRoom(model, length);
     VirtualPrompt prompt = new VirtualPrompt(rows, trained, length, model);
     Embedding words = model.words();
     builder.attach(
@@ -70,6 +63,20 @@ final class VirtualPrompt implements EmbeddingAdapter {
           model.virtualTokens().remove(prompt);
           words.remove(prompt);
         });
+  }
+
+  /**
+   * @throws IllegalArgumentException if so many tokens leave none for a text
+   */
+  static void checkRoom(Model model, int length) {
+    if (length >= model.maxLength()) {
+      throw new IllegalArgumentException(
+          String.format(
+              Locale.ROOT,
+              "'num_virtual_tokens' must be less than the %d tokens that the model takes, found %d",
+              model.maxLength(),
+              length));
+    }
   }
 
   /** Writes the vectors in place of the tensors that make them up. */

@@ -199,6 +199,18 @@ class AdapterFaultsTest {
   }
 
   @Test
+  void virtualTokensThatLeaveNoRoom() {
+    for (String method : List.of("PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING")) {
+      MethodConfig config = MethodConfig.of(method).with("num_virtual_tokens", 600);
+      String message =
+          assertThrows(IllegalArgumentException.class, () -> adapted.add("long", config, 1))
+              .getMessage();
+      assertTrue(message.contains("num_virtual_tokens") && message.contains("600"), message);
+      assertEquals(Set.of("good"), adapted.adapters().keySet());
+    }
+  }
+
+  @Test
   void aTakenName() {
     String message =
         assertThrows(IllegalArgumentException.class, () -> adapted.load("good", folder))
