@@ -25,6 +25,9 @@ public final class Checkpoint implements AutoCloseable {
   /** The name of a sharded checkpoint's index in its folder. */
   public static final String INDEX = "model.safetensors.index.json";
 
+  private static final List<String> PICKLES =
+      List.of("pytorch_model.bin", "pytorch_model.bin.index.json");
+
   private final Path path;
   private final List<SafetensorsFile> files;
   private final Map<String, SafetensorsFile> fileOf;
@@ -75,6 +78,15 @@ public final class Checkpoint implements AutoCloseable {
     if (Files.exists(path.resolve(INDEX))) {
       return openSharded(path.resolve(INDEX), opener);
     }
+    for (String pickle : PICKLES) {
+      if (Files.exists(path.resolve(pickle))) {
+        throw new IOException(
+            path.resolve(pickle)
+                + ": is a pickle, which could run code and is not read; convert the model once in"
+                + " Python: from transformers import AutoModelForCausalLM (or the class it is for);"
+                + " AutoModelForCausalLM.from_pretrained('FOLDER').save_pretrained('NEW FOLDER')");
+      }
+    }
     throw new IOException(
         String.format(Locale.ROOT, "%s: expected %s or %s, found neither", path, SINGLE, INDEX));
   }
@@ -107,6 +119,12 @@ public final class Checkpoint implements AutoCloseable {
                   entry.getValue()));
         }
         fileOf.put(entry.getKey(), shard);
+      }
+      // as transformers has it, what a shard holds belongs to the checkpoint, listed or not
+      for (SafetensorsFile shard : shards.values()) {
+        shard.tensors().keySet().stream()
+            .filter(name -> !shardOf.containsKey(name))
+            .forEach(name -> fileOf.put(name, shard));
       }
       return new Checkpoint(path, List.copyOf(shards.values()), fileOf);
     } catch (IOException | RuntimeException | Error e) {

@@ -2,6 +2,7 @@ package io.peft4j.safetensors;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -62,6 +63,36 @@ class CheckpointTest {
     }
     try (Checkpoint checkpoint = Checkpoint.open(snapshot)) {
       assertEquals(5, checkpoint.names().size());
+    }
+  }
+
+  /** transformers loads all of a shard, and so a head that the index does not list. */
+  @Test
+  void whatAShardHoldsCountsListedOrNot() throws IOException {
+    Path golden = Samples.golden("sharded");
+    for (Path file : SafetensorsWriterTest.list(golden)) {
+      Files.copy(file, folder.resolve(file.getFileName()));
+    }
+    Path index = folder.resolve(Checkpoint.INDEX);
+    String whole = Files.readString(index);
+    String less = whole.replaceFirst("(?m)^\\s*\"a\": \"[^\"]*\",?\\R", "");
+    assertNotEquals(whole, less);
+    Files.writeString(index, less);
+    try (Checkpoint checkpoint = Checkpoint.open(folder);
+        Checkpoint expected = Checkpoint.open(golden)) {
+      assertEquals(expected.names(), checkpoint.names());
+      assertEquals(expected.info("a"), checkpoint.info("a"));
+    }
+  }
+
+  @Test
+  void picklesAreNamedAndHowToConvertThem() throws IOException {
+    for (String name : List.of("pytorch_model.bin", "pytorch_model.bin.index.json")) {
+      Path pickle = Files.writeString(folder.resolve(name), "x");
+      IOException e = assertThrows(IOException.class, () -> Checkpoint.open(folder));
+      assertTrue(e.getMessage().startsWith(pickle + ": is a pickle"), e.getMessage());
+      assertTrue(e.getMessage().contains("save_pretrained"), e.getMessage());
+      Files.delete(pickle);
     }
   }
 
