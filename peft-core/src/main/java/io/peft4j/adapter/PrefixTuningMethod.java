@@ -47,7 +47,6 @@ final class PrefixTuningMethod extends PromptMethod {
   void build(MethodConfig config, AdapterBuilder builder) {
     Model model = builder.model();
     int length = config.integer("num_virtual_tokens");
-    VirtualPrompt.checkRoom(model, length);
     int layers = config.integer("num_layers");
     long width = config.integer("token_dim");
     boolean zero = "zero".equals(config.text("init_weights"));
@@ -77,6 +76,7 @@ final class PrefixTuningMethod extends PromptMethod {
               2L * layers * width);
       prefix = new TrainedPrefix(length, width, table, new TrainedPrefix.Whole(table), List.of());
     }
+    VirtualPrompt.checkRoom(model, length); // after the tensors, which name the file at fault
     builder.attach(
         model.words().name(),
         () -> model.virtualTokens().addPositions(prefix, length),
