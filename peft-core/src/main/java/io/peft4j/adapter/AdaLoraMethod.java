@@ -21,7 +21,7 @@ import java.util.Set;
  * <p>On disk {@code MODULE.lora_A} [r, in], {@code lora_B} [out, r], {@code lora_E} [r, 1] of the
  * triplets that are left, and in the config {@code rank_pattern}, which says of each whether it is.
  */
-final class AdaLoraMethod extends DocumentMethod {
+public final class AdaLoraMethod extends DocumentMethod {
 
   private static final Map<String, List<String>> TARGETS =
       families(
@@ -33,7 +33,7 @@ final class AdaLoraMethod extends DocumentMethod {
               List.of("gpt2"), List.of("c_attn"),
               List.of("gpt_neox"), List.of("query_key_value")));
 
-  AdaLoraMethod() {
+  public AdaLoraMethod() {
     super(
         "ADALORA",
         """

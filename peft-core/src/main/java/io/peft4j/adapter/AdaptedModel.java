@@ -135,7 +135,7 @@ public final class AdaptedModel implements AutoCloseable {
       AdapterMethod method = AdapterMethods.named(config.peftType());
       method.unknownKeys(config).forEach(origin::slip);
       AdapterConfig settled = method.settle(config, model);
-      settled = carried == null ? Targets.savingWhatIsNew(settled, model) : settled;
+      settled = carried == null ? NewHeadParts.savedBy(settled, model) : settled;
       AdapterBuilder builder =
           new AdapterBuilder(model, manager, seed, tokenizer, this::adapter, settled, origin);
       build(method, settled, builder, carried);
@@ -335,7 +335,7 @@ public final class AdaptedModel implements AutoCloseable {
                 adapter.embeddings().keySet().stream().map(Embedding::name))
             .toList();
     AdapterConfig config = adapter.config();
-    return config.inAnyOrder(modules, name -> AdapterFiles.nameOnDisk(config, name));
+    return config.inAnyOrder(modules, name -> AdapterKeys.nameOnDisk(config, name));
   }
 
   /**

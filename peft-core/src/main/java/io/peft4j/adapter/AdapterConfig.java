@@ -2,6 +2,7 @@ package io.peft4j.adapter;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Collection;
+import java.util.List;
 import java.util.function.UnaryOperator;
 
 /** What an adapter is, as {@code adapter_config.json} holds it. Implementations are immutable. */
@@ -26,6 +27,19 @@ public interface AdapterConfig {
    */
   default AdapterConfig inAnyOrder(Collection<String> modules, UnaryOperator<String> onDisk) {
     return this;
+  }
+
+  /** {@return the modules it adapts and those it trains in full; null for a method without such} */
+  default Targets targets() {
+    return null;
+  }
+
+  /**
+   * {@return this config, of a method that has {@link #targets}, with other {@code
+   * modules_to_save}}
+   */
+  default AdapterConfig withModulesToSave(List<String> modules) {
+    throw new IllegalArgumentException(peftType() + " has no modules_to_save");
   }
 
   /** {@return this config for a base model of that name or path} */

@@ -37,10 +37,10 @@ import java.util.TreeSet;
 public final class AdapterFiles {
 
   /** The file that says what the adapter is. */
-  public static final String CONFIG = "adapter_config.json";
+  public static final String CONFIG = AdapterMethod.CONFIG;
 
   /** The file with its tensors. */
-  public static final String WEIGHTS = "adapter_model.safetensors";
+  public static final String WEIGHTS = AdapterMethod.WEIGHTS;
 
   /** The file beside them in a checkpoint of a training whose method needs more. */
   public static final String STATE = "adapter_state.safetensors";
@@ -181,12 +181,7 @@ public final class AdapterFiles {
    * that the model has within one with a head, such as {@code bert.}, in front.
    */
   private static String onDisk(AdapterMethod method, AdapterConfig config, String key) {
-    return method.onDisk(nameOnDisk(config, key));
-  }
-
-  static String nameOnDisk(AdapterConfig config, String name) {
-    boolean bare = config.toJson().path("task_type").asText().equals("FEATURE_EXTRACTION");
-    return bare ? name.substring(name.indexOf('.') + 1) : name;
+    return method.onDisk(AdapterKeys.nameOnDisk(config, key));
   }
 
   /** {@return where an adapter of {@code folder} comes from, whose config that is} */

@@ -35,6 +35,16 @@ final class AdapterKeys {
 
   private AdapterKeys() {}
 
+  /**
+   * {@return the name that the file has for a module} What was trained on a model without a head
+   * (peft's FEATURE_EXTRACTION) does not have the name that the model has within one with a head,
+   * such as {@code bert.}, in front.
+   */
+  static String nameOnDisk(AdapterConfig config, String name) {
+    boolean bare = config.toJson().path("task_type").asText().equals("FEATURE_EXTRACTION");
+    return bare ? name.substring(name.indexOf('.') + 1) : name;
+  }
+
   /** {@return the name without what peft puts before that of a module} */
   static String strip(String name) {
     if (name.startsWith(PREFIX)) {

@@ -8,7 +8,13 @@ import java.util.List;
 import java.util.Map;
 
 /** A way of adapting models. One implementation, one file; registered in {@link AdapterMethods}. */
-interface AdapterMethod {
+public interface AdapterMethod {
+
+  /** The file that says what the adapter is. */
+  String CONFIG = "adapter_config.json";
+
+  /** The file with its tensors. */
+  String WEIGHTS = "adapter_model.safetensors";
 
   /** {@return the value of {@code peft_type} that means this method} */
   String peftType();
@@ -41,12 +47,12 @@ interface AdapterMethod {
 
   /** {@return the name of the file that holds the config} */
   default String document() {
-    return AdapterFiles.CONFIG;
+    return CONFIG;
   }
 
   /** {@return the name of the file that holds the tensor of {@code key}} */
   default String fileOf(String key) {
-    return AdapterFiles.WEIGHTS;
+    return WEIGHTS;
   }
 
   /** {@return {@code config} with what the other files of its folder say} */
@@ -59,13 +65,13 @@ interface AdapterMethod {
    * none for a method that has no tensors}
    */
   default List<String> files() {
-    return List.of(AdapterFiles.WEIGHTS);
+    return List.of(WEIGHTS);
   }
 
   /** {@return the documents to write for {@code config}, by file name} */
   default Map<String, ObjectNode> documents(AdapterConfig config) {
     // As peft does: whoever loads it means to use it, unless he says otherwise.
-    return Map.of(AdapterFiles.CONFIG, config.built().toJson().put("inference_mode", true));
+    return Map.of(CONFIG, config.built().toJson().put("inference_mode", true));
   }
 
   /** {@return the name in the tensor file of what {@link Adapter} keeps under {@code key}} */

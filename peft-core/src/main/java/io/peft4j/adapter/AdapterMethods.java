@@ -1,30 +1,16 @@
 package io.peft4j.adapter;
 
+import java.util.ServiceLoader;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 
-/** The methods there are. */
+/** The methods there are: those that {@link ServiceLoader} finds, in the order it finds them. */
 final class AdapterMethods {
 
   private static final List<AdapterMethod> ALL =
-      List.of(
-          new LoraMethod(),
-          new FullMethod(),
-          new Ia3Method(),
-          new VeraMethod(),
-          new LohaMethod(),
-          new LokrMethod(),
-          new LnTuningMethod(),
-          new BitFitMethod(),
-          new AdaLoraMethod(),
-          new PrefixTuningMethod(),
-          new PromptTuningMethod(),
-          new PTuningMethod(),
-          new BottleneckMethod(),
-          new FusionMethod(),
-          new AverageMethod(),
-          new GatedLoraMethod(),
-          new GatedPrefixMethod());
+      ServiceLoader.load(AdapterMethod.class, AdapterMethods.class.getClassLoader()).stream()
+          .map(ServiceLoader.Provider::get)
+          .toList();
 
   private AdapterMethods() {}
 

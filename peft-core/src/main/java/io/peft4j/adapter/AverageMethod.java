@@ -21,9 +21,9 @@ import java.util.Locale;
  * <p>On disk {@code adapter_config.json} of our own; {@code weights} default to equal ones, and are
  * used as they are.
  */
-final class AverageMethod extends DocumentMethod {
+public final class AverageMethod extends DocumentMethod {
 
-  AverageMethod() {
+  public AverageMethod() {
     super("AVERAGE", "{\"adapter_names\": [], \"weights\": null}");
   }
 

@@ -12,9 +12,9 @@ import java.util.Set;
  * <p>On disk the biases under their own names. Without {@code target_modules} all are meant; a
  * decoder such as Llama has none.
  */
-final class BitFitMethod extends DocumentMethod {
+public final class BitFitMethod extends DocumentMethod {
 
-  BitFitMethod() {
+  public BitFitMethod() {
     super(
         "BITFIT",
         """

@@ -21,7 +21,7 @@ import java.util.function.DoubleSupplier;
  * AdapterDrop (Rücklé et al., 2021) is {@code leave_out}, or, while training, {@code adapter_drop}:
  * up to how many of the lowest layers go without adapters in a step, drawn anew for each.
  */
-final class BottleneckMethod extends LibraryMethod {
+public final class BottleneckMethod extends LibraryMethod {
 
   /** Keys of the library's {@code config}, with the values that its Pfeiffer form has. */
   private static final String CONFIG =
@@ -39,8 +39,8 @@ final class BottleneckMethod extends LibraryMethod {
        "stochastic_depth": 0.0, "adapter_drop": 0}
       """;
 
-  BottleneckMethod() {
-    super("BOTTLENECK", CONFIG, AdapterFiles.CONFIG, "adapter.safetensors");
+  public BottleneckMethod() {
+    super("BOTTLENECK", CONFIG, AdapterMethod.CONFIG, "adapter.safetensors");
   }
 
   @Override

@@ -18,6 +18,8 @@ import java.util.TreeSet;
  */
 final class ConfigKeys {
 
+  static final String WEIGHT_TYING = "ensure_weight_tying";
+
   /** Keys without effect, of all of peft's methods, and why. */
   private static final Map<String, String> ALWAYS_IDLE =
       Map.of(
@@ -88,7 +90,7 @@ final class ConfigKeys {
   /** {@return whether a key asks for something that is not supported, unless it is off} */
   static boolean unsupported(String peftType, String key) {
     boolean adaLora = peftType.equals("ADALORA");
-    return (adaLora && key.equals(LoraConfig.WEIGHT_TYING))
+    return (adaLora && key.equals(WEIGHT_TYING))
         || ((adaLora || peftType.equals("LORA"))
             && (LORA_OFF_BY_NULL.contains(key) || LORA_OFF_BY_NOTHING.contains(key)));
   }

@@ -117,6 +117,15 @@ final class ConfigReader {
     return values;
   }
 
+  /** Python's peft has alpha as an int; a whole number stays one. */
+  static void number(ObjectNode json, String key, double value) {
+    if (value == Math.rint(value) && Math.abs(value) < 1e9) {
+      json.put(key, (long) value);
+    } else {
+      json.put(key, value);
+    }
+  }
+
   static IllegalArgumentException wrong(String key, String expected, JsonNode found) {
     return new IllegalArgumentException("'" + key + "' must be " + expected + ", found " + found);
   }

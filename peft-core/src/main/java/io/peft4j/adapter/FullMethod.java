@@ -7,7 +7,7 @@ import io.peft4j.model.Module;
 import io.peft4j.model.Parameter;
 
 /** Full fine-tuning: all parameters are trained; tied ones remain one tensor. */
-final class FullMethod implements AdapterMethod {
+public final class FullMethod implements AdapterMethod {
 
   @Override
   public String peftType() {

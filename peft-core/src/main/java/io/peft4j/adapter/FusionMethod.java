@@ -32,7 +32,7 @@ import java.util.function.DoubleSupplier;
  * JUNCTION.adapter_fusion_layer.NAME.query.weight} and so on in {@code
  * model_adapter_fusion.safetensors}.
  */
-final class FusionMethod extends LibraryMethod {
+public final class FusionMethod extends LibraryMethod {
 
   /** The library's {@code dynamic} form. */
   private static final String CONFIG =
@@ -45,7 +45,7 @@ final class FusionMethod extends LibraryMethod {
   /** What the library multiplies |V - I|² by, to add it to the loss. */
   private static final double REGULARIZATION = 0.01;
 
-  FusionMethod() {
+  public FusionMethod() {
     super("FUSION", CONFIG, "adapter_fusion_config.json", "model_adapter_fusion.safetensors");
   }
 

@@ -22,7 +22,7 @@ import java.util.Locale;
  * gate.weight} [1, in] and {@code gate.bias} [1] in {@code adapter.safetensors}. A gate depends on
  * what is read, so there is no merge.
  */
-final class GatedLoraMethod extends LibraryMethod {
+public final class GatedLoraMethod extends LibraryMethod {
 
   private static final String CONFIG =
       """
@@ -33,8 +33,8 @@ final class GatedLoraMethod extends LibraryMethod {
        "vera_b": null, "dtype": null}
       """;
 
-  GatedLoraMethod() {
-    super("GATED_LORA", CONFIG, AdapterFiles.CONFIG, "adapter.safetensors");
+  public GatedLoraMethod() {
+    super("GATED_LORA", CONFIG, AdapterMethod.CONFIG, "adapter.safetensors");
   }
 
   @Override

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.Activation;
+import io.peft4j.model.Architecture;
 import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
 import io.peft4j.torch.Ops;
@@ -22,7 +23,7 @@ import java.util.Locale;
  * library reads that, and itself writes it as pickles only: it has each of these tensors under one
  * more name for every layer, which safetensors refuses.
  */
-final class GatedPrefixMethod extends LibraryMethod {
+public final class GatedPrefixMethod extends LibraryMethod {
 
   private static final String CONFIG =
       """
@@ -32,8 +33,8 @@ final class GatedPrefixMethod extends LibraryMethod {
        "init_weights_seed": null}
       """;
 
-  GatedPrefixMethod() {
-    super("GATED_PREFIX", CONFIG, AdapterFiles.CONFIG, "adapter.safetensors");
+  public GatedPrefixMethod() {
+    super("GATED_PREFIX", CONFIG, AdapterMethod.CONFIG, "adapter.safetensors");
   }
 
   @Override
@@ -66,7 +67,7 @@ final class GatedPrefixMethod extends LibraryMethod {
   void build(MethodConfig config, AdapterBuilder builder) {
     Model model = builder.model();
     LibraryAttention attention = LibraryAttention.of(model);
-    Model.Sizes sizes = model.sizes();
+    Architecture.Sizes sizes = model.sizes();
     int length = config.integer("prefix_length");
     long width = (long) sizes.keyHeads() * sizes.headDim();
     long out = model.sites().size() * 2 * width;

@@ -18,7 +18,7 @@ import java.util.function.Predicate;
  *
  * <p>On disk {@code MODULE.ia3_l}, [out, 1] or [1, in].
  */
-final class Ia3Method extends DocumentMethod {
+public final class Ia3Method extends DocumentMethod {
 
   private static final Map<String, List<String>> TARGETS =
       families(
@@ -30,7 +30,7 @@ final class Ia3Method extends DocumentMethod {
               List.of("gpt2"), List.of("c_attn", "mlp.c_proj"),
               List.of("gpt_neox"), List.of("query_key_value", "dense_4h_to_h")));
 
-  Ia3Method() {
+  public Ia3Method() {
     super(
         "IA3",
         """

@@ -13,7 +13,7 @@ import java.util.Set;
  *
  * <p>On disk {@code MODULE.ln_tuning_layers.weight}, and {@code .bias} where there is one.
  */
-final class LnTuningMethod extends DocumentMethod {
+public final class LnTuningMethod extends DocumentMethod {
 
   private static final Map<String, List<String>> TARGETS =
       families(
@@ -33,7 +33,7 @@ final class LnTuningMethod extends DocumentMethod {
               List.of("gpt2"), List.of("ln_1", "ln_2", "ln_f"),
               List.of("gpt_neox"), List.of("input_layernorm", "post_attention_layernorm")));
 
-  LnTuningMethod() {
+  public LnTuningMethod() {
     super(
         "LN_TUNING",
         """

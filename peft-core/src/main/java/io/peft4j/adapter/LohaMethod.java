@@ -15,9 +15,9 @@ import java.util.Set;
  * <p>On disk {@code MODULE.hada_w1_a} [out, r], {@code hada_w1_b} [r, in], {@code hada_w2_a},
  * {@code hada_w2_b}.
  */
-final class LohaMethod extends DocumentMethod {
+public final class LohaMethod extends DocumentMethod {
 
-  LohaMethod() {
+  public LohaMethod() {
     super(
         "LOHA",
         """

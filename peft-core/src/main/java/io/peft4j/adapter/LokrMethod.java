@@ -16,9 +16,9 @@ import java.util.Set;
  * <p>On disk {@code MODULE.lokr_w1} [l, m] or {@code lokr_w1_a} [l, r] and {@code lokr_w1_b} [r,
  * m], and the same with {@code w2} for [out/l, in/m].
  */
-final class LokrMethod extends DocumentMethod {
+public final class LokrMethod extends DocumentMethod {
 
-  LokrMethod() {
+  public LokrMethod() {
     super(
         "LOKR",
         """

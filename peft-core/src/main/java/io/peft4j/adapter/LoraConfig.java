@@ -67,7 +67,7 @@ public record LoraConfig(
   /** What LoRA adapts. */
   static final Set<Class<? extends Module>> KINDS = Set.of(Linear.class, Embedding.class);
 
-  static final String WEIGHT_TYING = "ensure_weight_tying";
+  static final String WEIGHT_TYING = ConfigKeys.WEIGHT_TYING;
 
   /** Which biases are trained beside the factors. */
   public enum Bias {
@@ -114,7 +114,8 @@ public record LoraConfig(
     return other.path(WEIGHT_TYING).asBoolean();
   }
 
-  Targets targets() {
+  @Override
+  public Targets targets() {
     return new Targets(
         targetModules, excludeModules, modulesToSave, layersToTransform, layersPattern, taskType);
   }
@@ -128,6 +129,11 @@ public record LoraConfig(
   /** {@return whether it adds {@code s · B A x} to linear layers' outputs and does nothing else} */
   boolean isPlain() {
     return !useDora && !loraBias && bias == Bias.NONE && !init.takesFromBase();
+  }
+
+  @Override
+  public LoraConfig withModulesToSave(List<String> modules) {
+    return toBuilder().modulesToSave(modules).build();
   }
 
   @Override

@@ -17,7 +17,7 @@ final class LoraConfigJson {
     ObjectNode json = config.other();
     json.put("peft_type", config.peftType());
     json.put("r", config.r());
-    number(json, "lora_alpha", config.loraAlpha());
+    ConfigReader.number(json, "lora_alpha", config.loraAlpha());
     json.put("lora_dropout", config.loraDropout());
     json.set("target_modules", selector(config.targetModules()));
     json.set("exclude_modules", selector(config.excludeModules()));
@@ -33,7 +33,7 @@ final class LoraConfigJson {
     ObjectNode ranks = json.putObject("rank_pattern");
     config.rankPattern().forEach(ranks::put);
     ObjectNode alphas = json.putObject("alpha_pattern");
-    config.alphaPattern().forEach((key, alpha) -> number(alphas, key, alpha));
+    config.alphaPattern().forEach((key, alpha) -> ConfigReader.number(alphas, key, alpha));
     json.put("use_rslora", config.useRslora());
     json.put("use_dora", config.useDora());
     json.set("init_lora_weights", config.init().toJson());
@@ -43,15 +43,6 @@ final class LoraConfigJson {
     json.put("base_model_name_or_path", config.baseModel());
     json.put("inference_mode", config.inferenceMode());
     return json;
-  }
-
-  /** Python's peft has alpha as an int; a whole number stays one. */
-  static void number(ObjectNode json, String key, double value) {
-    if (value == Math.rint(value) && Math.abs(value) < 1e9) {
-      json.put(key, (long) value);
-    } else {
-      json.put(key, value);
-    }
   }
 
   private static JsonNode selector(ModuleSelector selector) {

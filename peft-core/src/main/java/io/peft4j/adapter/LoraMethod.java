@@ -20,7 +20,7 @@ import java.util.SplittableRandom;
  * rows] and lora_embedding_B [dim, r] beside each targeted embedding; with DoRA a magnitude
  * besides.
  */
-final class LoraMethod implements AdapterMethod {
+public final class LoraMethod implements AdapterMethod {
 
   @Override
   public String peftType() {

@@ -149,7 +149,7 @@ public final class MethodConfig implements AdapterConfig {
       Map<String, Double> told = NamePatterns.inAnyOrder(entry.getValue(), modules, onDisk);
       if (told != entry.getValue()) {
         ObjectNode numbers = JSON.createObjectNode();
-        told.forEach((name, value) -> LoraConfigJson.number(numbers, name, value));
+        told.forEach((name, value) -> ConfigReader.number(numbers, name, value));
         config = config.with(entry.getKey(), numbers);
       }
     }
@@ -200,7 +200,8 @@ public final class MethodConfig implements AdapterConfig {
     return value;
   }
 
-  Targets targets() {
+  @Override
+  public Targets targets() {
     ConfigReader reader = new ConfigReader(toJson());
     return new Targets(
         selector("target_modules"),
@@ -209,6 +210,11 @@ public final class MethodConfig implements AdapterConfig {
         reader.integers("layers_to_transform"),
         reader.texts("layers_pattern"),
         text("task_type"));
+  }
+
+  @Override
+  public MethodConfig withModulesToSave(List<String> modules) {
+    return with("modules_to_save", modules);
   }
 
   @Override

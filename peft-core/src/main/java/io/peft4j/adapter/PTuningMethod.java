@@ -14,11 +14,11 @@ import java.util.List;
  *
  * <p>On disk {@code prompt_embeddings} [tokens, hidden], what the network gives.
  */
-final class PTuningMethod extends PromptMethod {
+public final class PTuningMethod extends PromptMethod {
 
   private static final String AT = "prompt_encoder.";
 
-  PTuningMethod() {
+  public PTuningMethod() {
     super(
         "P_TUNING",
         """

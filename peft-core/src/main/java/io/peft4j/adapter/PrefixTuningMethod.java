@@ -1,6 +1,7 @@
 package io.peft4j.adapter;
 
 import ai.djl.ndarray.NDArray;
+import io.peft4j.model.Architecture;
 import io.peft4j.model.Model;
 import java.util.List;
 
@@ -13,11 +14,11 @@ import java.util.List;
  * <p>On disk {@code prompt_embeddings} [tokens, layers · 2 · width]: of each layer the keys, then
  * the values.
  */
-final class PrefixTuningMethod extends PromptMethod {
+public final class PrefixTuningMethod extends PromptMethod {
 
   private static final String AT = "prompt_encoder.";
 
-  PrefixTuningMethod() {
+  public PrefixTuningMethod() {
     super(
         "PREFIX_TUNING",
         """
@@ -35,7 +36,7 @@ final class PrefixTuningMethod extends PromptMethod {
 
   @Override
   MethodConfig complete(MethodConfig config, Model model) {
-    Model.Sizes sizes = model.sizes();
+    Architecture.Sizes sizes = model.sizes();
     MethodConfig settled =
         sized(config, model, sizes.keyHeads() * sizes.headDim(), sizes.keyHeads());
     return settled.get("encoder_hidden_size") != null || !settled.flag("prefix_projection")

@@ -10,9 +10,9 @@ import io.peft4j.torch.Ops;
  *
  * <p>On disk {@code prompt_embeddings} [tokens, hidden].
  */
-final class PromptTuningMethod extends PromptMethod {
+public final class PromptTuningMethod extends PromptMethod {
 
-  PromptTuningMethod() {
+  public PromptTuningMethod() {
     super(
         "PROMPT_TUNING",
         """

@@ -200,7 +200,7 @@ final class RankBudget implements StepHook, Export {
 
   /** {@return the key of {@code rank_pattern} for a module} */
   static String rankKey(AdapterConfig config, String module) {
-    return AdapterFiles.nameOnDisk(config, module) + ".lora_E";
+    return AdapterKeys.nameOnDisk(config, module) + ".lora_E";
   }
 
   @Override

@@ -1,6 +1,5 @@
 package io.peft4j.adapter;
 
-import io.peft4j.model.Model;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -18,7 +17,7 @@ import java.util.TreeSet;
  * @param layersPattern names of the lists that the layers are numbered in; null for any
  * @param taskType peft's, such as {@code SEQ_CLS}; may be null
  */
-record Targets(
+public record Targets(
     ModuleSelector targetModules,
     ModuleSelector excludeModules,
     List<String> modulesToSave,
@@ -27,7 +26,7 @@ record Targets(
     String taskType) {
 
   /** What peft saves in full for a sequence classifier, whichever of them the model has. */
-  private static final List<String> CLASSIFIERS = List.of("classifier", "score");
+  static final List<String> CLASSIFIERS = List.of("classifier", "score");
 
   /** The task types that peft knows. */
   static final Set<String> TASK_TYPES =
@@ -42,7 +41,7 @@ record Targets(
   /**
    * @throws IllegalArgumentException if values contradict each other, as in peft
    */
-  Targets {
+  public Targets {
     check(
         taskType == null || TASK_TYPES.contains(taskType),
         "'task_type': expected one of " + new TreeSet<>(TASK_TYPES) + ", found " + taskType);
@@ -62,36 +61,6 @@ record Targets(
     if (!condition) {
       throw new IllegalArgumentException(message);
     }
-  }
-
-  /**
-   * {@return {@code config}, of a sequence classifier, saving also what of the head the base lacks
-   * below the logits} BERT's pooler or DistilBERT's pre_classifier, if drawn anew, would otherwise
-   * be lost with the model, as it is in peft.
-   */
-  static AdapterConfig savingWhatIsNew(AdapterConfig config, Model model) {
-    Targets targets =
-        config instanceof LoraConfig lora
-            ? lora.targets()
-            : config instanceof MethodConfig method ? method.targets() : null;
-    if (targets == null || !"SEQ_CLS".equals(targets.taskType) || targets.modulesToSave == null) {
-      return config;
-    }
-    Set<String> saved = new LinkedHashSet<>(targets.modulesToSave);
-    for (String parameter : model.initialized()) {
-      String module = parameter.substring(0, parameter.lastIndexOf('.'));
-      if (CLASSIFIERS.stream().noneMatch(head -> isIn(module, head))) {
-        saved.add(module);
-      }
-    }
-    List<String> modules = new ArrayList<>(saved);
-    return config instanceof LoraConfig lora
-        ? lora.toBuilder().modulesToSave(modules).build()
-        : ((MethodConfig) config).with("modules_to_save", modules);
-  }
-
-  private static boolean isIn(String module, String head) {
-    return module.equals(head) || module.startsWith(head + ".");
   }
 
   /** {@return {@code modulesToSave} with the heads that a sequence classifier may have} */

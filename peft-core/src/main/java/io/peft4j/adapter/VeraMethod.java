@@ -17,12 +17,12 @@ import java.util.Set;
  * {@code save_projection} is false, {@code vera_A} and {@code vera_B}; those can always be drawn
  * again.
  */
-final class VeraMethod extends DocumentMethod {
+public final class VeraMethod extends DocumentMethod {
 
   private static final String A = "vera_A";
   private static final String B = "vera_B";
 
-  VeraMethod() {
+  public VeraMethod() {
     super(
         "VERA",
         """

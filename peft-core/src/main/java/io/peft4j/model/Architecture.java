@@ -3,7 +3,17 @@ package io.peft4j.model;
 import java.util.List;
 
 /** What a {@link Model} needs to know of a family: how to count its tokens and build its parts. */
-interface Architecture {
+public interface Architecture {
+
+  /**
+   * Sizes of a model.
+   *
+   * @param hidden width of the residual stream
+   * @param heads query heads
+   * @param keyHeads key and value heads
+   * @param headDim elements of a head
+   */
+  record Sizes(int hidden, int heads, int keyHeads, int headDim) {}
 
   /** {@return first part of the base model's names, such as {@code bert}} */
   String baseName();
@@ -24,7 +34,7 @@ interface Architecture {
   int maxLength();
 
   /** {@return the sizes that adapters ask for} */
-  Model.Sizes sizes();
+  Sizes sizes();
 
   /** One example as the model counts it, without padding; types as long as ids. */
   TokenSequence sequence(int[] ids, int[] types);

@@ -144,8 +144,9 @@ record DecoderSpec(
   }
 
   @Override
-  public Model.Sizes sizes() {
-    return new Model.Sizes(hidden, attention.heads(), attention.keyHeads(), attention.headDim());
+  public Architecture.Sizes sizes() {
+    return new Architecture.Sizes(
+        hidden, attention.heads(), attention.keyHeads(), attention.headDim());
   }
 
   @Override

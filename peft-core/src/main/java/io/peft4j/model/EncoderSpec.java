@@ -246,8 +246,8 @@ record EncoderSpec(
 
   /** {@return the longest sequence the position embeddings allow} */
   @Override
-  public Model.Sizes sizes() {
-    return new Model.Sizes(hidden, heads, heads, hidden / heads);
+  public Architecture.Sizes sizes() {
+    return new Architecture.Sizes(hidden, heads, heads, hidden / heads);
   }
 
   @Override

@@ -5,7 +5,7 @@ import ai.djl.ndarray.types.DataType;
 import io.peft4j.torch.Autograd;
 
 /** A loss of the last segment's output as it is. */
-record LossTop(Model.Loss loss) implements SegmentChain.Top {
+record LossTop(Loss loss) implements SegmentChain.Top {
 
   @Override
   public SegmentChain.Differentiated differentiate(NDArray output, Pass pass, double scale) {

@@ -1,6 +1,5 @@
 package io.peft4j.model;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
@@ -25,7 +24,7 @@ import org.slf4j.LoggerFactory;
 public final class Model implements AutoCloseable {
 
   /** The {@link #weightFormat} of a model none of whose weights is quantized. */
-  public static final String DENSE = "dense";
+  public static final String DENSE = Projection.DENSE;
 
   private static final Logger LOGGER = LoggerFactory.getLogger(Model.class);
 
@@ -157,17 +156,8 @@ public final class Model implements AutoCloseable {
         .toList();
   }
 
-  /**
-   * Sizes of a model.
-   *
-   * @param hidden width of the residual stream
-   * @param heads query heads
-   * @param keyHeads key and value heads
-   * @param headDim elements of a head
-   */
-  public record Sizes(int hidden, int heads, int keyHeads, int headDim) {}
-
-  public Sizes sizes() {
+  /** {@return the sizes that adapters ask for} */
+  public Architecture.Sizes sizes() {
     return architecture.sizes();
   }
 
@@ -459,16 +449,6 @@ public final class Model implements AutoCloseable {
 
   private SegmentChain.Top top(Loss loss) {
     return head != null ? head : new LossTop(loss);
-  }
-
-  /** What a run is judged by. */
-  @FunctionalInterface
-  public interface Loss {
-    /**
-     * @param output of the model
-     * @return a scalar, on {@code output}'s manager
-     */
-    NDArray of(NDArray output);
   }
 
   /**

@@ -11,6 +11,9 @@ import java.util.List;
  */
 public interface Projection {
 
+  /** The {@link #format} of a weight that is not quantized. */
+  String DENSE = "dense";
+
   /**
    * @param x [.., in]
    * @return [.., out], on {@code x}'s manager
@@ -78,7 +81,7 @@ public interface Projection {
 
   /** {@return what the stored weight is kept as: {@code dense}, or such as {@code nf4}} */
   default String format() {
-    return Model.DENSE;
+    return DENSE;
   }
 
   /** {@return whether a plain checkpoint of this family has the weight as [in, out]} */

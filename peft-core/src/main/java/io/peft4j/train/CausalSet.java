@@ -3,6 +3,7 @@ package io.peft4j.train;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.data.Truncation;
+import io.peft4j.model.Loss;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
@@ -145,7 +146,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
 
   /** A language model has its own loss. */
   @Override
-  public Model.Loss loss(Model model, int[] examples) {
+  public Loss loss(Model model, int[] examples) {
     return null;
   }
 

@@ -7,6 +7,7 @@ import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;
 import io.peft4j.data.Truncation;
 import io.peft4j.eval.Metrics;
+import io.peft4j.model.Loss;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
@@ -135,7 +136,7 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
   }
 
   @Override
-  public Model.Loss loss(Model model, int[] examples) {
+  public Loss loss(Model model, int[] examples) {
     return logits -> {
       NDArray labels = labels(logits.getManager(), examples);
       return switch (task) {

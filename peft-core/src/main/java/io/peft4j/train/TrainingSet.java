@@ -1,5 +1,6 @@
 package io.peft4j.train;
 
+import io.peft4j.model.Loss;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
 
@@ -21,5 +22,5 @@ public interface TrainingSet {
   TokenBatch batch(Model model, int[] examples);
 
   /** {@return the loss of those examples, summed over its terms} */
-  Model.Loss loss(Model model, int[] examples);
+  Loss loss(Model model, int[] examples);
 }

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.Golden;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
+import io.peft4j.model.Loss;
 import io.peft4j.model.Model;
 import io.peft4j.model.Parameter;
 import io.peft4j.model.TokenBatch;
@@ -108,7 +109,7 @@ class FullFineTuningTest {
       int[] labels = decoder ? null : Golden.ints(golden.get("labels"));
       for (boolean recompute : new boolean[] {false, true}) {
         try (TokenBatch batch = batch(model, golden, decoder)) {
-          Model.Loss loss =
+          Loss loss =
               logits -> TrainingOps.crossEntropy(logits, logits.getManager().create(longs(labels)));
           int terms = golden.get("terms").asInt();
           double sum =

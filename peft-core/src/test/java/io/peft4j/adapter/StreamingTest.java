@@ -9,6 +9,7 @@ import io.peft4j.Golden;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.Decoding;
 import io.peft4j.model.LoadOptions;
+import io.peft4j.model.Loss;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
 import io.peft4j.model.TokenBatch;
@@ -96,7 +97,7 @@ class StreamingTest {
       try (Model model = Model.load(Golden.path("encoders/roberta"), options);
           AdaptedModel adapted = new AdaptedModel(model)) {
         Adapter adapter = adapted.add("a", config, 3);
-        Model.Loss loss =
+        Loss loss =
             logits -> TrainingOps.crossEntropy(logits, logits.getManager().create(new long[] {1}));
         try (TokenBatch batch = model.batch(List.of(model.sequence(IDS, null)))) {
           losses[i] = model.forwardBackward(batch, loss, 1, 7, true);

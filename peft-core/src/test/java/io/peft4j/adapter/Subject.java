@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.Golden;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.LoadOptions;
+import io.peft4j.model.Loss;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.model.TokenSequence;
@@ -100,7 +101,7 @@ final class Subject implements AutoCloseable {
 
   double backward(boolean recompute) {
     try (TokenBatch batch = batch()) {
-      Model.Loss loss =
+      Loss loss =
           lm != null
               ? null
               : logits -> {

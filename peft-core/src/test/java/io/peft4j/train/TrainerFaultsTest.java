@@ -11,6 +11,7 @@ import ai.djl.ndarray.NDArray;
 import com.google.common.jimfs.Configuration;
 import com.google.common.jimfs.Jimfs;
 import io.peft4j.io.OutputLock;
+import io.peft4j.model.Loss;
 import io.peft4j.model.Model;
 import io.peft4j.model.TokenBatch;
 import io.peft4j.train.TrainingArguments.NonFinite;
@@ -234,7 +235,7 @@ class TrainerFaultsTest {
     }
 
     @Override
-    public Model.Loss loss(Model model, int[] examples) {
+    public Loss loss(Model model, int[] examples) {
       boolean poison = poisonedBatches.contains(++batches);
       return logits -> {
         NDArray loss = healthy.loss(model, examples).of(logits);

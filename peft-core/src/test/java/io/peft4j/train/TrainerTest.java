@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.ndarray.NDArray;
 import io.peft4j.Golden;
+import io.peft4j.model.Loss;
 import io.peft4j.model.Model;
 import io.peft4j.model.Parameter;
 import io.peft4j.torch.Ops;
@@ -194,7 +195,7 @@ class TrainerTest {
     }
 
     @Override
-    public Model.Loss loss(Model model, int[] examples) {
+    public Loss loss(Model model, int[] examples) {
       return set.loss(model, examples);
     }
   }

@@ -1,5 +1,6 @@
 package io.peft4j.examples.cli;
 
+import io.peft4j.model.Loss;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
@@ -126,7 +127,7 @@ final class BenchCausalCommand implements Callable<Integer> {
     }
 
     @Override
-    public Model.Loss loss(Model model, int[] indices) {
+    public Loss loss(Model model, int[] indices) {
       return null;
     }
   }

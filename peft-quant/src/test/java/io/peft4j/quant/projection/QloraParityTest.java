@@ -1,5 +1,6 @@
 package io.peft4j.quant.projection;
 
+import io.peft4j.model.Loss;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -279,7 +280,7 @@ class QloraParityTest {
     }
 
     @Override
-    public Model.Loss loss(Model model, int[] examples) {
+    public Loss loss(Model model, int[] examples) {
       return null;
     }
   }

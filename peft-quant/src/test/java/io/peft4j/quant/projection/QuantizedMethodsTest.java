@@ -1,5 +1,6 @@
 package io.peft4j.quant.projection;
 
+import io.peft4j.model.Loss;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -140,7 +141,7 @@ class QuantizedMethodsTest {
       try (AdaptedModel adapted = new AdaptedModel(model)) {
         Adapter adapter = adapted.load("a", adapterFolder);
         adapter.setTrainable(true);
-        Model.Loss loss =
+        Loss loss =
             logits ->
                 TrainingOps.crossEntropy(
                     logits, logits.getManager().create(new long[] {0, 1, 1, 0}));
