@@ -2,12 +2,21 @@ package io.peft4j.adapter;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import io.peft4j.model.Embedding;
-import io.peft4j.model.Linear;
+import io.peft4j.adapter.method.Adapter;
+import io.peft4j.adapter.method.AdapterBuilder;
+import io.peft4j.adapter.method.AdapterConfig;
+import io.peft4j.adapter.method.AdapterKeys;
+import io.peft4j.adapter.method.AdapterMethod;
+import io.peft4j.adapter.method.AdapterMethods;
+import io.peft4j.adapter.method.AdapterOrigin;
+import io.peft4j.adapter.method.Export;
+import io.peft4j.adapter.select.FullConfig;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
-import io.peft4j.model.Parameter;
 import io.peft4j.model.Uses;
+import io.peft4j.model.module.Embedding;
+import io.peft4j.model.module.Linear;
+import io.peft4j.model.module.Parameter;
 import io.peft4j.torch.Autograd;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -100,7 +109,7 @@ public final class AdaptedModel implements AutoCloseable {
   }
 
   /** As {@link #add(String, AdapterConfig, long)}, for an adapter that need not be a new one. */
-  Adapter add(
+  public Adapter add(
       String name,
       AdapterConfig config,
       long seed,

@@ -1,5 +1,6 @@
 package io.peft4j.adapter;
 
+import io.peft4j.adapter.method.AdapterMethods;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;

@@ -1,5 +1,7 @@
 package io.peft4j.adapter;
 
+import io.peft4j.adapter.method.AdapterConfig;
+import io.peft4j.adapter.target.Targets;
 import io.peft4j.model.Model;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;

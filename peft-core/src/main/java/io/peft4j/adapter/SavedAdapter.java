@@ -1,7 +1,12 @@
 package io.peft4j.adapter;
 
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.method.Adapter;
+import io.peft4j.adapter.method.AdapterConfig;
+import io.peft4j.adapter.method.AdapterMethods;
+import io.peft4j.adapter.target.TargetMatcher;
 import io.peft4j.model.Model;
-import io.peft4j.model.Module;
+import io.peft4j.model.module.Module;
 import io.peft4j.safetensors.ReadBack;
 import io.peft4j.torch.Precision;
 import java.io.IOException;

@@ -9,8 +9,8 @@ import ai.djl.util.PairList;
 import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.model.Model;
-import io.peft4j.model.TokenBatch;
-import io.peft4j.model.TokenSequence;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.batch.TokenSequence;
 import java.util.ArrayList;
 import java.util.List;
 

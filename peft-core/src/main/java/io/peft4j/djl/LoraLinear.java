@@ -13,7 +13,7 @@ import ai.djl.nn.norm.Dropout;
 import ai.djl.training.ParameterStore;
 import ai.djl.training.initializer.Initializer;
 import ai.djl.util.PairList;
-import io.peft4j.adapter.LoraInit;
+import io.peft4j.adapter.lora.LoraInit;
 
 /**
  * A DJL {@link Linear} with a low-rank update beside it (Hu et al., 2021): {@code y = x Wᵀ + b +

@@ -1,10 +1,10 @@
 package io.peft4j.gguf;
 
 import ai.djl.ndarray.NDArray;
-import io.peft4j.adapter.Adapter;
-import io.peft4j.adapter.LoraConfig;
-import io.peft4j.adapter.LoraInit;
-import io.peft4j.model.ModelConfig;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.lora.LoraInit;
+import io.peft4j.adapter.method.Adapter;
+import io.peft4j.model.load.ModelConfig;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;

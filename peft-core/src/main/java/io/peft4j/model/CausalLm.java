@@ -1,5 +1,9 @@
 package io.peft4j.model;
 
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.batch.TokenSequence;
+import io.peft4j.model.load.LoadOptions;
+import io.peft4j.model.module.KeyValueCache;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;

@@ -1,6 +1,8 @@
 package io.peft4j.model;
 
 import ai.djl.ndarray.NDArray;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.module.KeyValueCache;
 import io.peft4j.torch.Ops;
 import java.util.Arrays;
 import java.util.List;

@@ -2,6 +2,7 @@ package io.peft4j.model;
 
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
+import io.peft4j.model.load.ModelConfig;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.TensorInfo;

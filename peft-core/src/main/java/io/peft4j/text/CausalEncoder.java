@@ -9,7 +9,7 @@ import io.peft4j.data.CausalExample.Instruction;
 import io.peft4j.data.CausalExample.Text;
 import io.peft4j.data.DataException;
 import io.peft4j.data.Truncation;
-import io.peft4j.model.TokenSequence;
+import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.text.CausalTokenizer.Located;
 import io.peft4j.text.jinja.Template;
 import java.util.ArrayList;

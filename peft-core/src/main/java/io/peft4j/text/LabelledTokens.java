@@ -1,6 +1,6 @@
 package io.peft4j.text;
 
-import io.peft4j.model.TokenSequence;
+import io.peft4j.model.batch.TokenSequence;
 import java.util.Arrays;
 
 /**

@@ -1,9 +1,9 @@
 package io.peft4j.train;
 
 import ai.djl.Device;
-import io.peft4j.model.MemoryEstimate;
 import io.peft4j.model.Model;
-import io.peft4j.model.TokenBatch;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.chain.MemoryEstimate;
 import io.peft4j.torch.GpuMemory;
 import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.report.ProcessMemory;

@@ -1,10 +1,10 @@
 package io.peft4j.train;
 
-import io.peft4j.adapter.Adapter;
 import io.peft4j.adapter.AdapterMix;
-import io.peft4j.model.Linear;
+import io.peft4j.adapter.method.Adapter;
 import io.peft4j.model.Model;
-import io.peft4j.model.Module;
+import io.peft4j.model.module.Linear;
+import io.peft4j.model.module.Module;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

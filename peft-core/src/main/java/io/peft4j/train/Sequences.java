@@ -3,8 +3,8 @@ package io.peft4j.train;
 import io.peft4j.data.BatchPlan;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.model.Model;
-import io.peft4j.model.TokenBatch;
-import io.peft4j.model.TokenSequence;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.batch.TokenSequence;
 import java.util.ArrayList;
 import java.util.List;
 

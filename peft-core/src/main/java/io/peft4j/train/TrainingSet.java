@@ -1,8 +1,8 @@
 package io.peft4j.train;
 
-import io.peft4j.model.Loss;
 import io.peft4j.model.Model;
-import io.peft4j.model.TokenBatch;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.chain.Loss;
 
 /** Examples to train on, as a {@link Trainer} needs them. */
 public interface TrainingSet {

@@ -1,8 +1,8 @@
 package io.peft4j.train;
 
-import io.peft4j.adapter.Adapter;
 import io.peft4j.adapter.AdapterMix;
-import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.method.Adapter;
 import io.peft4j.model.Model;
 import io.peft4j.torch.DropoutMask;
 import io.peft4j.torch.IntraOp;

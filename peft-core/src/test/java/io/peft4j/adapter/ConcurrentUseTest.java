@@ -6,13 +6,16 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.peft4j.Golden;
+import io.peft4j.adapter.compose.MixedAdapters;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.lora.LoraInit;
 import io.peft4j.generate.GenerationConfig;
 import io.peft4j.generate.Generator;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.Decoding;
-import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
-import io.peft4j.model.TokenBatch;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.load.LoadOptions;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;

@@ -3,6 +3,8 @@ package io.peft4j.adapter;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import ai.djl.ndarray.NDArray;
+import io.peft4j.adapter.method.Adapter;
+import io.peft4j.adapter.method.Floats;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.TensorInfo;
 import io.peft4j.torch.Autograd;

@@ -4,7 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.Golden;
-import io.peft4j.model.TokenBatch;
+import io.peft4j.adapter.method.Adapter;
+import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.util.List;

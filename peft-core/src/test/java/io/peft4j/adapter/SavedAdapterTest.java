@@ -6,8 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.peft4j.Golden;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.lora.LoraInit;
+import io.peft4j.adapter.method.Adapter;
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.LoadOptions;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.ReadBack;
 import io.peft4j.safetensors.SafetensorsWriter;

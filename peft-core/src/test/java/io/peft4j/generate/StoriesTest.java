@@ -9,7 +9,7 @@ import io.peft4j.Golden;
 import io.peft4j.Shared;
 import io.peft4j.generate.Generated.Finish;
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.LoadOptions;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.text.CausalTokenizer;
 import io.peft4j.torch.Precision;
 import java.io.IOException;

@@ -6,11 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.peft4j.Golden;
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.Adapter;
-import io.peft4j.adapter.LoraConfig;
-import io.peft4j.adapter.LoraInit;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.lora.LoraInit;
+import io.peft4j.adapter.method.Adapter;
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.LoadOptions;
+import io.peft4j.model.load.LoadOptions;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

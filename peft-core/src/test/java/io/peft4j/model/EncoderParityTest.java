@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.Golden;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.util.stream.Stream;

@@ -10,6 +10,8 @@ import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
 import io.peft4j.Golden;
 import io.peft4j.adapter.AdaptedModel;
+import io.peft4j.model.load.LoadOptions;
+import io.peft4j.model.module.Parameter;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.safetensors.CheckpointWriter;
 import io.peft4j.safetensors.DType;

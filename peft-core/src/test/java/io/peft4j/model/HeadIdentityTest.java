@@ -11,6 +11,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.Golden;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
+import io.peft4j.model.load.LoadOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

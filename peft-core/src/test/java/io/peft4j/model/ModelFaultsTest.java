@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.Golden;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.safetensors.CheckpointWriter;
 import io.peft4j.safetensors.DType;

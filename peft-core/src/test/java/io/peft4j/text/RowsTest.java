@@ -12,7 +12,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.Golden;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.DataException;
-import io.peft4j.model.TokenSequence;
+import io.peft4j.model.batch.TokenSequence;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -1,7 +1,7 @@
 package io.peft4j.train;
 
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.LoadOptions;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.torch.Precision;
 import io.peft4j.train.report.ProcessMemory;
 import java.io.IOException;

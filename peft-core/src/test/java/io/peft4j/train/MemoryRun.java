@@ -2,14 +2,14 @@ package io.peft4j.train;
 
 import ai.djl.ndarray.NDManager;
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.LoraConfig;
-import io.peft4j.adapter.ModuleSelector;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
-import io.peft4j.model.TokenSequence;
+import io.peft4j.model.batch.TokenSequence;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.torch.Precision;
 import io.peft4j.train.report.StepReport;
 import io.peft4j.train.report.TrainingListener;

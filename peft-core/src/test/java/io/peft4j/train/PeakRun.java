@@ -1,15 +1,15 @@
 package io.peft4j.train;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.Adapter;
-import io.peft4j.adapter.LoraConfig;
-import io.peft4j.adapter.ModuleSelector;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.method.Adapter;
+import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.LoadOptions;
-import io.peft4j.model.MemoryEstimate;
 import io.peft4j.model.Model;
-import io.peft4j.model.TokenBatch;
-import io.peft4j.model.TokenSequence;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.batch.TokenSequence;
+import io.peft4j.model.chain.MemoryEstimate;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.torch.Precision;
 import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.report.ProcessMemory;

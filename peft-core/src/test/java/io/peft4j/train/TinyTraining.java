@@ -2,13 +2,13 @@ package io.peft4j.train;
 
 import io.peft4j.Golden;
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.Adapter;
 import io.peft4j.adapter.AdapterFiles;
-import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.method.Adapter;
 import io.peft4j.data.Task;
-import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
-import io.peft4j.model.TokenSequence;
+import io.peft4j.model.batch.TokenSequence;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.torch.Precision;
 import io.peft4j.train.TrainingArguments.When;
 import io.peft4j.train.report.RunSummary;

@@ -7,9 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.ndarray.NDArray;
 import io.peft4j.Golden;
-import io.peft4j.model.Loss;
 import io.peft4j.model.Model;
-import io.peft4j.model.Parameter;
+import io.peft4j.model.chain.Loss;
+import io.peft4j.model.module.Parameter;
 import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
 import io.peft4j.train.TrainingArguments.When;
@@ -189,7 +189,7 @@ class TrainerTest {
     }
 
     @Override
-    public io.peft4j.model.TokenBatch batch(Model model, int[] examples) {
+    public io.peft4j.model.batch.TokenBatch batch(Model model, int[] examples) {
       batches.add(examples);
       return set.batch(model, examples);
     }
@@ -215,7 +215,8 @@ class TrainerTest {
     for (int accumulation : new int[] {1, 2, 4}) {
       try (Model model =
               Model.load(
-                  Golden.path("encoders/bert-no-dropout"), io.peft4j.model.LoadOptions.DEFAULT);
+                  Golden.path("encoders/bert-no-dropout"),
+                  io.peft4j.model.load.LoadOptions.DEFAULT);
           var adapted = new io.peft4j.adapter.AdaptedModel(model)) {
         adapted.add("a", TinyTraining.config().toBuilder().loraDropout(0).build(), 1);
         TrainingArguments arguments =

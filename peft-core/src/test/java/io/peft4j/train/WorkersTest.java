@@ -8,11 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
-import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.torch.IntraOp;
 import io.peft4j.train.TrainingArguments.When;
 import io.peft4j.train.report.StepReport;

@@ -1,10 +1,10 @@
 package io.peft4j.examples;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.AdapterConfig;
-import io.peft4j.adapter.FullConfig;
-import io.peft4j.adapter.LoraConfig;
-import io.peft4j.adapter.ModuleSelector;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.method.AdapterConfig;
+import io.peft4j.adapter.select.FullConfig;
+import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.CausalExample;
 import io.peft4j.examples.cli.AppliesTo;
@@ -15,7 +15,7 @@ import io.peft4j.examples.code.NewLlama;
 import io.peft4j.generate.GenerationConfig;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.Fingerprint;
-import io.peft4j.model.LoadOptions;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.text.CausalTokenizer;
 import io.peft4j.torch.Precision;

@@ -2,15 +2,15 @@ package io.peft4j.examples;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.LoraConfig;
-import io.peft4j.adapter.ModuleSelector;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.CausalExample;
 import io.peft4j.examples.cli.AppliesTo;
 import io.peft4j.examples.cli.OutputFolder;
 import io.peft4j.generate.GenerationConfig;
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.LoadOptions;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.projection.QuantizedFormat;

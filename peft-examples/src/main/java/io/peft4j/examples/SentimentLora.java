@@ -1,11 +1,11 @@
 package io.peft4j.examples;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.Adapter;
 import io.peft4j.adapter.AdapterFiles;
 import io.peft4j.adapter.AdapterHead;
-import io.peft4j.adapter.LoraConfig;
-import io.peft4j.adapter.ModuleSelector;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.method.Adapter;
+import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.data.Example;
 import io.peft4j.data.Splits;
 import io.peft4j.data.Task;
@@ -18,10 +18,10 @@ import io.peft4j.examples.cli.CleanExit;
 import io.peft4j.examples.cli.OutputFolder;
 import io.peft4j.examples.cli.ProgressBarListener;
 import io.peft4j.examples.importer.EmbeddedModel;
-import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
-import io.peft4j.model.TokenBatch;
-import io.peft4j.model.TokenSequence;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.batch.TokenSequence;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.text.TextTokenizer;
 import io.peft4j.text.Tokens;
 import io.peft4j.torch.Precision;

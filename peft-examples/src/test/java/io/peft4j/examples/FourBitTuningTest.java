@@ -3,13 +3,13 @@ package io.peft4j.examples;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.LoraConfig;
-import io.peft4j.adapter.ModuleSelector;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.data.CausalDataset;
 import io.peft4j.data.CausalExample;
 import io.peft4j.examples.code.JavaSources;
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.LoadOptions;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.projection.QuantizedFormat;
 import io.peft4j.torch.Precision;

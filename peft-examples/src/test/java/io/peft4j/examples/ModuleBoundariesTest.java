@@ -168,7 +168,7 @@ class ModuleBoundariesTest {
           .resideOutsideOfPackages("io.peft4j.torch..")
           .and()
           .haveNameNotMatching(
-              "io\\.peft4j\\.model\\.(LoadOptions|ModelExport|Fingerprint)(\\$.*)?")
+              "io\\.peft4j\\.model\\.(load\\.LoadOptions|ModelExport|Fingerprint)(\\$.*)?")
           .should()
           .callMethod(Device.class, "cpu");
 
@@ -200,7 +200,7 @@ class ModuleBoundariesTest {
   static final ArchRule A_METHOD_IS_KNOWN_TO_ITS_REGISTRY_ALONE =
       classes()
           .that()
-          .areAssignableTo("io.peft4j.adapter.AdapterMethod")
+          .areAssignableTo("io.peft4j.adapter.method.AdapterMethod")
           .and()
           .areNotInterfaces()
           .and()
@@ -212,7 +212,7 @@ class ModuleBoundariesTest {
                   for (Dependency use : method.getDirectDependenciesToSelf()) {
                     String user = use.getOriginClass().getName();
                     boolean own = (user + "$").startsWith(method.getName() + "$");
-                    if (!own && !user.equals("io.peft4j.adapter.AdapterMethods")) {
+                    if (!own && !user.equals("io.peft4j.adapter.method.AdapterMethods")) {
                       events.add(SimpleConditionEvent.violated(method, use.getDescription()));
                     }
                   }

@@ -1,9 +1,9 @@
 package io.peft4j.examples.cli;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.AdapterConfig;
 import io.peft4j.adapter.AdapterFiles;
 import io.peft4j.adapter.AdapterMix;
+import io.peft4j.adapter.method.AdapterConfig;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;

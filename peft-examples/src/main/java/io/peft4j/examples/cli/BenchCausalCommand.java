@@ -1,19 +1,19 @@
 package io.peft4j.examples.cli;
 
-import io.peft4j.model.Loss;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterMix;
-import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.io.AtomicFiles;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.Model;
-import io.peft4j.model.TokenBatch;
-import io.peft4j.model.TokenSequence;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.batch.TokenSequence;
+import io.peft4j.model.chain.Loss;
 import io.peft4j.train.Trainer;
 import io.peft4j.train.TrainingArguments;
 import io.peft4j.train.TrainingArguments.GradientCheckpointing;

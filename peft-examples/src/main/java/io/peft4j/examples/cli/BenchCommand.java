@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterMix;
-import io.peft4j.adapter.LoraConfig;
+import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;

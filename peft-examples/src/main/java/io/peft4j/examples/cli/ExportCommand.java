@@ -2,8 +2,8 @@ package io.peft4j.examples.cli;
 
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.gguf.GgufExport;
-import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
+import io.peft4j.model.load.LoadOptions;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

@@ -1,8 +1,8 @@
 package io.peft4j.examples.cli;
 
-import io.peft4j.adapter.LoraConfig;
-import io.peft4j.adapter.LoraInit;
-import io.peft4j.adapter.ModuleSelector;
+import io.peft4j.adapter.lora.LoraConfig;
+import io.peft4j.adapter.lora.LoraInit;
+import io.peft4j.adapter.target.ModuleSelector;
 import java.util.List;
 import java.util.Map;
 import picocli.CommandLine.Option;

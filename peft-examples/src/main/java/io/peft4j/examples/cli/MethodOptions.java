@@ -2,9 +2,9 @@ package io.peft4j.examples.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.peft4j.adapter.AdapterConfig;
-import io.peft4j.adapter.MixPresets;
-import io.peft4j.adapter.ModuleSelector;
+import io.peft4j.adapter.compose.MixPresets;
+import io.peft4j.adapter.method.AdapterConfig;
+import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.io.JsonFiles;
 import java.io.IOException;
 import java.lang.reflect.Field;

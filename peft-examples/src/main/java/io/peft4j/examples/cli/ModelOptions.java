@@ -1,6 +1,6 @@
 package io.peft4j.examples.cli;
 
-import io.peft4j.model.LoadOptions;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.torch.Devices;
 import io.peft4j.torch.Precision;
 import java.io.IOException;

@@ -1,6 +1,6 @@
 package io.peft4j.examples.cli;
 
-import io.peft4j.model.ModelConfig;
+import io.peft4j.model.load.ModelConfig;
 import io.peft4j.quant.FloatType;
 import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationConfig;

@@ -1,7 +1,7 @@
 package io.peft4j.examples.cli;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import io.peft4j.model.ModelConfig;
+import io.peft4j.model.load.ModelConfig;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.checkpoint.CheckpointQuantizer;
 import io.peft4j.quant.checkpoint.QuantizedWeight;

@@ -7,7 +7,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.data.CausalExample;
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.TokenSequence;
+import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.text.CausalEncoder;
 import io.peft4j.text.CausalTokenizer;
 import io.peft4j.text.LabelledTokens;

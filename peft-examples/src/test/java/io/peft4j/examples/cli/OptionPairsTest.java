@@ -6,16 +6,16 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.AdapterConfig;
 import io.peft4j.adapter.AdapterMix;
+import io.peft4j.adapter.method.AdapterConfig;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Splits;
 import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.HeadIdentity;
-import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.text.CausalTokenizer;
 import io.peft4j.train.CausalSet;
 import java.io.IOException;

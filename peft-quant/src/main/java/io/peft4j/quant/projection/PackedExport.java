@@ -1,9 +1,9 @@
 package io.peft4j.quant.projection;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.peft4j.model.Linear;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
+import io.peft4j.model.module.Linear;
 import io.peft4j.quant.QuantizationException;
 import io.peft4j.quant.checkpoint.BnbConfig;
 import java.io.IOException;

@@ -1,6 +1,5 @@
 package io.peft4j.quant.projection;
 
-import io.peft4j.model.Loss;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,12 +7,13 @@ import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.adapter.Adapter;
+import io.peft4j.adapter.method.Adapter;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.LoadOptions;
 import io.peft4j.model.Model;
-import io.peft4j.model.TokenBatch;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.chain.Loss;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.quant.FloatType;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.checkpoint.CheckpointQuantizer;

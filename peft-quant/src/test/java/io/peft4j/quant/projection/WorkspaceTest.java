@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 
 import ai.djl.ndarray.NDManager;
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.TokenSequence;
+import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.quant.FloatType;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,0 +1,63 @@
+package io.peft4j.adapter.lora;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.peft4j.model.module.Embedding;
+import io.peft4j.model.module.EmbeddingAdapter;
+import io.peft4j.model.module.Pass;
+import io.peft4j.torch.AdapterOps;
+
+/** LoRA, or DoRA, on one embedding: {@code y + scaling · (Aᵀ)[ids] Bᵀ}. */
+final class LoraEmbedding implements EmbeddingAdapter {
+
+  private final LoraFactors factors;
+  private final DoraMagnitude magnitude;
+
+  /**
+   * @param magnitude one number a column of the table; null for plain LoRA
+   */
+  LoraEmbedding(LoraFactors factors, DoraMagnitude magnitude) {
+    this.factors = factors;
+    this.magnitude = magnitude;
+  }
+
+  @Override
+  public NDArray output(NDArray ids, NDArray y, Embedding embedding, Pass pass) {
+    if (magnitude == null) {
+      return AdapterOps.loraEmbedding(ids, y, factors.a(), factors.b(), factors.scale());
+    }
+    return AdapterOps.doraEmbedding(
+        ids,
+        y,
+        factors.a(),
+        factors.b(),
+        factors.scale(),
+        magnitude.magnitude(),
+        magnitude.rowSquares(),
+        embedding.weight().value());
+  }
+
+  @Override
+  public NDArray mergedTable(NDArray table, NDArray base, NDManager manager) {
+    try (NDManager scope = manager.newSubManager()) {
+      NDArray columns = table.transpose();
+      columns.attach(scope);
+      NDArray baseColumns = base.transpose();
+      baseColumns.attach(scope);
+      NDArray delta = factors.delta(scope);
+      NDArray merged =
+          magnitude == null
+              ? columns.add(delta)
+              : magnitude.apply(columns, baseColumns, delta, scope);
+      merged.attach(scope);
+      NDArray rows = merged.transpose().duplicate();
+      rows.attach(manager);
+      return rows;
+    }
+  }
+
+  @Override
+  public boolean trainable() {
+    return factors.trainable();
+  }
+}

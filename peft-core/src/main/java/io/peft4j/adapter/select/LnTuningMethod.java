@@ -1,0 +1,63 @@
+package io.peft4j.adapter.select;
+
+import io.peft4j.adapter.method.AdapterBuilder;
+import io.peft4j.adapter.method.DocumentMethod;
+import io.peft4j.adapter.method.MethodConfig;
+import io.peft4j.adapter.target.ModuleSelector;
+import io.peft4j.adapter.target.TargetMatcher;
+import io.peft4j.model.module.Module;
+import io.peft4j.model.module.Norm;
+import io.peft4j.model.module.Parameter;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Layer-norm tuning (Zhao et al., 2024): a trained copy of each targeted norm stands in its place.
+ * Merged, the copy is the checkpoint's.
+ *
+ * <p>On disk {@code MODULE.ln_tuning_layers.weight}, and {@code .bias} where there is one.
+ */
+public final class LnTuningMethod extends DocumentMethod {
+
+  private static final Map<String, List<String>> TARGETS =
+      families(
+          Map.of(
+              List.of("bert", "roberta"), List.of("LayerNorm"),
+              List.of("distilbert"), List.of("sa_layer_norm", "output_layer_norm"),
+              List.of("llama", "mistral"),
+                  List.of("input_layernorm", "post_attention_layernorm", "norm"),
+              List.of("qwen2", "qwen3"), List.of("post_attention_layernorm"),
+              List.of("gemma2"),
+                  List.of(
+                      "input_layernorm",
+                      "post_attention_layernorm",
+                      "pre_feedforward_layernorm",
+                      "post_feedforward_layernorm",
+                      "norm"),
+              List.of("gpt2"), List.of("ln_1", "ln_2", "ln_f"),
+              List.of("gpt_neox"), List.of("input_layernorm", "post_attention_layernorm")));
+
+  public LnTuningMethod() {
+    super(
+        "LN_TUNING",
+        """
+        {"target_modules": null, "exclude_modules": null, "modules_to_save": null}
+        """);
+  }
+
+  @Override
+  protected ModuleSelector defaultTargets(String modelType) {
+    return TargetMatcher.defaults(TARGETS, modelType);
+  }
+
+  @Override
+  protected void build(MethodConfig config, AdapterBuilder builder) {
+    for (Module module : builder.targets(config, Set.of(Norm.class))) {
+      for (Parameter parameter : module.parameters()) {
+        String part = parameter.name().substring(module.name().length());
+        builder.train(parameter, module.name() + ".ln_tuning_layers" + part);
+      }
+    }
+  }
+}

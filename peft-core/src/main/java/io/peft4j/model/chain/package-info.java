@@ -1,0 +1,2 @@
+/** How a model runs forward and backward: segment by segment, each with a graph of its own. */
+package io.peft4j.model.chain;

@@ -1,0 +1,96 @@
+package io.peft4j.model.decoder;
+
+import ai.djl.ndarray.NDArray;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.chain.Segment;
+import io.peft4j.model.module.KeptElements;
+import io.peft4j.model.module.LayerSites;
+import io.peft4j.model.module.Module;
+import io.peft4j.model.module.Norm;
+import io.peft4j.model.module.Pass;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A pre-norm transformer decoder layer (Radford et al., 2019): h [rows, length, hidden] to the same
+ * shape. Attention and feed-forward run one after the other, or side by side (Wang and Komatsuzaki,
+ * 2021).
+ */
+final class DecoderLayer implements Segment {
+
+  /**
+   * The parts, by role.
+   *
+   * @param afterAttention null where the family has none
+   * @param afterMlp likewise
+   */
+  record Parts(
+      Norm beforeAttention,
+      SelfAttention attention,
+      Norm afterAttention,
+      Norm beforeMlp,
+      Mlp mlp,
+      Norm afterMlp) {}
+
+  private final Parts parts;
+  private final DecoderSpec spec;
+  private final LayerSites sites;
+
+  DecoderLayer(Parts parts, DecoderSpec spec, LayerSites sites) {
+    this.parts = parts;
+    this.spec = spec;
+    this.sites = sites;
+  }
+
+  @Override
+  public NDArray forward(NDArray h, Pass pass) {
+    NDArray attention = parts.attention.forward(parts.beforeAttention.forward(h), sites, pass);
+    attention = pass.dropout(normalize(parts.afterAttention, attention), spec.dropout().hidden());
+    NDArray middle = sites.attention().join(attention, h, pass);
+    NDArray read = spec.parallel() ? h : middle;
+    NDArray output = parts.mlp.forward(parts.beforeMlp.forward(read), pass);
+    output = pass.dropout(normalize(parts.afterMlp, output), spec.dropout().hidden());
+    return sites.output().join(output, middle, pass);
+  }
+
+  @Override
+  public long keptElements(TokenBatch batch) {
+    long hidden = spec.hidden();
+    long dropped = KeptElements.ofDropout(hidden, spec.dropout().hidden());
+    long normalized =
+        (parts.afterAttention == null ? 0 : hidden) + (parts.afterMlp == null ? 0 : hidden);
+    long middle = hidden;
+    long token =
+        parts.attention.keptElements(batch)
+            + parts.mlp.keptElements()
+            + middle
+            + normalized
+            + 2 * dropped;
+    return batch.computedTokens() * token;
+  }
+
+  private static NDArray normalize(Norm norm, NDArray x) {
+    return norm == null ? x : norm.forward(x);
+  }
+
+  @Override
+  public LayerSites sites() {
+    return sites;
+  }
+
+  @Override
+  public List<Module> modules() {
+    List<Module> modules = new ArrayList<>();
+    modules.add(parts.beforeAttention);
+    modules.addAll(parts.attention.modules());
+    if (parts.afterAttention != null) {
+      modules.add(parts.afterAttention);
+    }
+    modules.add(parts.beforeMlp);
+    modules.addAll(parts.mlp.modules());
+    if (parts.afterMlp != null) {
+      modules.add(parts.afterMlp);
+    }
+    return modules;
+  }
+}

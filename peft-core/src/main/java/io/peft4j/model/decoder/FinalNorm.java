@@ -1,0 +1,29 @@
+package io.peft4j.model.decoder;
+
+import ai.djl.ndarray.NDArray;
+import io.peft4j.model.chain.Segment;
+import io.peft4j.model.module.Module;
+import io.peft4j.model.module.Norm;
+import io.peft4j.model.module.Pass;
+import io.peft4j.torch.Ops;
+import java.util.List;
+
+/** The states that the head reads, normalized: [rows, length, hidden] to [n, hidden]. */
+final class FinalNorm implements Segment {
+
+  private final Norm norm;
+
+  FinalNorm(Norm norm) {
+    this.norm = norm;
+  }
+
+  @Override
+  public NDArray forward(NDArray h, Pass pass) {
+    return norm.forward(Ops.rows(h, pass.batch().read()));
+  }
+
+  @Override
+  public List<Module> modules() {
+    return List.of(norm);
+  }
+}

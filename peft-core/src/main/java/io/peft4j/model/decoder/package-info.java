@@ -1,0 +1,2 @@
+/** Decoders: Llama and those like it, GPT-2, GPT-NeoX. */
+package io.peft4j.model.decoder;

@@ -1,0 +1,139 @@
+package io.peft4j.model.encoder;
+
+import ai.djl.ndarray.NDArray;
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.chain.Segment;
+import io.peft4j.model.module.KeptElements;
+import io.peft4j.model.module.LayerNorm;
+import io.peft4j.model.module.LayerSites;
+import io.peft4j.model.module.Linear;
+import io.peft4j.model.module.Module;
+import io.peft4j.model.module.Pass;
+import io.peft4j.model.module.PrefixGates;
+import io.peft4j.torch.AttentionOps;
+import io.peft4j.torch.Ops;
+import java.util.List;
+
+/**
+ * A post-norm transformer encoder layer (Vaswani et al., 2017; Devlin et al., 2019): h [rows,
+ * length, hidden] to the same shape.
+ *
+ * <p>The last layer of a classifier computes its queries, and all that follows them, for first
+ * tokens only: nothing else is read. It gives [examples, hidden].
+ */
+final class EncoderLayer implements Segment {
+
+  /** The modules of one layer, by role. */
+  record Parts(
+      Linear query,
+      Linear key,
+      Linear value,
+      Linear attentionOutput,
+      LayerNorm attentionNorm,
+      Linear up,
+      Linear down,
+      LayerNorm outputNorm) {}
+
+  /** Above this row length, scores are not materialized unless they must be dropped out. */
+  private static final int SHORT = 256;
+
+  private final Parts parts;
+  private final EncoderSpec spec;
+  private final NDArray heads;
+  private final LayerSites sites;
+  private final boolean firstTokensOnly;
+
+  EncoderLayer(
+      Parts parts, EncoderSpec spec, NDArray heads, LayerSites sites, boolean firstTokensOnly) {
+    this.parts = parts;
+    this.spec = spec;
+    this.heads = heads;
+    this.sites = sites;
+    this.firstTokensOnly = firstTokensOnly;
+  }
+
+  @Override
+  public NDArray forward(NDArray h, Pass pass) {
+    TokenBatch batch = pass.batch();
+    boolean few = firstTokensOnly && !readsAllTokens();
+    NDArray residual = few ? Ops.rows(h, batch.firstTokens()) : h;
+    NDArray q = parts.query.forward(residual, pass);
+    NDArray k = sites.keys(parts.key.forward(h, pass));
+    NDArray v = sites.values(parts.value.forward(h, pass));
+    NDArray mask = sites.mask(few ? batch.firstMask() : batch.mask(), Integer.MAX_VALUE, batch);
+    PrefixGates gates = sites.gates(h, pass);
+    NDArray context =
+        few
+            ? Ops.rows(
+                attend(Ops.rows(q, batch.firstByRow()), k, v, mask, firsts(gates, batch), pass),
+                batch.firstSlots())
+            : attend(q, k, v, mask, gates, pass);
+    NDArray attention = pass.dropout(parts.attentionOutput.forward(context, pass), spec.dropout());
+    NDArray middle = sites.attention().join(attention, residual, pass);
+
+    NDArray inner = spec.activation().apply(parts.up.forward(middle, pass));
+    NDArray output = pass.dropout(parts.down.forward(inner, pass), spec.dropout());
+    NDArray states = sites.output().join(output, middle, pass);
+    return firstTokensOnly && !few ? Ops.rows(states, batch.firstTokens()) : states;
+  }
+
+  @Override
+  public long keptElements(TokenBatch batch) {
+    long hidden = parts.query.projection().out();
+    boolean materialized = spec.attentionDropout() > 0 || batch.rowLength() <= SHORT;
+    int headCount = (int) heads.getLong();
+    long token =
+        KeptElements.ofInput(List.of(parts.query, parts.key, parts.value))
+            + 3 * hidden
+            + KeptElements.ofScores(headCount, batch, spec.attentionDropout(), materialized)
+            + KeptElements.ofInput(List.of(parts.attentionOutput))
+            + 2 * KeptElements.ofDropout(hidden, spec.dropout())
+            + 2 * hidden // what the norms read
+            + KeptElements.ofInput(List.of(parts.up))
+            + parts.up.projection().out()
+            + KeptElements.ofInput(List.of(parts.down));
+    return batch.computedTokens() * token;
+  }
+
+  /** Those of the first tokens, in the order of {@link TokenBatch#firstByRow}. */
+  private static PrefixGates firsts(PrefixGates gates, TokenBatch batch) {
+    return gates.isEmpty() ? gates : gates.of(batch.firstTokens()).of(batch.firstByRow());
+  }
+
+  private boolean readsAllTokens() {
+    return sites.readsAllTokens() || Linear.anyReadsAllTokens(modules());
+  }
+
+  private NDArray attend(
+      NDArray q, NDArray k, NDArray v, NDArray mask, PrefixGates gates, Pass pass) {
+    double p = pass.training() ? spec.attentionDropout() : 0;
+    if (!gates.isEmpty()) {
+      NDArray scores = gates.onKeys(AttentionOps.products(q, k, heads));
+      NDArray probabilities = pass.dropout(AttentionOps.maskedSoftmax(scores, mask), p);
+      return AttentionOps.attentionWeigh(gates.onValues(probabilities), v, heads);
+    }
+    if (p == 0 && k.getShape().get(1) > SHORT) {
+      return AttentionOps.attention(q, k, v, mask, heads);
+    }
+    NDArray probabilities = AttentionOps.attentionScores(q, k, mask, heads);
+    return AttentionOps.attentionWeigh(pass.dropout(probabilities, p), v, heads);
+  }
+
+  @Override
+  public LayerSites sites() {
+    return sites;
+  }
+
+  @Override
+  public List<Module> modules() {
+    return List.of(
+        parts.query,
+        parts.key,
+        parts.value,
+        parts.attentionOutput,
+        parts.attentionNorm,
+        parts.up,
+        parts.down,
+        parts.outputNorm);
+  }
+}

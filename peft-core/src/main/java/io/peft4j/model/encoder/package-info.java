@@ -1,0 +1,2 @@
+/** Encoders: BERT, RoBERTa, DistilBERT. */
+package io.peft4j.model.encoder;

@@ -1,0 +1,5 @@
+/**
+ * What models are made of: linear layers, embeddings and norms under their Hugging Face names,
+ * their parameters, and the places where adapters act.
+ */
+package io.peft4j.model.module;
