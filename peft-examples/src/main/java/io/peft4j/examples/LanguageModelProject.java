@@ -1,8 +1,8 @@
 package io.peft4j.examples;
 
 import io.peft4j.adapter.AdaptedModel;
-import io.peft4j.examples.cli.CleanExit;
-import io.peft4j.examples.cli.ProgressBarListener;
+import io.peft4j.cli.CleanExit;
+import io.peft4j.cli.ProgressBarListener;
 import io.peft4j.generate.Generated;
 import io.peft4j.generate.GenerationConfig;
 import io.peft4j.generate.Generator;

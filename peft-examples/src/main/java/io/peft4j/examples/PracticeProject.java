@@ -1,18 +1,18 @@
 package io.peft4j.examples;
 
+import io.peft4j.cli.Subcommand;
 import io.peft4j.hub.HubConfig;
 import io.peft4j.hub.ModelHub;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
 /** A main that is to be read: what it does is its {@link #call}, from top to bottom. */
-abstract class PracticeProject implements Callable<Integer> {
+abstract class PracticeProject implements Subcommand {
 
   @Spec private CommandSpec spec;
 

@@ -1,0 +1,2 @@
+/** The {@code peft} command line. */
+package io.peft4j.cli;

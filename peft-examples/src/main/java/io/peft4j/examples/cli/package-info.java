@@ -1,2 +1,0 @@
-/** The {@code peft} command line. */
-package io.peft4j.examples.cli;
