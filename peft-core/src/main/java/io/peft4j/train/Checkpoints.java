@@ -1,5 +1,6 @@
 package io.peft4j.train;
 
+import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
@@ -9,6 +10,7 @@ import io.peft4j.io.Durable;
 import io.peft4j.io.FileGroup;
 import io.peft4j.io.JsonErrors;
 import io.peft4j.io.OutputLock;
+import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.safetensors.SafetensorsWriter;
 import io.peft4j.safetensors.TensorInfo;
@@ -21,6 +23,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -92,14 +95,25 @@ final class Checkpoints {
     }
   }
 
-  /** Writes a checkpoint; one of the same step is replaced. */
-  Path write(AdapterMix mix, Map<String, String> metadata, AdamW optimizer, TrainerState state)
+  /**
+   * Writes a checkpoint; one of the same step is replaced.
+   *
+   * @param optimizer its state, by name
+   */
+  Path write(
+      AdapterMix mix,
+      Map<String, String> metadata,
+      Map<String, NDArray> optimizer,
+      TrainerState state)
       throws IOException {
     return Durable.uninterrupted(() -> writeAll(mix, metadata, optimizer, state));
   }
 
   private Path writeAll(
-      AdapterMix mix, Map<String, String> metadata, AdamW optimizer, TrainerState state)
+      AdapterMix mix,
+      Map<String, String> metadata,
+      Map<String, NDArray> optimizer,
+      TrainerState state)
       throws IOException {
     Path folder = folder(state.step());
     Path temporary = output.resolve("." + folder.getFileName() + ".tmp");
@@ -108,16 +122,11 @@ final class Checkpoints {
       Durable.createDirectories(temporary);
       mix.saveState(temporary, metadata);
       List<TensorSource> tensors = new ArrayList<>();
-      optimizer
-          .state()
-          .forEach(
-              (name, tensor) ->
-                  tensors.add(
-                      TensorSource.of(
-                          name,
-                          tensor.dtype(),
-                          tensor.shape(),
-                          HostTensors.elements(tensor.array()))));
+      optimizer.forEach(
+          (name, tensor) ->
+              tensors.add(
+                  TensorSource.of(
+                      name, typeOf(name, tensor), shape(tensor), HostTensors.elements(tensor))));
       SafetensorsWriter.write(temporary.resolve(OPTIMIZER), tensors, Map.of());
       AtomicFiles.writeString(temporary.resolve(STATE), JSON.writeValueAsString(state));
       CheckpointSums.write(temporary);
@@ -211,36 +220,53 @@ final class Checkpoints {
   }
 
   /**
-   * Reads what {@link #write} wrote into the adapter and the optimizer.
+   * Reads what {@link #write} wrote into the adapters and the optimizer's state.
    *
    * @throws IllegalArgumentException if a file is damaged; the message names it
    */
-  TrainerState read(Path folder, AdapterMix mix, AdamW optimizer) throws IOException {
+  TrainerState read(Path folder, AdapterMix mix, Map<String, NDArray> optimizer)
+      throws IOException {
     TrainerState state = state(folder);
     mix.restore(folder);
     Path file = folder.resolve(OPTIMIZER);
     try (SafetensorsFile tensors = SafetensorsFile.open(file)) {
-      optimizer.state().forEach((name, tensor) -> read(tensors, name, tensor));
+      optimizer.forEach((name, tensor) -> read(tensors, name, tensor));
     }
-    optimizer.resume(state.updates());
     return state;
   }
 
-  private static void read(SafetensorsFile file, String name, MomentStore.StateTensor tensor) {
+  private static void read(SafetensorsFile file, String name, NDArray tensor) {
     TensorInfo info = file.info(name);
-    if (info.dtype() != tensor.dtype() || !info.shape().equals(tensor.shape())) {
+    if (info.dtype() != typeOf(name, tensor) || !info.shape().equals(shape(tensor))) {
       throw new IllegalArgumentException(
           String.format(
               Locale.ROOT,
               "%s: tensor '%s': expected %s of shape %s, found %s of shape %s",
               file.path(),
               name,
-              tensor.dtype(),
-              tensor.shape(),
+              typeOf(name, tensor),
+              shape(tensor),
               info.dtype(),
               info.shape()));
     }
-    HostTensors.fill(tensor.array(), file.bytes(name));
+    HostTensors.fill(tensor, file.bytes(name));
+  }
+
+  private static DType typeOf(String name, NDArray tensor) {
+    return switch (tensor.getDataType()) {
+      case FLOAT32 -> DType.F32;
+      case FLOAT64 -> DType.F64;
+      case UINT8 -> DType.U8;
+      case INT32 -> DType.I32;
+      case INT64 -> DType.I64;
+      default ->
+          throw new IllegalStateException(
+              "the optimizer's state '" + name + "' is of " + tensor.getDataType());
+    };
+  }
+
+  private static List<Long> shape(NDArray tensor) {
+    return Arrays.stream(tensor.getShape().getShape()).boxed().toList();
   }
 
   /**

@@ -41,21 +41,15 @@ final class RunPlan {
     plan.put("workers", Integer.toString(workers));
     plan.put("group_by_length", text(arguments.groupByLength()));
     plan.put("seed", text(arguments.seed()));
-    String optim = AdamW.unpaged(arguments.optim());
-    if (!optim.equals(TrainingArguments.ADAMW)) {
-      plan.put("optim", optim);
-    }
+    plan.putAll(arguments.optimizer().plan(arguments));
     plan.put("learning_rate", text(arguments.learningRate()));
-    plan.put("lr_scheduler_type", text(arguments.lrSchedulerType()));
+    plan.put("lr_scheduler_type", arguments.lrSchedulerType().name());
     plan.put("warmup_steps", text(arguments.warmupStepsOf(totalSteps)));
     plan.put("weight_decay", text(arguments.weightDecay()));
     if (arguments.loraplusLrRatio() > 0) {
       plan.put("loraplus_lr_ratio", text(arguments.loraplusLrRatio()));
       plan.put("loraplus_lr_embedding", text(arguments.loraplusLrEmbedding()));
     }
-    plan.put("adam_beta1", text(arguments.adamBeta1()));
-    plan.put("adam_beta2", text(arguments.adamBeta2()));
-    plan.put("adam_epsilon", text(arguments.adamEpsilon()));
     plan.put("max_grad_norm", text(arguments.maxGradNorm()));
     plan.put("load_best_model_at_end", text(arguments.loadBestModelAtEnd()));
     plan.put("metric_for_best_model", arguments.metricForBestModel());

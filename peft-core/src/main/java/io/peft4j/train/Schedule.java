@@ -1,42 +1,34 @@
 package io.peft4j.train;
 
-/** How the learning rate moves over a run; transformers' definitions and names. */
-public enum Schedule {
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.ServiceLoader;
+
+/**
+ * How the learning rate moves over a run. The library's have transformers' definitions and names;
+ * others are found by name through {@link ServiceLoader}, or given to the arguments.
+ */
+public interface Schedule {
+
   /** After warm-up, straight down to zero. */
-  LINEAR {
-    @Override
-    double decay(double progress) {
-      return Math.max(0, 1 - progress);
-    }
-  },
+  Schedule LINEAR = new Decay("LINEAR", true, progress -> Math.max(0, 1 - progress));
+
   /** After warm-up, half a cosine down to zero. */
-  COSINE {
-    @Override
-    double decay(double progress) {
-      return Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
-    }
-  },
+  Schedule COSINE =
+      new Decay("COSINE", true, progress -> Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress))));
+
   /** Unchanged, without warm-up. */
-  CONSTANT {
-    @Override
-    public double factor(int step, int warmupSteps, int totalSteps) {
-      return 1;
-    }
+  Schedule CONSTANT = new Decay("CONSTANT", false, progress -> 1);
 
-    @Override
-    double decay(double progress) {
-      return 1;
-    }
-  },
   /** After warm-up, unchanged. */
-  CONSTANT_WITH_WARMUP {
-    @Override
-    double decay(double progress) {
-      return 1;
-    }
-  };
+  Schedule CONSTANT_WITH_WARMUP = new Decay("CONSTANT_WITH_WARMUP", true, progress -> 1);
 
-  abstract double decay(double progress);
+  /**
+   * {@return the name, in capitals} With the factor's settings, if it has any: two runs whose
+   * schedules have one name pass through the same steps.
+   */
+  String name();
 
   /**
    * The factor on the peak rate.
@@ -45,10 +37,34 @@ public enum Schedule {
    * @param warmupSteps steps over which the factor rises from 0 to 1
    * @param totalSteps steps of the run
    */
-  public double factor(int step, int warmupSteps, int totalSteps) {
-    if (step < warmupSteps) {
-      return (double) step / Math.max(1, warmupSteps);
+  double factor(int step, int warmupSteps, int totalSteps);
+
+  /**
+   * {@return the schedule of that name, in letters of any case}
+   *
+   * @throws IllegalArgumentException if there is none on the class path; the message has those
+   *     there are
+   */
+  static Schedule named(String name) {
+    Map<String, Schedule> known = all();
+    Schedule found = known.get(name.toUpperCase(Locale.ROOT));
+    if (found == null) {
+      throw new IllegalArgumentException(
+          "lr_scheduler_type: expected one of "
+              + String.join(", ", known.keySet()).toLowerCase(Locale.ROOT)
+              + ", found "
+              + name);
     }
-    return decay((double) (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
+    return found;
+  }
+
+  /** {@return the schedules there are, by name} */
+  static Map<String, Schedule> all() {
+    Map<String, Schedule> known = new LinkedHashMap<>();
+    for (Schedule own : new Schedule[] {LINEAR, COSINE, CONSTANT, CONSTANT_WITH_WARMUP}) {
+      known.put(own.name(), own);
+    }
+    ServiceLoader.load(Schedule.class).forEach(other -> known.putIfAbsent(other.name(), other));
+    return known;
   }
 }

@@ -137,9 +137,10 @@ public final class Trainer {
     trained.setTrainable(true);
     trained.clearGradients();
     try (OutputLock lock = checkpoints.prepare();
-        AdamW optimizer = new AdamW(trained.tensors(), model.model().manager(), arguments);
+        ParameterUpdates updates =
+            new ParameterUpdates(trained.tensors(), model.model().manager(), arguments);
         Workers workers = Workers.of(model.model(), trained, arguments)) {
-      return new Run(optimizer, workers).train(resume);
+      return new Run(updates, workers).train(resume);
     } finally {
       trained.setTrainable(false);
     }
@@ -155,7 +156,7 @@ public final class Trainer {
 
   /** One run of {@link #train}. */
   private final class Run {
-    private final AdamW optimizer;
+    private final ParameterUpdates updates;
     private final Workers workers;
     private final StepBatches steps = new StepBatches(data, arguments);
     private final int totalSteps = steps.total();
@@ -167,13 +168,13 @@ public final class Trainer {
     private double lossSum;
     private double epochStarted;
 
-    Run(AdamW optimizer, Workers workers) {
-      this.optimizer = optimizer;
+    Run(ParameterUpdates updates, Workers workers) {
+      this.updates = updates;
       this.recomputation =
           new Recomputation(
               model.model(),
               arguments,
-              optimizer.stateBytes() + Float.BYTES * trained.parameterCount());
+              updates.stateBytes() + Float.BYTES * trained.parameterCount());
       this.workers = workers;
       this.state =
           TrainerState.start(
@@ -196,7 +197,8 @@ public final class Trainer {
       trained.beginTraining(totalSteps);
       Optional<Path> last = resume ? checkpoints.latest(state.plan()) : Optional.empty();
       if (last.isPresent()) {
-        state = checkpoints.read(last.get(), trained, optimizer);
+        state = checkpoints.read(last.get(), trained, updates.state());
+        updates.resume(state.updates());
         checkBestIsThere();
       }
       int startStep = state.step();
@@ -286,7 +288,7 @@ public final class Trainer {
         loss += forwardBackward(batches.get(i), weight, dropoutKey(step, i));
       }
       loss += trained.beforeUpdate();
-      double norm = optimizer.gradientNorm();
+      double norm = updates.gradientNorm();
       boolean finite = Double.isFinite(loss) && Double.isFinite(norm);
       if (!finite && arguments.nonFinite() == NonFinite.STOP) {
         throw new TrainingException(
@@ -301,12 +303,12 @@ public final class Trainer {
           arguments.learningRate()
               * arguments.lrSchedulerType().factor(step, warmupSteps, totalSteps);
       if (finite) {
-        optimizer.step(rate, clipping(norm));
+        updates.step(rate, clipping(norm));
         trained.afterUpdate(step + 1, clipping(norm));
         lossSum += loss;
       }
       state = finite ? state.updated(loss) : state.skipped();
-      optimizer.clearGradients();
+      updates.clearGradients();
       report(loss, rate, norm);
       if (steps.endsEpoch(state.step())) {
         listener.onEpoch(
@@ -389,7 +391,7 @@ public final class Trainer {
       boolean cancelled = asked && state.step() < totalSteps && !exhausted;
       Path folder = checkpoints.folder(state.step());
       if (cancelled || keepBest || due(arguments.saveStrategy(), arguments.saveSteps())) {
-        checkpoints.write(trained, metadata, optimizer, state);
+        checkpoints.write(trained, metadata, updates.state(), state);
         checkpoints.prune(arguments.saveTotalLimit(), state);
         listener.onCheckpoint(folder, state.step());
       }

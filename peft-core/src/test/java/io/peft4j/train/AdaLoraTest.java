@@ -54,7 +54,8 @@ class AdaLoraTest {
       int tokens = golden.get("tokens").asInt();
       adapter.beginTraining(steps);
       TrainingArguments arguments = TrainingArguments.builder().weightDecay(0).build();
-      try (AdamW optimizer = new AdamW(adapter.tensors(), lm.model().manager(), arguments)) {
+      try (ParameterUpdates optimizer =
+          new ParameterUpdates(adapter.tensors(), lm.model().manager(), arguments)) {
         for (int step = 1; step <= steps; step++) {
           double loss;
           try (TokenBatch batch = lm.model().batch(Golden.labelled(lm.model(), golden))) {

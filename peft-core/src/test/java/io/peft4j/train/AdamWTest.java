@@ -99,7 +99,7 @@ class AdamWTest {
       NDArray idle = manager.create(1f);
       idle.setRequiresGradient(true);
       parameters.put("idle.weight", idle);
-      try (AdamW optimizer = new AdamW(parameters, manager, arguments)) {
+      try (ParameterUpdates optimizer = new ParameterUpdates(parameters, manager, arguments)) {
         for (int step = 0; step < 10; step++) {
           double rate = 0.05 / (step + 1);
           double scale = step % 2 == 0 ? 1 : 0.3;
@@ -117,7 +117,7 @@ class AdamWTest {
           optimizer.clearGradients();
           assertEquals(0, optimizer.gradientNorm());
         }
-        assertEquals(10, optimizer.steps());
+        assertEquals(10, optimizer.done());
       }
       references.forEach(
           (name, reference) -> {

@@ -49,7 +49,8 @@ final class PeakRun {
     try (CausalLm lm = CausalLm.load(Path.of(arguments[0]), options);
         AdaptedModel adapted = new AdaptedModel(lm.model())) {
       Adapter adapter = adapted.add("a", config, 1);
-      try (AdamW optimizer = new AdamW(adapter.tensors(), lm.model().manager(), training)) {
+      try (ParameterUpdates optimizer =
+          new ParameterUpdates(adapter.tensors(), lm.model().manager(), training)) {
         long bytes = optimizer.stateBytes() + Float.BYTES * adapter.parameterCount();
         Recomputation recomputation = new Recomputation(lm.model(), training, bytes);
         long process = ProcessMemory.withoutFiles();

@@ -87,8 +87,9 @@ class TrainingParityTest {
         double loss = backward(model, set(model, golden), recompute);
         assertEquals(golden.get("loss").asDouble(), loss, 1e-5, "loss");
         double norm;
-        try (AdamW optimizer =
-            new AdamW(adapter.tensors(), model.manager(), TrainingArguments.builder().build())) {
+        try (ParameterUpdates optimizer =
+            new ParameterUpdates(
+                adapter.tensors(), model.manager(), TrainingArguments.builder().build())) {
           norm = optimizer.gradientNorm();
         }
         assertEquals(1, norm / golden.get("grad_norm").asDouble(), 1e-4, "norm");
@@ -151,7 +152,7 @@ class TrainingParityTest {
             .learningRate(golden.get("learning_rate").asDouble())
             .weightDecay(golden.get("weight_decay").asDouble())
             .build();
-    Schedule schedule = Schedule.valueOf(golden.get("schedule").asText().toUpperCase());
+    Schedule schedule = Schedule.named(golden.get("schedule").asText());
     int total = golden.get("steps").size();
     try (Model model = Model.load(Golden.path(golden.get("base").asText()), LoadOptions.DEFAULT);
         AdaptedModel adapted = new AdaptedModel(model)) {
@@ -165,7 +166,8 @@ class TrainingParityTest {
           .forEach(k -> ours.add(PREFIX + k));
       assertEquals(decayed, ours, "decayed");
       double worst = 0;
-      try (AdamW optimizer = new AdamW(adapter.tensors(), model.manager(), arguments)) {
+      try (ParameterUpdates optimizer =
+          new ParameterUpdates(adapter.tensors(), model.manager(), arguments)) {
         for (int step = 0; step < total; step++) {
           JsonNode expected = golden.get("steps").get(step);
           double loss = backward(model, set(model, expected), false);
@@ -190,7 +192,7 @@ class TrainingParityTest {
     int compared = 0;
     for (JsonNode golden : Golden.json("training/schedules.json")) {
       String name = golden.get("schedule").asText();
-      Schedule schedule = Schedule.valueOf(name.toUpperCase());
+      Schedule schedule = Schedule.named(name);
       int steps = golden.get("steps").asInt();
       double warmup = golden.get("warmup").asDouble();
       TrainingArguments arguments =

@@ -103,6 +103,8 @@ final class TrainingOptions {
 
   @Option(
       names = {"--lr-scheduler-type", "--lr_scheduler_type"},
+      converter = ScheduleName.class,
+      completionCandidates = ScheduleName.Candidates.class,
       defaultValue = "LINEAR",
       description = "linear, cosine, constant or constant_with_warmup. Default: linear.")
   private Schedule schedule;

@@ -1,6 +1,6 @@
 package io.peft4j.quant.kernel;
 
-import io.peft4j.train.AdamStep;
+import io.peft4j.train.optimizer.AdamStep;
 
 /** A step of AdamW on 8-bit moments in one kernel, so that they are never wide in memory. */
 public interface EightBitAdam {

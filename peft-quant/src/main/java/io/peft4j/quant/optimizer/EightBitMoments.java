@@ -8,12 +8,11 @@ import io.peft4j.quant.DynamicQuantizer;
 import io.peft4j.quant.kernel.EightBitAdam;
 import io.peft4j.quant.kernel.Memory;
 import io.peft4j.quant.kernel.QuantKernels;
-import io.peft4j.safetensors.DType;
 import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.NativeTensor;
-import io.peft4j.train.AdamStep;
-import io.peft4j.train.MomentStore;
-import io.peft4j.train.StateMemory;
+import io.peft4j.train.optimizer.AdamStep;
+import io.peft4j.train.optimizer.MomentStore;
+import io.peft4j.train.optimizer.StateMemory;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.LinkedHashMap;
@@ -90,14 +89,6 @@ public final class EightBitMoments implements MomentStore {
     EightBitAdam.Moment operand() {
       return new EightBitAdam.Moment(device(codes, Byte.BYTES), device(absmax, Float.BYTES));
     }
-
-    StateTensor codesState() {
-      return new StateTensor(DType.U8, codes);
-    }
-
-    StateTensor absmaxState() {
-      return new StateTensor(DType.F32, absmax);
-    }
   }
 
   private final Moment first;
@@ -168,12 +159,12 @@ public final class EightBitMoments implements MomentStore {
   }
 
   @Override
-  public Map<String, StateTensor> state() {
-    Map<String, StateTensor> state = new LinkedHashMap<>();
-    state.put("state1", first.codesState());
-    state.put("absmax1", first.absmaxState());
-    state.put("state2", second.codesState());
-    state.put("absmax2", second.absmaxState());
+  public Map<String, NDArray> state() {
+    Map<String, NDArray> state = new LinkedHashMap<>();
+    state.put("state1", first.codes);
+    state.put("absmax1", first.absmax);
+    state.put("state2", second.codes);
+    state.put("absmax2", second.absmax);
     return state;
   }
 

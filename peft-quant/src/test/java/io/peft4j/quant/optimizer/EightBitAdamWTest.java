@@ -1,4 +1,4 @@
-package io.peft4j.train;
+package io.peft4j.quant.optimizer;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -11,6 +11,7 @@ import io.peft4j.quant.DrawnTensor;
 import io.peft4j.quant.DynamicQuantizer;
 import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.torch.HostTensors;
+import io.peft4j.train.TrainingArguments;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -29,7 +30,7 @@ class EightBitAdamWTest {
   private static final TrainingArguments ARGUMENTS =
       TrainingArguments.builder().optim("adamw_8bit").weightDecay(0.1).adamBeta2(0.95).build();
 
-  private static void step(NDArray parameter, AdamW optimizer, int seed) {
+  private static void step(NDArray parameter, SteppedOptimizer optimizer, int seed) {
     DrawnGradients.add(parameter, DrawnGradients.floats(seed, (int) parameter.size()));
     optimizer.step(0.01, 1);
     optimizer.clearGradients();
@@ -42,7 +43,8 @@ class EightBitAdamWTest {
     float[] v = new float[SIZE];
     try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
       NDArray parameter = DrawnGradients.parameter(manager, 1, SIZE);
-      try (AdamW optimizer = new AdamW(Map.of("a.weight", parameter), manager, ARGUMENTS)) {
+      try (SteppedOptimizer optimizer =
+          new SteppedOptimizer(Map.of("a.weight", parameter), manager, ARGUMENTS)) {
         for (int t = 1; t <= 4; t++) {
           step(parameter, optimizer, 10 + t);
           float[] g = DrawnGradients.floats(10 + t, SIZE);
@@ -105,7 +107,7 @@ class EightBitAdamWTest {
         parameter.setRequiresGradient(true);
         parameters.put(test.name + ".weight", parameter);
       }
-      try (AdamW optimizer = new AdamW(parameters, manager, ARGUMENTS)) {
+      try (SteppedOptimizer optimizer = new SteppedOptimizer(parameters, manager, ARGUMENTS)) {
         for (int t = 1; t <= 10; t++) {
           for (Case test : cases) {
             DrawnGradients.add(parameters.get(test.name + ".weight"), test.gradient(t));
@@ -121,7 +123,10 @@ class EightBitAdamWTest {
   }
 
   private static void compare(
-      String name, SafetensorsFile expected, Map<String, NDArray> parameters, AdamW optimizer) {
+      String name,
+      SafetensorsFile expected,
+      Map<String, NDArray> parameters,
+      SteppedOptimizer optimizer) {
     float[] weights = parameters.get(name + ".weight").toFloatArray();
     double weight = distance(expected, name + ".weight", weights, false);
     boolean small = name.equals("small");
@@ -130,16 +135,16 @@ class EightBitAdamWTest {
     for (int moment = 1; moment <= 2; moment++) {
       String ours = name + ".weight." + (small ? moment == 1 ? "exp_avg" : "exp_avg_sq" : "");
       if (small) {
-        float[] found = optimizer.state().get(ours).array().toFloatArray();
+        float[] found = optimizer.state().get(ours).toFloatArray();
         scales = Math.max(scales, distance(expected, name + ".state" + moment, found, false));
         continue;
       }
       ByteBuffer theirs = expected.bytes(name + ".state" + moment);
-      byte[] found = optimizer.state().get(ours + "state" + moment).array().toByteArray();
+      byte[] found = optimizer.state().get(ours + "state" + moment).toByteArray();
       for (int i = 0; i < found.length; i++) {
         codes += found[i] == theirs.get(i) ? 0 : 1;
       }
-      float[] absmax = optimizer.state().get(ours + "absmax" + moment).array().toFloatArray();
+      float[] absmax = optimizer.state().get(ours + "absmax" + moment).toFloatArray();
       scales = Math.max(scales, distance(expected, name + ".absmax" + moment, absmax, true));
     }
     System.out.printf(
@@ -175,22 +180,22 @@ class EightBitAdamWTest {
     try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
       NDArray through = DrawnGradients.parameter(manager, 1, SIZE);
       NDArray resumed = DrawnGradients.parameter(manager, 1, SIZE);
-      try (AdamW whole = new AdamW(Map.of("a.weight", through), manager, ARGUMENTS);
-          AdamW second = new AdamW(Map.of("a.weight", resumed), manager, ARGUMENTS)) {
+      try (SteppedOptimizer whole =
+              new SteppedOptimizer(Map.of("a.weight", through), manager, ARGUMENTS);
+          SteppedOptimizer second =
+              new SteppedOptimizer(Map.of("a.weight", resumed), manager, ARGUMENTS)) {
         for (int seed = 0; seed < 3; seed++) {
           step(through, whole, seed);
         }
         Map<String, byte[]> saved = new TreeMap<>();
         whole
             .state()
-            .forEach((name, tensor) -> saved.put(name, copy(HostTensors.elements(tensor.array()))));
+            .forEach((name, tensor) -> saved.put(name, copy(HostTensors.elements(tensor))));
         assertEquals(
             Set.of("a.weight.state1", "a.weight.state2", "a.weight.absmax1", "a.weight.absmax2"),
             saved.keySet());
         resumed.set(through.toFloatArray());
-        second
-            .state()
-            .forEach((name, tensor) -> HostTensors.elements(tensor.array()).put(saved.get(name)));
+        second.state().forEach((name, tensor) -> HostTensors.elements(tensor).put(saved.get(name)));
         second.resume(3);
         for (int seed = 3; seed < 5; seed++) {
           step(through, whole, seed);
@@ -202,8 +207,8 @@ class EightBitAdamWTest {
             .forEach(
                 (name, tensor) ->
                     assertArrayEquals(
-                        copy(HostTensors.elements(whole.state().get(name).array())),
-                        copy(HostTensors.elements(tensor.array())),
+                        copy(HostTensors.elements(whole.state().get(name))),
+                        copy(HostTensors.elements(tensor)),
                         name));
       }
     }
@@ -224,10 +229,10 @@ class EightBitAdamWTest {
               DrawnGradients.parameter(manager, 1, SIZE),
               "b.weight",
               DrawnGradients.parameter(manager, 1, 4095));
-      try (AdamW optimizer = new AdamW(parameters, manager, ARGUMENTS)) {
+      try (SteppedOptimizer optimizer = new SteppedOptimizer(parameters, manager, ARGUMENTS)) {
         long state =
             optimizer.state().values().stream()
-                .mapToLong(t -> HostTensors.elements(t.array()).remaining())
+                .mapToLong(t -> HostTensors.elements(t).remaining())
                 .sum();
         assertEquals(state, optimizer.stateBytes());
         assertEquals(2 * (SIZE + 4 * 274) + 8 * 4095, state);

@@ -1,4 +1,4 @@
-package io.peft4j.train;
+package io.peft4j.train.optimizer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;

@@ -1,4 +1,4 @@
-package io.peft4j.train;
+package io.peft4j.train.optimizer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -16,12 +16,13 @@ import java.util.UUID;
 import java.util.function.Function;
 
 /**
- * A parameter's moments that are where steps are computed only while one is: bitsandbytes' paged
- * optimizers (Dettmers et al., QLoRA, 2023), which rest on CUDA's unified memory, by other means.
+ * A parameter's moments in the place where they are between steps. Where that is not where steps
+ * are computed, they come there for one only: bitsandbytes' paged optimizers (Dettmers et al.,
+ * QLoRA, 2023), which rest on CUDA's unified memory, by other means.
  */
-interface PagedMoments {
+interface PlacedMoments {
 
-  /** As in bitsandbytes, smaller tensors stay. */
+  /** As in bitsandbytes, smaller tensors are not paged. */
   long FEWEST = 100_000;
 
   /** {@return the moments where they are kept, for files} */
@@ -42,15 +43,29 @@ interface PagedMoments {
    * @param bytes that they take
    * @throws UncheckedIOException if there is no room for them
    */
-  static PagedMoments create(
+  static PlacedMoments paged(
       NDManager manager, long bytes, Function<StateMemory, MomentStore> create) {
     return manager.getDevice().isGpu()
         ? new OnHost(manager, create)
         : new InFile(manager, bytes, create);
   }
 
+  /** Where steps are computed, all the time. */
+  record Staying(MomentStore kept) implements PlacedMoments {
+    @Override
+    public void prefetch() {}
+
+    @Override
+    public MomentStore fetch() {
+      return kept;
+    }
+
+    @Override
+    public void putBack() {}
+  }
+
   /** In the CPU's memory; a GPU has a copy for the step. */
-  final class OnHost implements PagedMoments {
+  final class OnHost implements PlacedMoments {
     private final NDManager manager;
     private final MomentStore kept;
     private NDManager scope;
@@ -82,16 +97,15 @@ interface PagedMoments {
 
     @Override
     public void putBack() {
-      Map<String, MomentStore.StateTensor> changed = near.state();
-      kept.state()
-          .forEach((name, tensor) -> HostTensors.copy(changed.get(name).array(), tensor.array()));
+      Map<String, NDArray> changed = near.state();
+      kept.state().forEach((name, tensor) -> HostTensors.copy(changed.get(name), tensor));
       scope.close();
       near = null;
     }
   }
 
   /** In a mapped temporary file, whose pages the process gives back after the step. */
-  final class InFile implements PagedMoments {
+  final class InFile implements PlacedMoments {
 
     /** Tensors begin at a multiple of this. */
     private static final int ALIGNMENT = 64;

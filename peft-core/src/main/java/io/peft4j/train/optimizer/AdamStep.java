@@ -1,4 +1,4 @@
-package io.peft4j.train;
+package io.peft4j.train.optimizer;
 
 /**
  * What a step of AdamW is made with.

@@ -1,20 +1,21 @@
-package io.peft4j.train;
+package io.peft4j.quant.optimizer;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
-import io.peft4j.quant.optimizer.EightBitMoments;
 import io.peft4j.torch.HostTensors;
+import io.peft4j.train.TrainingArguments;
+import io.peft4j.train.optimizer.MomentStore;
+import io.peft4j.train.optimizer.StateMemory;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -22,10 +23,9 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** Paged states change where the moments are, and nothing else. */
-class PagedMomentsTest {
+class PagedStateTest {
 
   /** Two that are paged, one that is too small for that, one too small for 8 bits. */
   private static final Map<String, Integer> SIZES =
@@ -45,7 +45,8 @@ class PagedMomentsTest {
   }
 
   /** Each parameter's gradient is its own, drawn by step. */
-  private static void step(AdamW optimizer, Map<String, NDArray> parameters, int number) {
+  private static void step(
+      SteppedOptimizer optimizer, Map<String, NDArray> parameters, int number) {
     int seed = 1000 * number;
     for (NDArray parameter : parameters.values()) {
       DrawnGradients.add(parameter, DrawnGradients.floats(seed++, (int) parameter.size()));
@@ -54,9 +55,9 @@ class PagedMomentsTest {
     optimizer.clearGradients();
   }
 
-  private static Map<String, byte[]> bytes(AdamW optimizer) {
+  private static Map<String, byte[]> bytes(SteppedOptimizer optimizer) {
     Map<String, byte[]> state = new TreeMap<>();
-    optimizer.state().forEach((name, tensor) -> state.put(name, bytes(tensor.array())));
+    optimizer.state().forEach((name, tensor) -> state.put(name, bytes(tensor)));
     return state;
   }
 
@@ -78,8 +79,8 @@ class PagedMomentsTest {
     try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
       Map<String, NDArray> expected = parameters(manager, SIZES);
       Map<String, NDArray> found = parameters(manager, SIZES);
-      try (AdamW unpaged = new AdamW(expected, manager, arguments(plain));
-          AdamW optimizer = new AdamW(found, manager, arguments(paged))) {
+      try (SteppedOptimizer unpaged = new SteppedOptimizer(expected, manager, arguments(plain));
+          SteppedOptimizer optimizer = new SteppedOptimizer(found, manager, arguments(paged))) {
         for (int i = 1; i <= 20; i++) {
           step(unpaged, expected, i);
           step(optimizer, found, i);
@@ -103,16 +104,14 @@ class PagedMomentsTest {
     try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
       Map<String, NDArray> through = parameters(manager, SIZES);
       Map<String, NDArray> resumed = parameters(manager, SIZES);
-      try (AdamW first = new AdamW(through, manager, arguments(before));
-          AdamW second = new AdamW(resumed, manager, arguments(after))) {
+      try (SteppedOptimizer first = new SteppedOptimizer(through, manager, arguments(before));
+          SteppedOptimizer second = new SteppedOptimizer(resumed, manager, arguments(after))) {
         for (int i = 1; i <= 3; i++) {
           step(first, through, i);
         }
         through.forEach((name, array) -> HostTensors.copy(array, resumed.get(name)));
         Map<String, byte[]> saved = bytes(first);
-        second
-            .state()
-            .forEach((name, t) -> HostTensors.fill(t.array(), ByteBuffer.wrap(saved.get(name))));
+        second.state().forEach((name, t) -> HostTensors.fill(t, ByteBuffer.wrap(saved.get(name))));
         second.resume(3);
         for (int i = 4; i <= 6; i++) {
           step(first, through, i);
@@ -127,54 +126,44 @@ class PagedMomentsTest {
 
   @Test
   void aRunsPlanDoesNotSayWhetherItsStateIsPaged() {
-    assertEquals("adamw_torch", AdamW.unpaged("paged_adamw_32bit"));
-    assertEquals("adamw_8bit", AdamW.unpaged("paged_adamw_8bit"));
-    assertEquals("adamw_8bit", AdamW.unpaged("adamw_8bit"));
+    assertEquals(plan("adamw_torch"), plan("paged_adamw_32bit"));
+    assertEquals(plan("adamw_8bit"), plan("paged_adamw_8bit"));
+    assertEquals("adamw_8bit", plan("paged_adamw_8bit").get("optim"));
+    assertNull(plan("adamw_torch").get("optim"));
   }
 
-  /** What a GPU's state goes through: a copy for the step, the next one's before it. */
-  @ParameterizedTest
-  @ValueSource(booleans = {false, true})
-  void copiesForTheStepComeBackWhole(boolean eightBit) {
+  private static Map<String, String> plan(String optim) {
+    return arguments(optim).optimizer().plan(arguments(optim));
+  }
+
+  /** What a GPU has for a step, of state that is kept elsewhere. */
+  @Test
+  void aCopyIsWholeAndOfItsOwn() {
     int size = 5000;
     try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
-      MomentStore plain = store(manager, eightBit, StateMemory.of(manager), size);
-      List<PagedMoments.OnHost> paged =
-          List.of(
-              new PagedMoments.OnHost(manager, memory -> store(manager, eightBit, memory, size)),
-              new PagedMoments.OnHost(manager, memory -> store(manager, eightBit, memory, size)));
-      NDArray a = manager.zeros(new Shape(size));
-      NDArray b = manager.zeros(new Shape(size));
-      for (int i = 0; i < 4; i++) {
-        a.set(DrawnGradients.floats(i, size));
-        b.set(DrawnGradients.floats(10 + i, size));
-        plain.write(a, b);
-        for (int k = 0; k < 2; k++) {
-          if (k == 0) {
-            paged.get(1).prefetch();
-          }
-          paged.get(k).fetch().write(a, b);
-          paged.get(k).putBack();
-        }
-        for (PagedMoments one : paged) {
-          plain
-              .state()
-              .forEach(
-                  (name, tensor) ->
-                      assertArrayEquals(
-                          bytes(tensor.array()),
-                          bytes(one.kept().state().get(name).array()),
-                          name));
-        }
-      }
+      MomentStore kept = store(manager, size);
+      NDArray a = manager.create(DrawnGradients.floats(1, size));
+      NDArray b = manager.create(DrawnGradients.floats(2, size));
+      kept.write(a, b);
+      Map<String, byte[]> before = bytes(kept);
+      MomentStore near = kept.copyTo(manager);
+      assertSame(before, bytes(near));
+      near.write(b, a);
+      assertSame(before, bytes(kept));
+      MomentStore expected = store(manager, size);
+      expected.write(b, a);
+      assertSame(bytes(expected), bytes(near));
     }
   }
 
-  private static MomentStore store(
-      NDManager manager, boolean eightBit, StateMemory memory, int size) {
-    return eightBit
-        ? new EightBitMoments.Provider().create(manager, memory, size)
-        : FloatMoments.zeros(memory, new Shape(size));
+  private static MomentStore store(NDManager manager, int size) {
+    return new EightBitMoments.Provider().create(manager, StateMemory.of(manager), size);
+  }
+
+  private static Map<String, byte[]> bytes(MomentStore store) {
+    Map<String, byte[]> state = new TreeMap<>();
+    store.state().forEach((name, tensor) -> state.put(name, bytes(tensor)));
+    return state;
   }
 
   /** The mappings of our scratch files: how many, and how many bytes of them are in memory. */
@@ -212,7 +201,8 @@ class PagedMomentsTest {
     assertEquals(0, Mapped.now().count());
     try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
       Map<String, NDArray> parameters = parameters(manager, sizes);
-      try (AdamW optimizer = new AdamW(parameters, manager, arguments("paged_adamw_32bit"))) {
+      try (SteppedOptimizer optimizer =
+          new SteppedOptimizer(parameters, manager, arguments("paged_adamw_32bit"))) {
         for (int i = 1; i <= 2; i++) {
           step(optimizer, parameters, i);
           Mapped mapped = Mapped.now();

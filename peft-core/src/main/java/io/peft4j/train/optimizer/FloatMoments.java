@@ -1,10 +1,9 @@
-package io.peft4j.train;
+package io.peft4j.train.optimizer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import io.peft4j.safetensors.DType;
 import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.TrainingOps;
 import java.util.LinkedHashMap;
@@ -24,10 +23,6 @@ record FloatMoments(NDArray first, NDArray second) implements MomentStore {
 
   static long bytes(long elements) {
     return 2L * Float.BYTES * elements;
-  }
-
-  static StateTensor tensor(NDArray moment) {
-    return new StateTensor(DType.F32, moment);
   }
 
   @Override
@@ -58,10 +53,10 @@ record FloatMoments(NDArray first, NDArray second) implements MomentStore {
   }
 
   @Override
-  public Map<String, StateTensor> state() {
-    Map<String, StateTensor> state = new LinkedHashMap<>();
-    state.put(FIRST, tensor(first));
-    state.put(SECOND, tensor(second));
+  public Map<String, NDArray> state() {
+    Map<String, NDArray> state = new LinkedHashMap<>();
+    state.put(FIRST, first);
+    state.put(SECOND, second);
     return state;
   }
 }

@@ -1,10 +1,7 @@
-package io.peft4j.train;
+package io.peft4j.train.optimizer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import io.peft4j.safetensors.DType;
-import java.util.Arrays;
-import java.util.List;
 import java.util.Map;
 
 /**
@@ -13,18 +10,6 @@ import java.util.Map;
  * Provider}.
  */
 public interface MomentStore {
-
-  /**
-   * A tensor of the store's state.
-   *
-   * @param dtype of its elements
-   * @param array the state itself: to save, and to read back into
-   */
-  record StateTensor(DType dtype, NDArray array) {
-    List<Long> shape() {
-      return Arrays.stream(array.getShape().getShape()).boxed().toList();
-    }
-  }
 
   /** Fills two float32 arrays of the parameter's shape with the moments. */
   void read(NDArray first, NDArray second);
@@ -44,8 +29,8 @@ public interface MomentStore {
   /** {@return the same moments in memory of {@code manager}, on its device} */
   MomentStore copyTo(NDManager manager);
 
-  /** {@return the state by name, such as {@code exp_avg}} */
-  Map<String, StateTensor> state();
+  /** {@return the state by name, such as {@code exp_avg}: to save, and to read back into} */
+  Map<String, NDArray> state();
 
   /** Makes stores; found through {@link java.util.ServiceLoader}. */
   interface Provider {
