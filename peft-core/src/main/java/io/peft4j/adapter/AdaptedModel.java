@@ -5,12 +5,12 @@ import ai.djl.ndarray.NDManager;
 import io.peft4j.adapter.method.Adapter;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.AdapterConfig;
+import io.peft4j.adapter.method.AdapterContext;
 import io.peft4j.adapter.method.AdapterKeys;
 import io.peft4j.adapter.method.AdapterMethod;
 import io.peft4j.adapter.method.AdapterMethods;
 import io.peft4j.adapter.method.AdapterOrigin;
 import io.peft4j.adapter.method.Export;
-import io.peft4j.adapter.select.FullConfig;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
 import io.peft4j.model.Uses;
@@ -145,10 +145,11 @@ public final class AdaptedModel implements AutoCloseable {
       method.unknownKeys(config).forEach(origin::slip);
       AdapterConfig settled = method.settle(config, model);
       settled = carried == null ? NewHeadParts.savedBy(settled, model) : settled;
-      AdapterBuilder builder =
-          new AdapterBuilder(model, manager, seed, tokenizer, this::adapter, settled, origin);
-      build(method, settled, builder, carried);
-      Adapter adapter = new Adapter(name, settled, manager, builder);
+      AdapterContext context = new AdapterContext(model, manager, seed, tokenizer, this::adapter);
+      AdapterConfig fitting = settled;
+      Adapter adapter =
+          Adapter.build(
+              name, fitting, context, origin, builder -> build(method, fitting, builder, carried));
       adapter.used().forEach(other -> other.setTrainable(false));
       adapters.put(name, adapter);
       adapter.activate();
@@ -354,7 +355,7 @@ public final class AdaptedModel implements AutoCloseable {
    * @throws IllegalArgumentException as {@link #checkExport}
    */
   public void export(String name, Path folder, Map<String, String> metadata) throws IOException {
-    if (!isFull(name)) {
+    if (!trainsBase(name)) {
       save(name, folder, metadata);
       return;
     }
@@ -373,13 +374,14 @@ public final class AdaptedModel implements AutoCloseable {
    * @throws IllegalArgumentException if it would
    */
   public void checkExport(String name, Path folder) throws IOException {
-    if (isFull(name)) {
+    if (trainsBase(name)) {
       ModelExport.checkTarget(model, folder);
     }
   }
 
-  boolean isFull(String name) {
-    return adapter(name).config() instanceof FullConfig;
+  /** {@return whether an adapter is the whole model, trained, and saved as a plain checkpoint} */
+  boolean trainsBase(String name) {
+    return AdapterMethods.named(adapter(name).config().peftType()).trainsBase();
   }
 
   /**

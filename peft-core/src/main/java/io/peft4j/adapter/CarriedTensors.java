@@ -212,15 +212,14 @@ final class CarriedTensors implements AutoCloseable {
                 other.key,
                 found.key));
       }
-      built.carriedKeys.put(found.key, found.parameter);
+      built.carry(found.key, found.parameter);
     }
     byRoot.forEach(
         (root, found) -> {
           built.keep(found.value);
           for (Parameter parameter : model.modules().parameters()) {
             if (parameter == root || parameter.tied() == root) {
-              built.carried.put(parameter, found.value);
-              built.residuals.remove(parameter); // it is the residual, as it was saved
+              built.carry(parameter, found.value);
             }
           }
         });
@@ -228,9 +227,8 @@ final class CarriedTensors implements AutoCloseable {
 
   /** {@return whether peft's model has a tensor of that name} */
   private static boolean loadable(Found found, AdapterBuilder built) {
-    boolean adapted =
-        built.projections.containsKey(found.module) || built.embeddings.containsKey(found.module);
-    boolean saved = built.overlays.containsKey(found.parameter);
+    boolean adapted = built.adapts(found.module);
+    boolean saved = built.trainedCopy(found.parameter) != null;
     return switch (found.wrapper) {
       case "base_layer" -> adapted;
       case "original_module" -> saved;

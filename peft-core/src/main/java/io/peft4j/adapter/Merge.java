@@ -2,7 +2,6 @@ package io.peft4j.adapter;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.adapter.method.Adapter;
 import io.peft4j.model.module.Embedding;
 import io.peft4j.model.module.EmbeddingAdapter;
@@ -82,7 +81,7 @@ final class Merge {
                                 other.tied().containsKey(head)
                                     || !(other.projections().containsKey(head)
                                         || other.embeddings().containsKey(words)));
-                if (always && ((LoraConfig) adapter.config()).mergesTied(head, words)) {
+                if (always && adapter.tiedAlike(head)) {
                   tied.put(head, words);
                 }
               });

@@ -1,8 +1,8 @@
 package io.peft4j.adapter;
 
-import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.adapter.method.Adapter;
 import io.peft4j.adapter.method.AdapterConfig;
+import io.peft4j.adapter.method.AdapterMethod;
 import io.peft4j.adapter.method.AdapterMethods;
 import io.peft4j.adapter.target.TargetMatcher;
 import io.peft4j.model.Model;
@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
 
@@ -24,33 +25,38 @@ final class SavedAdapter {
   private SavedAdapter() {}
 
   /**
-   * Makes sure that the config in a folder gives a LoRA adapter the modules, ranks and scalings
-   * that it has: order and form of the patterns that say so may have changed in writing.
+   * Makes sure that the config in a folder gives an adapter the modules, and them the ranks and
+   * scalings, that it has: order and form of the patterns that say so may have changed in writing.
    */
   static void checkConfig(Adapter adapter, Path folder, Model model) throws IOException {
-    if (!(adapter.config() instanceof LoraConfig was)) {
+    AdapterConfig was = adapter.config();
+    AdapterMethod method = AdapterMethods.named(was.peftType());
+    if (method.kinds().isEmpty()) {
       return;
     }
     AdapterConfig read = AdapterFiles.readConfig(folder);
-    if (!(AdapterMethods.named(read.peftType()).settle(read, model) instanceof LoraConfig is)) {
-      throw new IOException(folder + ": should hold a LoRA adapter, found " + read.peftType());
+    if (!read.peftType().equals(was.peftType())) {
+      throw new IOException(
+          folder + ": should hold a " + was.peftType() + " adapter, found " + read.peftType());
     }
+    AdapterConfig is = method.settle(read, model);
     Set<Module> acts = new LinkedHashSet<>(adapter.projections().keySet());
     acts.addAll(adapter.embeddings().keySet());
     acts.removeAll(adapter.tied().keySet());
     Set<Module> found =
-        new LinkedHashSet<>(TargetMatcher.find(is.targets(), model.modules(), LoraConfig.KINDS));
+        new LinkedHashSet<>(TargetMatcher.find(is.targets(), model.modules(), method.kinds()));
     found.removeAll(adapter.tied().keySet());
     if (!found.equals(acts)) {
       throw differs(folder, "target_modules", names(acts), names(found));
     }
     for (Module module : acts) {
       String name = module.name();
-      if (was.rankOf(name) != is.rankOf(name)) {
-        throw differs(folder, "the rank of " + name, was.rankOf(name), is.rankOf(name));
-      }
-      if (was.scalingOf(name) != is.scalingOf(name)) {
-        throw differs(folder, "the scaling of " + name, was.scalingOf(name), is.scalingOf(name));
+      Map<String, Object> settings = is.settings(name);
+      for (Map.Entry<String, Object> setting : was.settings(name).entrySet()) {
+        Object now = settings.get(setting.getKey());
+        if (!setting.getValue().equals(now)) {
+          throw differs(folder, setting.getKey() + " of " + name, setting.getValue(), now);
+        }
       }
     }
   }
@@ -88,7 +94,7 @@ final class SavedAdapter {
     List<String> acting = new ArrayList<>();
     try {
       for (String name : mix.acting().keySet()) {
-        if (model.isFull(name)) {
+        if (model.trainsBase(name)) {
           acting.add(name);
           continue;
         }

@@ -13,7 +13,6 @@ import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.adapter.lora.LoraConfigJson;
 import io.peft4j.adapter.method.AdapterConfig;
 import io.peft4j.adapter.method.AdapterMethods;
-import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.adapter.target.Targets;
 import java.util.ArrayList;
@@ -68,8 +67,8 @@ class ConfigKeysTest {
       JsonNode found = ours.get(name);
       if (found == null
           && !(type.equals("LORA") && LoraConfigJson.keys().contains(name))
-          && ConfigKeys.idle(type, name) == null
-          && !ConfigKeys.unsupported(type, name)) {
+          && AdapterMethods.named(type).keys().whyIdle(name) == null
+          && !AdapterMethods.named(type).keys().isUnsupported(name)) {
         undecided.add(name);
       }
       if (found != null && !name.equals("peft_type") && !found.equals(key.getValue())) {

@@ -31,6 +31,11 @@ public final class AverageMethod extends DocumentMethod {
   }
 
   @Override
+  public boolean composes() {
+    return true;
+  }
+
+  @Override
   public List<String> files() {
     return List.of();
   }

@@ -49,6 +49,11 @@ public final class BottleneckMethod extends LibraryMethod {
   }
 
   @Override
+  public List<String> sizeKeys() {
+    return List.of("reduction_factor");
+  }
+
+  @Override
   boolean recognizesConfig(ObjectNode config) {
     return config.has("reduction_factor") && config.has("non_linearity");
   }

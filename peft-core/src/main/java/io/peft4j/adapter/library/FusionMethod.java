@@ -54,6 +54,11 @@ public final class FusionMethod extends LibraryMethod {
   }
 
   @Override
+  public boolean composes() {
+    return true;
+  }
+
+  @Override
   boolean recognizesConfig(ObjectNode config) {
     return config.has("value_before_softmax");
   }
@@ -107,7 +112,7 @@ public final class FusionMethod extends LibraryMethod {
           place.junction(), new Fusion(place.adapters(), query, key, value, config, dropout));
     }
     if (config.flag("regularization") && !values.isEmpty()) {
-      builder.hook = new Regularization(values);
+      builder.hook(new Regularization(values));
     }
   }
 

@@ -43,6 +43,11 @@ public final class GatedLoraMethod extends LibraryMethod {
   }
 
   @Override
+  public List<String> sizeKeys() {
+    return List.of("r");
+  }
+
+  @Override
   boolean recognizesConfig(ObjectNode config) {
     return config.path("architecture").asText().equals("lora");
   }
@@ -54,7 +59,7 @@ public final class GatedLoraMethod extends LibraryMethod {
 
   @Override
   protected void check(MethodConfig config) {
-    ObjectNode supported = defaults();
+    ObjectNode supported = defaults().toJson();
     for (String key :
         List.of(
             "selfattn_lora",

@@ -44,6 +44,11 @@ public final class GatedPrefixMethod extends LibraryMethod {
   }
 
   @Override
+  public List<String> sizeKeys() {
+    return List.of("prefix_length", "bottleneck_size");
+  }
+
+  @Override
   boolean recognizesConfig(ObjectNode config) {
     return config.path("architecture").asText().equals("prefix_tuning");
   }

@@ -2,6 +2,7 @@ package io.peft4j.adapter.lora;
 
 import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.AdapterKeys;
 import io.peft4j.adapter.method.AdditiveProjection;
@@ -18,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
  * AdaLoRA (Zhang et al., 2023): {@code y + s · B (e · A x)}, where triplets of a row of A, an
@@ -40,6 +42,17 @@ public final class AdaLoraMethod extends DocumentMethod {
               List.of("gpt2"), List.of("c_attn"),
               List.of("gpt_neox"), List.of("query_key_value")));
 
+  private static final ConfigKeys KEYS =
+      LoraConfigJson.KEYS
+          .idle("r", "peft's AdaLoRA takes init_r")
+          .idle("alpha_pattern", "peft's AdaLoRA takes lora_alpha for all")
+          .idle("use_rslora", "peft's AdaLoRA scales as ever")
+          .idle("fan_in_fan_out", "weights are turned when the base is loaded")
+          .idle("lora_bias", "peft's AdaLoRA has none")
+          .unsupported(LoraConfig.WEIGHT_TYING);
+
+  private static final Pattern ONLY_LIVE = Pattern.compile("\\.ranknum\\.[^.]+$");
+
   public AdaLoraMethod() {
     super(
         "ADALORA",
@@ -51,6 +64,27 @@ public final class AdaLoraMethod extends DocumentMethod {
          "lora_dropout": 0.0, "bias": "none", "fan_in_fan_out": false, "init_lora_weights": true,
          "use_dora": false, "use_rslora": false}
         """);
+  }
+
+  @Override
+  public ConfigKeys keys() {
+    return KEYS;
+  }
+
+  @Override
+  public List<String> sizeKeys() {
+    return List.of("init_r", "rank_pattern");
+  }
+
+  @Override
+  public List<String> parameterNames() {
+    return List.of("lora_A", "lora_B", "lora_E");
+  }
+
+  /** Its count of triplets. */
+  @Override
+  public boolean isOnlyLive(String name) {
+    return ONLY_LIVE.matcher(name).find();
   }
 
   @Override
@@ -110,8 +144,8 @@ public final class AdaLoraMethod extends DocumentMethod {
     // What was loaded for inference has no budget to move.
     if (!config.flag("inference_mode")) {
       RankBudget budget = new RankBudget(config, all, builder);
-      builder.hook = budget;
-      builder.export = budget;
+      builder.hook(budget);
+      builder.export(budget);
     }
   }
 

@@ -3,7 +3,6 @@ package io.peft4j.adapter.lora;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.method.AdapterConfig;
-import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.adapter.target.NamePatterns;
 import io.peft4j.adapter.target.TargetMatcher;
@@ -73,7 +72,7 @@ public record LoraConfig(
   /** What LoRA adapts. */
   public static final Set<Class<? extends Module>> KINDS = Set.of(Linear.class, Embedding.class);
 
-  static final String WEIGHT_TYING = ConfigKeys.WEIGHT_TYING;
+  static final String WEIGHT_TYING = "ensure_weight_tying";
 
   /** Which biases are trained beside the factors. */
   public enum Bias {
@@ -135,6 +134,14 @@ public record LoraConfig(
   /** {@return whether it adds {@code s · B A x} to linear layers' outputs and does nothing else} */
   public boolean isPlain() {
     return !useDora && !loraBias && bias == Bias.NONE && !init.takesFromBase();
+  }
+
+  @Override
+  public Map<String, Object> settings(String module) {
+    Map<String, Object> settings = new LinkedHashMap<>();
+    settings.put("the rank", rankOf(module));
+    settings.put("the scaling", scalingOf(module));
+    return settings;
   }
 
   @Override

@@ -14,6 +14,28 @@ import java.util.TreeSet;
 /** {@link LoraConfig} to and from peft's {@code adapter_config.json}. */
 public final class LoraConfigJson {
 
+  private static final String INITIALIZED = "how it was initialized";
+
+  /** Keys of LoRA, and of its kind, that nothing is read from. */
+  static final ConfigKeys KEYS =
+      ConfigKeys.of("LoRA")
+          .idle("runtime_config", "is for one process; peft drops it from files")
+          .idle("megatron_core", "a Python module; goes with megatron_config")
+          .idle("qalora_group_size", "goes with use_qalora")
+          .idle("loftq_config", INITIALIZED)
+          .idle("eva_config", INITIALIZED)
+          .idle("corda_config", INITIALIZED)
+          .idle("lora_ga_config", INITIALIZED)
+          .unsupported(
+              "arrow_config", "kasa_config", "velora_config", "monteclora_config", "use_bdlora")
+          .unsupportedUnlessEmpty(
+              "target_parameters",
+              "trainable_token_indices",
+              "layer_replication",
+              "use_qalora",
+              "alora_invocation_tokens",
+              "megatron_config");
+
   private LoraConfigJson() {}
 
   static ObjectNode write(LoraConfig config) {
@@ -87,13 +109,13 @@ public final class LoraConfigJson {
             .baseModel(reader.text("base_model_name_or_path", null))
             .inferenceMode(reader.flag("inference_mode"));
     ObjectNode rest = reader.rest();
-    ConfigKeys.refuseUnsupported("LORA", rest);
+    KEYS.refuseUnsupported(rest);
     return builder.other(rest).build();
   }
 
   /** {@return sentences on those of the keys without component that nobody knows} */
   static List<String> unknownKeys(ObjectNode other) {
-    return ConfigKeys.unknown("LORA", other, keys());
+    return KEYS.unknown("LORA", other, keys());
   }
 
   /** {@return the keys that a config is read from} */

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.AdapterConfig;
 import io.peft4j.adapter.method.AdapterMethod;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.target.NamePatterns;
 import io.peft4j.adapter.target.TargetMatcher;
 import io.peft4j.model.Model;
@@ -35,6 +36,35 @@ public final class LoraMethod implements AdapterMethod {
   @Override
   public AdapterConfig parse(ObjectNode json) {
     return LoraConfig.ofJson(json);
+  }
+
+  @Override
+  public ConfigKeys keys() {
+    return LoraConfigJson.KEYS;
+  }
+
+  @Override
+  public List<String> sizeKeys() {
+    return List.of("r", "rank_pattern");
+  }
+
+  @Override
+  public Set<Class<? extends Module>> kinds() {
+    return LoraConfig.KINDS;
+  }
+
+  @Override
+  public List<String> parameterNames() {
+    return List.of(
+        "lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector");
+  }
+
+  /** peft's DoRA has had its magnitudes as weights of a module since 0.11, in files as before. */
+  @Override
+  public String keyOf(String name) {
+    return name.endsWith(".lora_magnitude_vector.weight")
+        ? name.substring(0, name.lastIndexOf('.'))
+        : name;
   }
 
   @Override
@@ -91,7 +121,7 @@ public final class LoraMethod implements AdapterMethod {
       Parameter words = builder.model().words().weight();
       Parameter head = WeightTying.head(builder.model()).weight();
       builder.share(head, words);
-      builder.mirror(head.name(), builder.overlays.get(words), false);
+      builder.mirror(head.name(), builder.trainedCopy(words), false);
     }
     trainBiases(lora, adapted, builder);
   }
@@ -104,7 +134,7 @@ public final class LoraMethod implements AdapterMethod {
               + " is not how new adapters can start here: expected true, false, gaussian, pissa,"
               + " olora or loftq");
     }
-    if (builder.trained() && init == LoraInit.LOFTQ) {
+    if (builder.isTrained() && init == LoraInit.LOFTQ) {
       throw new IllegalArgumentException(
           "init_lora_weights loftq: put weights of its own 4 bits in place of the base's, as peft"
               + " does again when it loads this; here the base stays as it is");
@@ -209,8 +239,8 @@ public final class LoraMethod implements AdapterMethod {
   private static void adaptTiedHead(LoraConfig config, AdapterBuilder builder) {
     Embedding words = builder.model().words();
     Linear head = WeightTying.head(builder.model());
-    NDArray a = builder.tensors.get(words.name() + ".lora_embedding_A");
-    NDArray b = builder.tensors.get(words.name() + ".lora_embedding_B");
+    NDArray a = builder.tensor(words.name() + ".lora_embedding_A");
+    NDArray b = builder.tensor(words.name() + ".lora_embedding_B");
     builder.mirror(head.name() + ".lora_A.weight", b, true);
     builder.mirror(head.name() + ".lora_B.weight", a, true);
     try (Autograd.Mode paused = Autograd.pause();
@@ -220,7 +250,7 @@ public final class LoraMethod implements AdapterMethod {
       DoraMagnitude magnitude = magnitude(config, head, factors.turned(scope), builder);
       builder.adapt(
           head, new LoraProjection(factors, true, magnitude, config.loraDropout(), none -> null));
-      builder.tied.put(head, words);
+      builder.tie(head, words, config.mergesTied(head, words));
     }
   }
 

@@ -1,6 +1,7 @@
 package io.peft4j.adapter.lora;
 
 import ai.djl.ndarray.NDArray;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.AdditiveProjection;
 import io.peft4j.adapter.method.DocumentMethod;
@@ -11,6 +12,7 @@ import io.peft4j.model.module.Pass;
 import io.peft4j.torch.AdapterOps;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
  * VeRA (Kopiczko et al., 2024): {@code y + b · B (d · A x)}, where A [r, largest in] and B [largest
@@ -26,6 +28,11 @@ public final class VeraMethod extends DocumentMethod {
   private static final String A = "vera_A";
   private static final String B = "vera_B";
 
+  private static final ConfigKeys KEYS =
+      ConfigKeys.of("VeRA").idle("fan_in_fan_out", "weights are turned when the base is loaded");
+
+  private static final Pattern ONLY_LIVE = Pattern.compile(".\\.vera_[AB]\\.[^.]+$");
+
   public VeraMethod() {
     super(
         "VERA",
@@ -35,6 +42,27 @@ public final class VeraMethod extends DocumentMethod {
          "vera_dropout": 0.0, "d_initial": 0.1, "fan_in_fan_out": false, "bias": "none",
          "init_weights": true}
         """);
+  }
+
+  @Override
+  public ConfigKeys keys() {
+    return KEYS;
+  }
+
+  @Override
+  public List<String> sizeKeys() {
+    return List.of("r");
+  }
+
+  @Override
+  public List<String> parameterNames() {
+    return List.of("vera_A", "vera_B", "vera_lambda_b", "vera_lambda_d");
+  }
+
+  /** Its factors at each layer. */
+  @Override
+  public boolean isOnlyLive(String name) {
+    return ONLY_LIVE.matcher(name).find();
   }
 
   @Override

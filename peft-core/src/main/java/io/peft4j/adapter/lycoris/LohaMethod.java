@@ -2,6 +2,7 @@ package io.peft4j.adapter.lycoris;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
@@ -9,6 +10,7 @@ import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.HostTensors;
+import java.util.List;
 import java.util.Set;
 
 /**
@@ -29,6 +31,21 @@ public final class LohaMethod extends DocumentMethod {
          "rank_pattern": {}, "alpha_pattern": {}, "rank_dropout": 0.0, "module_dropout": 0.0,
          "use_effective_conv2d": false, "init_weights": true}
         """);
+  }
+
+  @Override
+  public ConfigKeys keys() {
+    return LycorisProjection.KEYS;
+  }
+
+  @Override
+  public List<String> sizeKeys() {
+    return List.of("r", "rank_pattern");
+  }
+
+  @Override
+  public List<String> parameterNames() {
+    return List.of("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2");
   }
 
   @Override

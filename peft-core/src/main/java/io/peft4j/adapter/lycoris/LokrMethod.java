@@ -3,6 +3,7 @@ package io.peft4j.adapter.lycoris;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.databind.JsonNode;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.ConfigReader;
 import io.peft4j.adapter.method.DocumentMethod;
@@ -11,6 +12,7 @@ import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.HostTensors;
+import java.util.List;
 import java.util.Set;
 
 /**
@@ -49,6 +51,21 @@ public final class LokrMethod extends DocumentMethod {
       }
       throw ConfigReader.wrong("init_weights", "true, false or lycoris", node);
     }
+  }
+
+  @Override
+  public ConfigKeys keys() {
+    return LycorisProjection.KEYS;
+  }
+
+  @Override
+  public List<String> sizeKeys() {
+    return List.of("r", "rank_pattern", "decompose_both", "decompose_factor");
+  }
+
+  @Override
+  public List<String> parameterNames() {
+    return List.of("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2");
   }
 
   @Override

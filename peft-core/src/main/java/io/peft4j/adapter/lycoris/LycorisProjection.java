@@ -3,6 +3,7 @@ package io.peft4j.adapter.lycoris;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.adapter.method.AdditiveProjection;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.adapter.target.NamePatterns;
 import io.peft4j.model.module.Linear;
@@ -17,6 +18,11 @@ final class LycorisProjection extends AdditiveProjection {
     /** {@return float32 [out, in] on {@code like}'s manager} */
     NDArray of(NDArray like);
   }
+
+  /** Of both methods. */
+  static final ConfigKeys KEYS =
+      ConfigKeys.of("LyCORIS")
+          .idle("use_effective_conv2d", "is for convolutions, which no model here has");
 
   private final Delta delta;
   private final NDArray trained;

@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /**
@@ -29,46 +30,34 @@ public final class Adapter {
   private final String name;
   private final AdapterConfig config;
   private final NDManager manager;
-  private final Map<String, NDArray> tensors;
-  private final Map<Linear, ProjectionAdapter> projections;
-  private final Map<Embedding, EmbeddingAdapter> embeddings;
-  private final Map<Parameter, NDArray> overlays;
-  private final Map<Parameter, NDArray> residuals;
-  private final Map<Linear, Projection.Replacement> replacements;
-  private final Map<String, NDArray> frozen;
-  private final Map<String, NDArray> state;
-  private final Map<Junction, JunctionAdapter> junctions;
+  private final AdapterParts parts;
   private final Set<Adapter> used;
-  private final List<Attachment> attachments;
-  private final Map<Parameter, NDArray> carried;
-  private final Map<String, Parameter> carriedKeys;
-  private final Map<String, AdapterBuilder.Mirror> mirrors;
-  private final Map<Linear, Embedding> tied;
-  private final Export export;
-  private final StepHook hook;
   private boolean active;
 
-  public Adapter(String name, AdapterConfig config, NDManager manager, AdapterBuilder built) {
+  private Adapter(String name, AdapterConfig config, NDManager manager, AdapterParts parts) {
     this.name = name;
     this.config = config;
     this.manager = manager;
-    this.tensors = Collections.unmodifiableMap(built.tensors);
-    this.projections = built.projections;
-    this.embeddings = built.embeddings;
-    this.overlays = built.overlays;
-    this.residuals = built.residuals;
-    this.replacements = built.replacements;
-    this.frozen = built.frozen;
-    this.state = built.state;
-    this.junctions = built.junctions;
-    this.used = Set.copyOf(built.used.values());
-    this.attachments = built.attachments;
-    this.carried = built.carried;
-    this.carriedKeys = built.carriedKeys;
-    this.mirrors = built.mirrors;
-    this.tied = built.tied;
-    this.export = built.export;
-    this.hook = built.hook;
+    this.parts = parts;
+    this.used = Set.copyOf(parts.used.values());
+  }
+
+  /**
+   * {@return an adapter, not yet active}
+   *
+   * @param config one that its method has settled for the model
+   * @param steps has the method build it, and what else there is to do
+   * @throws IllegalArgumentException if the config does not fit the model
+   */
+  public static Adapter build(
+      String name,
+      AdapterConfig config,
+      AdapterContext context,
+      AdapterOrigin origin,
+      Consumer<AdapterBuilder> steps) {
+    AdapterBuilder builder = new AdapterBuilder(context, config, origin);
+    steps.accept(builder);
+    return new Adapter(name, config, context.manager(), builder.parts());
   }
 
   public String name() {
@@ -84,18 +73,18 @@ public final class Adapter {
    * base_model.model.} in front}; to read and to train, not to replace
    */
   public Map<String, NDArray> tensors() {
-    return tensors;
+    return Collections.unmodifiableMap(parts.tensors);
   }
 
   /** {@return how many numbers are trained} */
   public long parameterCount() {
-    return tensors.values().stream().mapToLong(NDArray::size).sum();
+    return parts.tensors.values().stream().mapToLong(NDArray::size).sum();
   }
 
   /** {@return how many of those the base does not have: all but the copies of its own} */
   public long addedCount() {
     Set<NDArray> copies = Collections.newSetFromMap(new IdentityHashMap<>()); // equals() compares
-    copies.addAll(overlays.values());
+    copies.addAll(parts.overlays.values());
     return parameterCount() - copies.stream().mapToLong(NDArray::size).sum();
   }
 
@@ -103,13 +92,13 @@ public final class Adapter {
   public List<String> targets() {
     // Heads and other modules trained in full go without saying beside an adapter of another kind.
     Stream<String> replaced =
-        overlays.keySet().stream()
+        parts.overlays.keySet().stream()
             .map(Parameter::name)
-            .filter(name -> projections.isEmpty() && attachments.isEmpty());
+            .filter(name -> parts.projections.isEmpty() && parts.attachments.isEmpty());
     return Stream.of(
-            embeddings.keySet().stream().map(Embedding::name),
-            projections.keySet().stream().map(Linear::name),
-            attachments.stream().map(Attachment::target),
+            parts.embeddings.keySet().stream().map(Embedding::name),
+            parts.projections.keySet().stream().map(Linear::name),
+            parts.attachments.stream().map(Attachment::target),
             replaced.map(name -> name.substring(0, name.lastIndexOf('.'))))
         .flatMap(names -> names)
         .distinct()
@@ -122,34 +111,34 @@ public final class Adapter {
 
   public void activate() {
     if (!active) {
-      carried.forEach((parameter, value) -> parameter.lay(carried, value));
-      overlays.forEach((parameter, value) -> parameter.lay(this, value));
-      residuals.forEach((parameter, value) -> parameter.lay(this, value));
-      replacements.values().forEach(Projection.Replacement::lay);
-      projections.forEach((linear, adapter) -> linear.add(adapter));
-      embeddings.forEach((embedding, adapter) -> embedding.add(adapter));
-      attachments.forEach(attachment -> attachment.attach().run());
+      parts.carried.forEach((parameter, value) -> parameter.lay(parts.carried, value));
+      parts.overlays.forEach((parameter, value) -> parameter.lay(this, value));
+      parts.residuals.forEach((parameter, value) -> parameter.lay(this, value));
+      parts.replacements.values().forEach(Projection.Replacement::lay);
+      parts.projections.forEach((linear, adapter) -> linear.add(adapter));
+      parts.embeddings.forEach((embedding, adapter) -> embedding.add(adapter));
+      parts.attachments.forEach(attachment -> attachment.attach().run());
       active = true;
     }
   }
 
   public void deactivate() {
     if (active) {
-      overlays.keySet().forEach(parameter -> parameter.lift(this));
-      residuals.keySet().forEach(parameter -> parameter.lift(this));
-      carried.keySet().forEach(parameter -> parameter.lift(carried));
-      replacements.values().forEach(Projection.Replacement::lift);
-      projections.forEach((linear, adapter) -> linear.remove(adapter));
-      embeddings.forEach((embedding, adapter) -> embedding.remove(adapter));
-      attachments.forEach(attachment -> attachment.detach().run());
+      parts.overlays.keySet().forEach(parameter -> parameter.lift(this));
+      parts.residuals.keySet().forEach(parameter -> parameter.lift(this));
+      parts.carried.keySet().forEach(parameter -> parameter.lift(parts.carried));
+      parts.replacements.values().forEach(Projection.Replacement::lift);
+      parts.projections.forEach((linear, adapter) -> linear.remove(adapter));
+      parts.embeddings.forEach((embedding, adapter) -> embedding.remove(adapter));
+      parts.attachments.forEach(attachment -> attachment.detach().run());
       active = false;
     }
   }
 
   /** {@return what its files hold, by key: trained and frozen tensors} */
   public Map<String, NDArray> stored() {
-    Map<String, NDArray> all = new LinkedHashMap<>(tensors);
-    all.putAll(frozen);
+    Map<String, NDArray> all = new LinkedHashMap<>(parts.tensors);
+    all.putAll(parts.frozen);
     return all;
   }
 
@@ -159,17 +148,22 @@ public final class Adapter {
    * adapted embedding or head was before
    */
   public Set<String> carriedTensors() {
-    return Collections.unmodifiableSet(carriedKeys.keySet());
+    return Collections.unmodifiableSet(parts.carriedKeys.keySet());
   }
 
   /** {@return tensors that take the base's place while this adapter is active, under its own} */
   public Map<Parameter, NDArray> carried() {
-    return carried;
+    return parts.carried;
+  }
+
+  /** {@return whether the table of a {@link #tied} head changes as its embedding's does} */
+  public boolean tiedAlike(Linear head) {
+    return parts.tiedAlike.contains(head);
   }
 
   /** {@return the heads whose factors are those of the embedding that they share a table with} */
   public Map<Linear, Embedding> tied() {
-    return tied;
+    return parts.tied;
   }
 
   /**
@@ -178,12 +172,12 @@ public final class Adapter {
    */
   public Map<String, NDArray> copies(NDManager scope) {
     Map<String, NDArray> all = new LinkedHashMap<>();
-    carriedKeys.forEach(
+    parts.carriedKeys.forEach(
         (key, parameter) -> {
-          NDArray wide = Ops.wideCopy(carried.get(parameter), scope);
+          NDArray wide = Ops.wideCopy(parts.carried.get(parameter), scope);
           all.put(key, parameter.turned() ? turned(wide, scope) : wide);
         });
-    mirrors.forEach(
+    parts.mirrors.forEach(
         (key, mirror) ->
             all.put(
                 key,
@@ -203,17 +197,17 @@ public final class Adapter {
    * {@return what goes into a checkpoint beside its files, by key; empty where those are enough}
    */
   public Map<String, NDArray> privateState() {
-    if (export == null && state.isEmpty()) {
+    if (parts.export == null && parts.state.isEmpty()) {
       return Map.of();
     }
     Map<String, NDArray> all = stored();
-    all.putAll(state);
+    all.putAll(parts.state);
     return all;
   }
 
   /** {@return what is written in place of {@link #stored}, or null} */
   public Export export() {
-    return export;
+    return parts.export;
   }
 
   /** {@return adapters that act through this one, and must not go before it does} */
@@ -222,17 +216,17 @@ public final class Adapter {
   }
 
   public Map<Junction, JunctionAdapter> junctions() {
-    return junctions;
+    return parts.junctions;
   }
 
   public List<Attachment> attachments() {
-    return attachments;
+    return parts.attachments;
   }
 
   /** Says how many optimizer steps a training that begins has, and that it is one. */
   public void beginTraining(int totalSteps) {
-    if (hook != null) {
-      hook.begin(totalSteps);
+    if (parts.hook != null) {
+      parts.hook.begin(totalSteps);
     }
   }
 
@@ -242,7 +236,7 @@ public final class Adapter {
    * @return what it adds to the loss
    */
   public double beforeUpdate() {
-    return hook == null ? 0 : hook.beforeUpdate();
+    return parts.hook == null ? 0 : parts.hook.beforeUpdate();
   }
 
   /**
@@ -252,37 +246,37 @@ public final class Adapter {
    * @param gradientScale factor that the update had on the gradients, such as a clipping
    */
   public void afterUpdate(int step, double gradientScale) {
-    if (hook != null) {
-      hook.afterUpdate(step, gradientScale);
+    if (parts.hook != null) {
+      parts.hook.afterUpdate(step, gradientScale);
     }
   }
 
   public Map<Linear, ProjectionAdapter> projections() {
-    return projections;
+    return parts.projections;
   }
 
   public Map<Embedding, EmbeddingAdapter> embeddings() {
-    return embeddings;
+    return parts.embeddings;
   }
 
   /** {@return trained tensors that take the place of the base's} */
   public Map<Parameter, NDArray> overlays() {
-    return overlays;
+    return parts.overlays;
   }
 
   /** Wants gradients for its tensors, or does not. */
   public void setTrainable(boolean trainable) {
-    tensors.values().forEach(tensor -> tensor.setRequiresGradient(trainable));
+    parts.tensors.values().forEach(tensor -> tensor.setRequiresGradient(trainable));
   }
 
   /** Sets all gradients to zero. */
   public void clearGradients() {
-    tensors.values().forEach(Autograd::clearGradient);
+    parts.tensors.values().forEach(Autograd::clearGradient);
   }
 
   public void close() {
     deactivate();
-    replacements.values().forEach(Projection.Replacement::close);
+    parts.replacements.values().forEach(Projection.Replacement::close);
     manager.close();
   }
 }

@@ -28,54 +28,30 @@ import java.util.SplittableRandom;
 import java.util.function.DoubleSupplier;
 import java.util.function.Function;
 
-/** Collects what a method adds to a model; all of it belongs to the adapter being built. */
+/**
+ * Collects what a method adds to a model: which modules it adapts, tensors under the names that
+ * they have on disk, and what is done with both. All of it belongs to the adapter being built, acts
+ * while that is active, and is freed with it.
+ *
+ * <p>Trained tensors are float32 on the model's device. Keys are those of {@link Adapter#tensors}:
+ * the module's name, a dot, the parameter's; {@link AdapterMethod#onDisk} says what a file calls
+ * them.
+ */
 public final class AdapterBuilder {
 
-  public final Map<String, NDArray> tensors = new LinkedHashMap<>();
-  public final Map<String, NDArray> frozen = new LinkedHashMap<>();
-  public final Map<String, NDArray> state = new LinkedHashMap<>();
-  public final Map<Linear, ProjectionAdapter> projections = new LinkedHashMap<>();
-  public final Map<Embedding, EmbeddingAdapter> embeddings = new LinkedHashMap<>();
-  public final Map<Parameter, NDArray> overlays = new LinkedHashMap<>();
-  public final Map<Parameter, NDArray> residuals = new LinkedHashMap<>();
-  final Map<Linear, Projection.Replacement> replacements = new LinkedHashMap<>();
-  final Map<Junction, JunctionAdapter> junctions = new LinkedHashMap<>();
-  final Map<String, Adapter> used = new LinkedHashMap<>();
-  final List<Attachment> attachments = new ArrayList<>();
-  public final Map<Parameter, NDArray> carried = new LinkedHashMap<>();
-  public final Map<String, Parameter> carriedKeys = new LinkedHashMap<>();
-  final Map<String, Mirror> mirrors = new LinkedHashMap<>();
-  public final Map<Linear, Embedding> tied = new LinkedHashMap<>();
-  public Export export;
-  public StepHook hook;
-
-  private final Model model;
-  private final NDManager manager;
-  private final long seed;
-  private final Function<String, int[]> tokenizer;
-  private final Function<String, Adapter> others;
+  private final AdapterParts parts = new AdapterParts();
+  private final AdapterContext context;
   private final AdapterConfig config;
   private final AdapterOrigin origin;
 
-  /**
-   * @param tokenizer gives the tokens of a text; may be null
-   * @param others gives the model's other adapters
-   */
-  public AdapterBuilder(
-      Model model,
-      NDManager manager,
-      long seed,
-      Function<String, int[]> tokenizer,
-      Function<String, Adapter> others,
-      AdapterConfig config,
-      AdapterOrigin origin) {
-    this.others = others;
+  AdapterBuilder(AdapterContext context, AdapterConfig config, AdapterOrigin origin) {
+    this.context = context;
     this.config = config;
     this.origin = origin;
-    this.model = model;
-    this.manager = manager;
-    this.seed = seed;
-    this.tokenizer = tokenizer;
+  }
+
+  AdapterParts parts() {
+    return parts;
   }
 
   /**
@@ -84,29 +60,30 @@ public final class AdapterBuilder {
    * @throws IllegalArgumentException if there is no tokenizer
    */
   public int[] tokenize(String text) {
-    if (tokenizer == null) {
+    if (context.tokenizer() == null) {
       throw new IllegalArgumentException(
           "the config names a text; adding the adapter needs a tokenizer");
     }
-    return tokenizer.apply(text);
+    return context.tokenizer().apply(text);
   }
 
+  /** {@return the model that is adapted} */
   public Model model() {
-    return model;
+    return context.model();
   }
 
   /** {@return the owner of the adapter's arrays} */
   public NDManager manager() {
-    return manager;
+    return context.manager();
   }
 
   /** {@return a generator that depends on the seed and {@code key} only} */
   public SplittableRandom random(String key) {
-    return new SplittableRandom(seed * 31 + key.hashCode());
+    return new SplittableRandom(context.seed() * 31 + key.hashCode());
   }
 
   /** {@return whether this is an adapter that was trained, not a new one} */
-  public boolean trained() {
+  public boolean isTrained() {
     return origin.trained();
   }
 
@@ -120,7 +97,7 @@ public final class AdapterBuilder {
    * file says: it holds what the network gave, not the network.
    */
   public boolean forInference(MethodConfig config) {
-    return trained() || config.flag("inference_mode");
+    return isTrained() || config.flag("inference_mode");
   }
 
   /**
@@ -135,7 +112,7 @@ public final class AdapterBuilder {
   /** A trained tensor of zeros, saved under {@code key}. */
   public NDArray zeros(String key, long... shape) {
     expect(key, shape);
-    return trained(key, manager.zeros(new Shape(shape)));
+    return trained(key, manager().zeros(new Shape(shape)));
   }
 
   /** {@return the modules that {@code config} adapts, which have to be of {@code kinds}} */
@@ -153,14 +130,14 @@ public final class AdapterBuilder {
    *     name is not there
    */
   public List<Module> targets(Targets targets, Set<Class<? extends Module>> kinds) {
-    List<Module> found = TargetMatcher.find(targets, model.modules(), kinds);
+    List<Module> found = TargetMatcher.find(targets, model().modules(), kinds);
     checkTargets(targets, kinds);
     return found;
   }
 
   /** Says of {@code targets} which of their names mean nothing. */
   public void checkTargets(Targets targets, Set<Class<? extends Module>> kinds) {
-    TargetMatcher.idle(targets, model.modules(), kinds).forEach(origin::slip);
+    TargetMatcher.idle(targets, model().modules(), kinds).forEach(origin::slip);
   }
 
   /** Says of {@code patterns} that no adapted module comes under. */
@@ -197,7 +174,7 @@ public final class AdapterBuilder {
   public NDArray frozen(String key, DoubleSupplier values, long... shape) {
     NDArray array = created(key, values, shape);
     if (key != null) {
-      frozen.put(key, array);
+      parts.frozen.put(key, array);
     }
     return array;
   }
@@ -208,7 +185,7 @@ public final class AdapterBuilder {
     for (int i = 0; i < data.length; i++) {
       data[i] = (float) values.getAsDouble();
     }
-    return manager.create(data, size);
+    return manager().create(data, size);
   }
 
   /**
@@ -220,7 +197,7 @@ public final class AdapterBuilder {
 
   /** Trains {@code value}, float32 of this adapter's manager, and saves it under {@code key}. */
   public NDArray trained(String key, NDArray value) {
-    if (tensors.put(key, value) != null) {
+    if (parts.tensors.put(key, value) != null) {
       throw new IllegalStateException("two tensors for " + key);
     }
     value.setRequiresGradient(true);
@@ -229,42 +206,44 @@ public final class AdapterBuilder {
 
   /** Trains a copy of {@code parameter} in its place and saves it under {@code key}. */
   public void train(Parameter parameter, String key) {
-    if (overlays.containsKey(parameter)) {
+    if (parts.overlays.containsKey(parameter)) {
       return;
     }
     try (Autograd.Mode paused = Autograd.pause()) {
-      overlays.put(parameter, trained(key, Ops.wideCopy(parameter.value(), manager)));
+      parts.overlays.put(parameter, trained(key, Ops.wideCopy(parameter.value(), manager())));
     }
   }
 
-  /**
-   * A tensor that is in the file twice.
-   *
-   * @param of one of the adapter's own
-   * @param turned whether the second time transposed
-   */
-  record Mirror(NDArray of, boolean turned) {}
-
   /** Writes {@code of}, one of the adapter's own tensors, under {@code key} too. */
   public void mirror(String key, NDArray of, boolean turned) {
-    mirrors.put(key, new Mirror(of, turned));
+    parts.mirrors.put(key, new AdapterParts.Mirror(of, turned));
+  }
+
+  /** {@return the trained tensor of {@code key}, or null} */
+  public NDArray tensor(String key) {
+    return parts.tensors.get(key);
   }
 
   /** {@return whether the adapter's file has a tensor of its own under {@code key}} */
   public boolean holds(String key) {
-    return tensors.containsKey(key) || frozen.containsKey(key) || mirrors.containsKey(key);
+    return parts.tensors.containsKey(key) || parts.frozen.containsKey(key) || parts.mirrors.containsKey(key);
   }
 
-  /** Takes over {@code array}. */
+  /** Takes over {@code array}, which is then freed with the adapter. */
   public void keep(NDArray array) {
-    array.attach(manager);
+    array.attach(manager());
   }
 
   /**
    * Uses the tensor that is trained in place of {@code other} in place of {@code parameter} too.
    */
   public void share(Parameter parameter, Parameter other) {
-    overlays.put(parameter, overlays.get(other));
+    parts.overlays.put(parameter, parts.overlays.get(other));
+  }
+
+  /** {@return the tensor that is trained in place of {@code parameter}, or null} */
+  public NDArray trainedCopy(Parameter parameter) {
+    return parts.overlays.get(parameter);
   }
 
   /** Trains all of {@code module} in its place. */
@@ -285,25 +264,47 @@ public final class AdapterBuilder {
     if (targets.modulesToSave() == null) {
       return;
     }
-    TargetMatcher.idleSaved(targets, model.modules()).forEach(origin::slip);
-    List<String> saved = TargetMatcher.savedModules(targets, model.modules());
+    TargetMatcher.idleSaved(targets, model().modules()).forEach(origin::slip);
+    List<String> saved = TargetMatcher.savedModules(targets, model().modules());
     if (saved.isEmpty()) {
       throw new IllegalArgumentException(
           "modules_to_save " + targets.modulesToSave() + " names nothing in the model");
     }
-    saved.forEach(name -> model.modules().under(name).forEach(this::trainModule));
+    saved.forEach(name -> model().modules().under(name).forEach(this::trainModule));
   }
 
+  /** Lets {@code adapter} act on a projection while the adapter being built is active. */
   public void adapt(Linear linear, ProjectionAdapter adapter) {
-    projections.put(linear, adapter);
+    parts.projections.put(linear, adapter);
   }
 
+  /** Lets {@code adapter} act on a table while the adapter being built is active. */
   public void adapt(Embedding embedding, EmbeddingAdapter adapter) {
-    embeddings.put(embedding, adapter);
+    parts.embeddings.put(embedding, adapter);
   }
 
+  /** {@return whether something acts on {@code module}} */
+  public boolean adapts(Module module) {
+    return parts.projections.containsKey(module) || parts.embeddings.containsKey(module);
+  }
+
+  /**
+   * Says that {@code head}, which shares its table with {@code words}, is adapted with the same
+   * tensors.
+   *
+   * @param alike whether the table changes in both places alike, so that it stays shared when the
+   *     adapter is merged
+   */
+  public void tie(Linear head, Embedding words, boolean alike) {
+    parts.tied.put(head, words);
+    if (alike) {
+      parts.tiedAlike.add(head);
+    }
+  }
+
+  /** Lets {@code adapter} act at a junction while the adapter being built is active. */
   public void adapt(Junction junction, JunctionAdapter adapter) {
-    junctions.put(junction, adapter);
+    parts.junctions.put(junction, adapter);
     attach(junction.name(), () -> junction.add(adapter), () -> junction.remove(adapter));
   }
 
@@ -314,7 +315,7 @@ public final class AdapterBuilder {
    * @throws IllegalArgumentException if there is none of that name
    */
   public Adapter use(String name) {
-    Adapter other = others.apply(name);
+    Adapter other = context.others().apply(name);
     if (!other.carried().isEmpty()) {
       throw new IllegalArgumentException(
           String.format(
@@ -323,19 +324,48 @@ public final class AdapterBuilder {
               name,
               String.join(", ", other.carriedTensors())));
     }
-    used.put(name, other);
+    parts.used.put(name, other);
     return other;
   }
 
   /** Puts something on the model, at {@code target}, while the adapter is active. */
   public void attach(String target, Runnable attach, Runnable detach) {
-    attachments.add(new Attachment(target, attach, detach));
+    parts.attachments.add(new Attachment(target, attach, detach));
+  }
+
+  /**
+   * Has something else written in place of the adapter's tensors and config; a checkpoint holds the
+   * tensors all the same.
+   */
+  public void export(Export export) {
+    parts.export = export;
+  }
+
+  /** Has {@code hook} called in each training step. */
+  public void hook(StepHook hook) {
+    parts.hook = hook;
+  }
+
+  /**
+   * Lays {@code value}, which came with the adapter's file, in place of one of the base's tensors
+   * while the adapter is active. What factors left of the base's own is then the file's business.
+   *
+   * @param value of the parameter's type; taken over
+   */
+  public void carry(Parameter parameter, NDArray value) {
+    parts.carried.put(parameter, value);
+    parts.residuals.remove(parameter);
+  }
+
+  /** Writes what is {@link #carry carried} for {@code parameter} under {@code key} again. */
+  public void carry(String key, Parameter parameter) {
+    parts.carriedKeys.put(key, parameter);
   }
 
   /** Keeps a tensor of zeros that training needs, and a checkpoint, but nobody else. */
   public NDArray state(String key, Shape shape) {
-    NDArray array = manager.zeros(shape);
-    state.put(key, array);
+    NDArray array = manager().zeros(shape);
+    parts.state.put(key, array);
     return array;
   }
 
@@ -345,19 +375,19 @@ public final class AdapterBuilder {
    */
   public void leave(Linear linear, NDArray residual) {
     if (linear.weight() != null) {
-      residual.attach(manager);
-      residuals.put(linear.weight(), residual);
+      residual.attach(manager());
+      parts.residuals.put(linear.weight(), residual);
     } else {
-      replacements.put(linear, linear.projection().replacement(residual));
+      parts.replacements.put(linear, linear.projection().replacement(residual));
     }
   }
 
   /** {@return what factors leave of a weight, float32 on {@code scope}; null if it is untouched} */
   public NDArray left(Linear linear, NDManager scope) {
-    if (replacements.containsKey(linear)) {
-      return replacements.get(linear).weight(scope);
+    if (parts.replacements.containsKey(linear)) {
+      return parts.replacements.get(linear).weight(scope);
     }
-    NDArray residual = residuals.get(linear.weight());
+    NDArray residual = parts.residuals.get(linear.weight());
     if (residual == null) {
       return null;
     }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.target.Targets;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.function.UnaryOperator;
 
 /** What an adapter is, as {@code adapter_config.json} holds it. Implementations are immutable. */
@@ -41,6 +42,15 @@ public interface AdapterConfig {
    */
   default AdapterConfig withModulesToSave(List<String> modules) {
     throw new IllegalArgumentException(peftType() + " has no modules_to_save");
+  }
+
+  /**
+   * {@return what it says of a module of that name alone, in words for a message}, such as {@code
+   * the rank} and {@code the scaling}; compared when an adapter has been saved, see {@link
+   * AdapterMethod#kinds}
+   */
+  default Map<String, Object> settings(String module) {
+    return Map.of();
   }
 
   /** {@return this config for a base model of that name or path} */

@@ -8,6 +8,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /** The names of tensors in adapter files, and what they are the tensors of. */
 public final class AdapterKeys {
@@ -16,24 +17,27 @@ public final class AdapterKeys {
   static final String PREFIX = "base_model.model.";
 
   /**
-   * A parameter of one of peft's methods under the name that it has in a live model, with the name
-   * of its adapter: files that were not written by peft, but by DeepSpeed, FSDP or {@code
+   * A parameter of one of the methods under the name that it has in a live model, with the name of
+   * its adapter: files that were not written by peft, but by DeepSpeed, FSDP or {@code
    * state_dict()}, have that.
    */
-  private static final Pattern NAMED =
-      Pattern.compile(
-          "((?:^|.*\\.)(?:lora_[ABE]|lora_embedding_[AB]|lora_magnitude_vector|ia3_l|vera_[AB]"
-              + "|vera_lambda_[bd]|hada_[wt][12](?:_[ab])?|lokr_(?:w[12](?:_[ab])?|t2)"
-              + "|ln_tuning_layers))\\.(?!(?:weight|bias)$)([^.]+)((?:\\.(?:weight|bias))?)");
+  private static final Pattern NAMED = named(AdapterMethods.all());
 
   /** A module trained in full, in a live model. */
   private static final Pattern SAVED = Pattern.compile("(.*)\\.modules_to_save\\.([^.]+)(\\..+)");
 
-  /** What only a live model has: AdaLoRA's count of triplets, and VeRA's factors at each layer. */
-  private static final Pattern ONLY_LIVE =
-      Pattern.compile("\\.ranknum\\.[^.]+$|.\\.vera_[AB]\\.[^.]+$");
-
   private AdapterKeys() {}
+
+  private static Pattern named(Collection<AdapterMethod> methods) {
+    String names =
+        methods.stream()
+            .flatMap(method -> method.parameterNames().stream())
+            .distinct()
+            .map(Pattern::quote)
+            .collect(Collectors.joining("|"));
+    return Pattern.compile(
+        "((?:^|.*\\.)(?:" + names + "))\\.(?!(?:weight|bias)$)([^.]+)((?:\\.(?:weight|bias))?)");
+  }
 
   /**
    * {@return the name that the file has for a module} What was trained on a model without a head
@@ -71,15 +75,17 @@ public final class AdapterKeys {
     Set<String> adapters = new TreeSet<>();
     for (TensorInfo tensor : tensors) {
       String name = strip(tensor.name());
-      if (ONLY_LIVE.matcher(name).find() || tensor.elements() == 0) {
+      if (isOnlyLive(name) || tensor.elements() == 0) {
         continue;
       }
       Matcher named = NAMED.matcher(name);
       if (named.matches()) {
         adapters.add(named.group(2));
       }
-      // peft's DoRA has had its magnitudes as weights of a module since 0.11, in files as before.
-      String key = unnamed(name).replaceFirst("(\\.lora_magnitude_vector)\\.weight$", "$1");
+      String key = unnamed(name);
+      for (AdapterMethod method : AdapterMethods.all()) {
+        key = method.keyOf(key);
+      }
       if (byKey.put(key, tensor) != null && adapters.size() < 2) {
         throw new IllegalArgumentException(
             "tensor '" + key + "' is there twice, with and without the name of an adapter");
@@ -90,6 +96,10 @@ public final class AdapterKeys {
           "holds tensors of several adapters, " + adapters + "; expected those of one");
     }
     return adapters.isEmpty() ? byKey : withSaved(byKey, adapters.iterator().next());
+  }
+
+  private static boolean isOnlyLive(String name) {
+    return AdapterMethods.all().stream().anyMatch(method -> method.isOnlyLive(name));
   }
 
   /**

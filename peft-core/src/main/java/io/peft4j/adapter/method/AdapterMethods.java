@@ -1,18 +1,41 @@
 package io.peft4j.adapter.method;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.ServiceLoader;
 
-/** The methods there are: those that {@link ServiceLoader} finds, in the order it finds them. */
+/**
+ * The methods there are: those that {@link ServiceLoader} finds beside this library, and then with
+ * the class loader of the thread that asks first, in the order it finds them.
+ */
 public final class AdapterMethods {
 
-  private static final List<AdapterMethod> ALL =
-      ServiceLoader.load(AdapterMethod.class, AdapterMethods.class.getClassLoader()).stream()
-          .map(ServiceLoader.Provider::get)
-          .toList();
+  private static final List<AdapterMethod> ALL = load();
 
   private AdapterMethods() {}
+
+  private static List<AdapterMethod> load() {
+    Map<Class<?>, AdapterMethod> found = new LinkedHashMap<>(); // a loader may see another's too
+    List<ClassLoader> loaders = new ArrayList<>();
+    loaders.add(AdapterMethods.class.getClassLoader());
+    if (Thread.currentThread().getContextClassLoader() != null) {
+      loaders.add(Thread.currentThread().getContextClassLoader());
+    }
+    for (ClassLoader loader : loaders) {
+      ServiceLoader.load(AdapterMethod.class, loader).stream()
+          .forEach(provider -> found.computeIfAbsent(provider.type(), type -> provider.get()));
+    }
+    return List.copyOf(found.values());
+  }
+
+  /** {@return all of them} */
+  public static List<AdapterMethod> all() {
+    return ALL;
+  }
 
   /**
    * {@return the method that a document is a config of}
@@ -22,7 +45,7 @@ public final class AdapterMethods {
   public static AdapterMethod of(ObjectNode json) {
     for (AdapterMethod method : ALL) {
       if (method.recognizes(json)) {
-        return method;
+        return named(method.peftType());
       }
     }
     if (!json.path("peft_type").isTextual()) {
@@ -36,21 +59,32 @@ public final class AdapterMethods {
     return ALL.stream().map(AdapterMethod::document).distinct().toList();
   }
 
-  /** {@return the values of {@code peft_type} that there are methods for} */
-  static List<String> names() {
-    return ALL.stream().map(AdapterMethod::peftType).toList();
-  }
-
   /**
    * @throws IllegalArgumentException if there is none of that type
+   * @throws IllegalStateException if there are several
    */
   public static AdapterMethod named(String peftType) {
-    for (AdapterMethod method : ALL) {
-      if (method.peftType().equals(peftType)) {
-        return method;
-      }
+    return named(peftType, ALL);
+  }
+
+  static AdapterMethod named(String peftType, List<AdapterMethod> among) {
+    List<AdapterMethod> found =
+        among.stream().filter(method -> method.peftType().equals(peftType)).toList();
+    if (found.size() > 1) {
+      throw new IllegalStateException(
+          String.format(
+              Locale.ROOT,
+              "peft_type %s: expected one method, found %s; take one off the class path",
+              peftType,
+              found.stream().map(method -> method.getClass().getName()).toList()));
     }
-    throw new IllegalArgumentException(
-        "peft_type " + peftType + " is not supported; supported: " + names());
+    if (found.isEmpty()) {
+      throw new IllegalArgumentException(
+          "peft_type "
+              + peftType
+              + " is not supported; supported: "
+              + among.stream().map(AdapterMethod::peftType).toList());
+    }
+    return found.get(0);
   }
 }

@@ -30,21 +30,6 @@ public record AdapterOrigin(
   /** A new adapter, whose config was made of others'. */
   public static final AdapterOrigin DERIVED = new AdapterOrigin(null, null, key -> key, false);
 
-  /** Keys that decide sizes of tensors, in the words of all methods. */
-  private static final List<String> SIZES =
-      List.of(
-          "r",
-          "init_r",
-          "rank_pattern",
-          "num_virtual_tokens",
-          "encoder_hidden_size",
-          "encoder_num_layers",
-          "decompose_both",
-          "decompose_factor",
-          "reduction_factor",
-          "prefix_length",
-          "bottleneck_size");
-
   private static final Logger LOG = LoggerFactory.getLogger(AdapterOrigin.class);
 
   boolean trained() {
@@ -123,7 +108,7 @@ public record AdapterOrigin(
   /** {@return what {@code config} says of sizes} */
   private static String sizes(AdapterConfig config) {
     ObjectNode json = config.toJson();
-    return SIZES.stream()
+    return AdapterMethods.named(config.peftType()).sizeKeys().stream()
         .filter(json::hasNonNull)
         .map(key -> key + ": " + json.get(key))
         .collect(Collectors.joining(", "));

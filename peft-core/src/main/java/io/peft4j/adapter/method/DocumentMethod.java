@@ -41,8 +41,13 @@ public abstract class DocumentMethod implements AdapterMethod {
   }
 
   /** {@return a new document with every key of the method} */
-  protected final ObjectNode defaults() {
+  final ObjectNode newDocument() {
     return defaults.deepCopy();
+  }
+
+  @Override
+  public final MethodConfig defaults() {
+    return new MethodConfig(this, JSON.createObjectNode());
   }
 
   @Override
@@ -68,7 +73,7 @@ public abstract class DocumentMethod implements AdapterMethod {
     json.properties().removeIf(entry -> knows(entry.getKey()));
     List<String> known = new ArrayList<>();
     defaults.fieldNames().forEachRemaining(known::add);
-    return ConfigKeys.unknown(peftType, json, known);
+    return keys().unknown(peftType, json, known);
   }
 
   @Override
@@ -77,7 +82,7 @@ public abstract class DocumentMethod implements AdapterMethod {
     if (defaults.has("target_modules")) {
       config.targets();
     }
-    ConfigKeys.refuseUnsupported(peftType, config.toJson());
+    keys().refuseUnsupported(config.toJson());
     check(config);
     return config;
   }
@@ -85,7 +90,7 @@ public abstract class DocumentMethod implements AdapterMethod {
   @Override
   public final MethodConfig settle(AdapterConfig config, Model model) {
     MethodConfig given = (MethodConfig) config;
-    ConfigKeys.refuseUnsupported(peftType, given.toJson());
+    keys().refuseUnsupported(given.toJson());
     check(given);
     Targets targets = given.targets();
     MethodConfig settled =

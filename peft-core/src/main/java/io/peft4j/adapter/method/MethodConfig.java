@@ -31,7 +31,7 @@ public final class MethodConfig implements AdapterConfig {
 
   MethodConfig(DocumentMethod method, ObjectNode given) {
     this.method = method;
-    this.json = method.defaults();
+    this.json = method.newDocument();
     given.properties().forEach(entry -> json.set(entry.getKey(), entry.getValue().deepCopy()));
   }
 
@@ -44,7 +44,7 @@ public final class MethodConfig implements AdapterConfig {
    */
   public static MethodConfig of(String peftType) {
     if (AdapterMethods.named(peftType) instanceof DocumentMethod method) {
-      return new MethodConfig(method, JSON.createObjectNode());
+      return method.defaults();
     }
     throw new IllegalArgumentException(peftType + " has a config class of its own");
   }
@@ -66,7 +66,7 @@ public final class MethodConfig implements AdapterConfig {
 
   /** {@return whether the method has a meaning for {@code key}} */
   public boolean knows(String key) {
-    return method.defaults().has(key);
+    return method.newDocument().has(key);
   }
 
   @Override

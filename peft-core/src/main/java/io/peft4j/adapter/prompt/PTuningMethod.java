@@ -29,6 +29,11 @@ public final class PTuningMethod extends PromptMethod {
   }
 
   @Override
+  public List<String> sizeKeys() {
+    return List.of("num_virtual_tokens", "encoder_hidden_size", "encoder_num_layers");
+  }
+
+  @Override
   protected void check(MethodConfig config) {
     super.check(config);
     config.atLeast("encoder_num_layers", 1);

@@ -28,6 +28,11 @@ public final class PrefixTuningMethod extends PromptMethod {
   }
 
   @Override
+  public List<String> sizeKeys() {
+    return List.of("num_virtual_tokens", "encoder_hidden_size");
+  }
+
+  @Override
   protected void check(MethodConfig config) {
     super.check(config);
     String init = config.text("init_weights");

@@ -1,10 +1,12 @@
 package io.peft4j.adapter.prompt;
 
 import ai.djl.ndarray.NDArray;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.model.Model;
 import io.peft4j.torch.Ops;
+import java.util.List;
 
 /**
  * Prompt tuning (Lester et al., 2021): trained vectors before the vectors of the text. They start
@@ -14,12 +16,26 @@ import io.peft4j.torch.Ops;
  */
 public final class PromptTuningMethod extends PromptMethod {
 
+  private static final ConfigKeys KEYS =
+      ConfigKeys.of("prompt tuning")
+          .idle("tokenizer_name_or_path", "a text is told apart by the base's own tokenizer");
+
   public PromptTuningMethod() {
     super(
         "PROMPT_TUNING",
         """
         "prompt_tuning_init": "RANDOM", "prompt_tuning_init_text": null,
          "tokenizer_name_or_path": null, "tokenizer_kwargs": null""");
+  }
+
+  @Override
+  public ConfigKeys keys() {
+    return KEYS;
+  }
+
+  @Override
+  public List<String> sizeKeys() {
+    return List.of("num_virtual_tokens");
   }
 
   @Override

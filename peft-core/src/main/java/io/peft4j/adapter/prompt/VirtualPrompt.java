@@ -84,7 +84,7 @@ final class VirtualPrompt implements EmbeddingAdapter {
 
   /** Writes the vectors in place of the tensors that make them up. */
   static void exportRows(AdapterBuilder builder, Rows rows) {
-    builder.export =
+    builder.export(
         new Export() {
           @Override
           public AdapterConfig config(AdapterConfig config) {
@@ -104,7 +104,7 @@ final class VirtualPrompt implements EmbeddingAdapter {
             }
             return written;
           }
-        };
+        });
   }
 
   @Override

@@ -18,6 +18,11 @@ public final class FullMethod implements AdapterMethod {
   }
 
   @Override
+  public boolean trainsBase() {
+    return true;
+  }
+
+  @Override
   public AdapterConfig parse(ObjectNode json) {
     return new FullConfig(json.path("base_model_name_or_path").asText(null));
   }

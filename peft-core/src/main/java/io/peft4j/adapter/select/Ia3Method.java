@@ -2,6 +2,7 @@ package io.peft4j.adapter.select;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
@@ -35,6 +36,9 @@ public final class Ia3Method extends DocumentMethod {
               List.of("gpt2"), List.of("c_attn", "mlp.c_proj"),
               List.of("gpt_neox"), List.of("query_key_value", "dense_4h_to_h")));
 
+  private static final ConfigKeys KEYS =
+      ConfigKeys.of("(IA)³").idle("fan_in_fan_out", "weights are turned when the base is loaded");
+
   public Ia3Method() {
     super(
         "IA3",
@@ -42,6 +46,16 @@ public final class Ia3Method extends DocumentMethod {
         {"target_modules": null, "exclude_modules": null, "feedforward_modules": null,
          "modules_to_save": null, "fan_in_fan_out": false, "init_ia3_weights": true}
         """);
+  }
+
+  @Override
+  public ConfigKeys keys() {
+    return KEYS;
+  }
+
+  @Override
+  public List<String> parameterNames() {
+    return List.of("ia3_l");
   }
 
   @Override

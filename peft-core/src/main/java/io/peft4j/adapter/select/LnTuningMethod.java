@@ -47,6 +47,11 @@ public final class LnTuningMethod extends DocumentMethod {
   }
 
   @Override
+  public List<String> parameterNames() {
+    return List.of("ln_tuning_layers");
+  }
+
+  @Override
   protected ModuleSelector defaultTargets(String modelType) {
     return TargetMatcher.defaults(TARGETS, modelType);
   }
