@@ -2,10 +2,10 @@ package io.peft4j.adapter.lora;
 
 import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
-import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.AdapterKeys;
 import io.peft4j.adapter.method.AdditiveProjection;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.adapter.target.ModuleSelector;

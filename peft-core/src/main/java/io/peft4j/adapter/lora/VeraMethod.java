@@ -1,9 +1,9 @@
 package io.peft4j.adapter.lora;
 
 import ai.djl.ndarray.NDArray;
-import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.AdditiveProjection;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.model.module.Linear;

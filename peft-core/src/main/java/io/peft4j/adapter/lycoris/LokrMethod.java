@@ -3,8 +3,8 @@ package io.peft4j.adapter.lycoris;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.databind.JsonNode;
-import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.AdapterBuilder;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.ConfigReader;
 import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
@@ -65,7 +65,8 @@ public final class LokrMethod extends DocumentMethod {
 
   @Override
   public List<String> parameterNames() {
-    return List.of("lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2");
+    return List.of(
+        "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2");
   }
 
   @Override

@@ -14,19 +14,15 @@ import io.peft4j.model.module.JunctionAdapter;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Parameter;
-import io.peft4j.model.module.Projection;
 import io.peft4j.model.module.ProjectionAdapter;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.DoubleSupplier;
-import java.util.function.Function;
 
 /**
  * Collects what a method adds to a model: which modules it adapts, tensors under the names that
@@ -226,7 +222,9 @@ public final class AdapterBuilder {
 
   /** {@return whether the adapter's file has a tensor of its own under {@code key}} */
   public boolean holds(String key) {
-    return parts.tensors.containsKey(key) || parts.frozen.containsKey(key) || parts.mirrors.containsKey(key);
+    return parts.tensors.containsKey(key)
+        || parts.frozen.containsKey(key)
+        || parts.mirrors.containsKey(key);
   }
 
   /** Takes over {@code array}, which is then freed with the adapter. */

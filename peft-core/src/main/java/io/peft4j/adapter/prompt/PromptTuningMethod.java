@@ -1,8 +1,8 @@
 package io.peft4j.adapter.prompt;
 
 import ai.djl.ndarray.NDArray;
-import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.AdapterBuilder;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.model.Model;
 import io.peft4j.torch.Ops;

@@ -2,8 +2,8 @@ package io.peft4j.adapter.select;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.AdapterBuilder;
+import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.adapter.target.ModuleSelector;
