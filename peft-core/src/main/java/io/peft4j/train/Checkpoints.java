@@ -76,22 +76,26 @@ final class Checkpoints {
    */
   OutputLock prepare() throws IOException {
     try {
-      Durable.createDirectories(output);
-      OutputLock lock = OutputLock.of(output);
-      try {
-        FileGroup.recover(output);
-        for (Path entry : entries()) {
-          if (UNFINISHED.matcher(entry.getFileName().toString()).matches()) {
-            delete(entry);
-          }
-        }
-        return lock;
-      } catch (IOException | RuntimeException e) {
-        lock.close();
-        throw e;
-      }
+      return Durable.uninterrupted(this::lock);
     } catch (IOException e) {
       throw new IOException("cannot write to the output folder " + output + ": " + reason(e), e);
+    }
+  }
+
+  private OutputLock lock() throws IOException {
+    Durable.createDirectories(output);
+    OutputLock lock = OutputLock.of(output);
+    try {
+      FileGroup.recover(output);
+      for (Path entry : entries()) {
+        if (UNFINISHED.matcher(entry.getFileName().toString()).matches()) {
+          delete(entry);
+        }
+      }
+      return lock;
+    } catch (IOException | RuntimeException e) {
+      lock.close();
+      throw e;
     }
   }
 
@@ -164,6 +168,10 @@ final class Checkpoints {
    *     only; the message says what is wrong with the newest one
    */
   Optional<Path> latest(Map<String, String> plan) throws IOException {
+    return Durable.uninterrupted(() -> newest(plan));
+  }
+
+  private Optional<Path> newest(Map<String, String> plan) throws IOException {
     Map<Integer, Path> all = all().descendingMap();
     String wrong = null;
     for (Path folder : all.values()) {
@@ -226,6 +234,12 @@ final class Checkpoints {
    */
   TrainerState read(Path folder, AdapterMix mix, Map<String, NDArray> optimizer)
       throws IOException {
+    return Durable.uninterrupted(() -> readAll(folder, mix, optimizer));
+  }
+
+  private static TrainerState readAll(
+      Path folder, AdapterMix mix, Map<String, NDArray> optimizer)
+      throws IOException {
     TrainerState state = state(folder);
     mix.restore(folder);
     Path file = folder.resolve(OPTIMIZER);
@@ -233,6 +247,15 @@ final class Checkpoints {
       optimizer.forEach((name, tensor) -> read(tensors, name, tensor));
     }
     return state;
+  }
+
+  /** Reads the adapters alone, as they were at {@code step}. */
+  void restore(int step, AdapterMix mix) throws IOException {
+    Durable.uninterrupted(
+        () -> {
+          mix.restore(folder(step));
+          return null;
+        });
   }
 
   private static void read(SafetensorsFile file, String name, NDArray tensor) {
@@ -277,15 +300,19 @@ final class Checkpoints {
     if (limit <= 0) {
       return;
     }
+    for (Path folder : Durable.uninterrupted(() -> tooMany(limit, state))) {
+      delete(folder);
+    }
+  }
+
+  private List<Path> tooMany(int limit, TrainerState state) throws IOException {
     List<Path> own = new ArrayList<>();
     for (Map.Entry<Integer, Path> entry : all().headMap(state.step(), true).entrySet()) {
       if (entry.getKey() != state.bestStep() && isOf(state.plan(), entry.getValue())) {
         own.add(entry.getValue());
       }
     }
-    for (Path folder : own.subList(0, Math.max(0, own.size() - limit))) {
-      delete(folder);
-    }
+    return own.subList(0, Math.max(0, own.size() - limit));
   }
 
   /** {@return whether a run of {@code plan} made it; what cannot be read is let be} */

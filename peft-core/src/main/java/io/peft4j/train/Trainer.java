@@ -2,6 +2,7 @@ package io.peft4j.train;
 
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterMix;
+import io.peft4j.io.Durable;
 import io.peft4j.io.OutputLock;
 import io.peft4j.model.Model;
 import io.peft4j.model.Uses;
@@ -224,11 +225,10 @@ public final class Trainer {
       }
       OptionalInt best = OptionalInt.empty();
       if (arguments.loadBestModelAtEnd() && state.bestStep() > 0) {
-        trained.restore(checkpoints.folder(state.bestStep()));
+        checkpoints.restore(state.bestStep(), trained);
         best = OptionalInt.of(state.bestStep());
       }
       save();
-      trained.checkExported(output, this::outputs);
       RunSummary summary =
           new RunSummary(
               state.step(),
@@ -246,11 +246,20 @@ public final class Trainer {
 
     private void save() throws IOException {
       try {
-        trained.export(output, metadata);
+        Durable.uninterrupted(
+            () -> {
+              trained.export(output, metadata);
+              return null;
+            });
       } catch (IOException e) {
         throw new IOException(
             "cannot write the result to " + output + ": " + Checkpoints.reason(e), e);
       }
+      Durable.uninterrupted(
+          () -> {
+            trained.checkExported(output, this::outputs);
+            return null;
+          });
     }
 
     /** {@return what the model gives for the first examples, with the adapters active now} */

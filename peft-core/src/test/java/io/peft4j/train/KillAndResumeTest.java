@@ -359,6 +359,30 @@ class KillAndResumeTest {
             .count());
   }
 
+  /** Files are read and locked by an interrupted thread too: it ends where others would. */
+  @Test
+  void aThreadThatIsInterruptedBeforeItTrainsEndsWithACheckpoint(@TempDir Path folder)
+      throws IOException {
+    TrainingArguments arguments = TinyTraining.arguments().saveTotalLimit(1).build();
+    byte[] expected = TinyTraining.run(arguments, folder.resolve("whole"));
+    Path output = folder.resolve("interrupted");
+    for (int step = 1; step <= 21; step++) {
+      try (TinyTraining run = TinyTraining.create()) {
+        Trainer trainer = run.trainer(arguments, TinyTraining.SILENT, output);
+        Thread.currentThread().interrupt();
+        if (step < 21) {
+          assertThrows(CancellationException.class, () -> trainer.train(true));
+        } else {
+          trainer.train(true);
+        }
+        assertTrue(Thread.interrupted(), "whoever interrupted should still see it");
+        int at = step;
+        assertTrue(Files.exists(output.resolve("checkpoint-" + at)));
+      }
+    }
+    assertArrayEquals(expected, TinyTraining.weights(output));
+  }
+
   private static void interruptAt(boolean now, Thread thread) {
     if (now) {
       thread.interrupt();
