@@ -21,6 +21,7 @@ import io.peft4j.torch.Autograd;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -54,7 +55,10 @@ public final class AdaptedModel implements AutoCloseable {
   private static final Logger LOGGER = LoggerFactory.getLogger(AdaptedModel.class);
 
   private final Model model;
-  private final Map<String, Adapter> adapters = new LinkedHashMap<>();
+
+  /** Replaced, never changed, since others read it meanwhile. */
+  private volatile Map<String, Adapter> adapters = Map.of();
+
   private Merge merge;
 
   public AdaptedModel(Model model) {
@@ -72,7 +76,7 @@ public final class AdaptedModel implements AutoCloseable {
 
   /** {@return the adapters by name, in the order they were added} */
   public Map<String, Adapter> adapters() {
-    return Map.copyOf(adapters);
+    return adapters;
   }
 
   /**
@@ -151,7 +155,9 @@ public final class AdaptedModel implements AutoCloseable {
           Adapter.build(
               name, fitting, context, origin, builder -> build(method, fitting, builder, carried));
       adapter.used().forEach(other -> other.setTrainable(false));
-      adapters.put(name, adapter);
+      Map<String, Adapter> more = new LinkedHashMap<>(adapters);
+      more.put(name, adapter);
+      adapters = Collections.unmodifiableMap(more);
       adapter.activate();
       return adapter;
     } catch (RuntimeException e) {
@@ -313,9 +319,17 @@ public final class AdaptedModel implements AutoCloseable {
    * with what rank and scaling it acts by its config.
    *
    * @throws IOException if it cannot be written, or what is read back is something else
+   * @throws IllegalStateException if another thread trains the model
    * @param metadata for the tensor file, such as the base's fingerprint
    */
   public void save(String name, Path folder, Map<String, String> metadata) throws IOException {
+    try (Uses.Use use = model.uses().pin()) {
+      saveUnchanged(name, folder, metadata);
+    }
+  }
+
+  private void saveUnchanged(String name, Path folder, Map<String, String> metadata)
+      throws IOException {
     Adapter adapter = adapter(name);
     Export export = adapter.export();
     try (NDManager scope = model.manager().newSubManager();
@@ -427,7 +441,9 @@ public final class AdaptedModel implements AutoCloseable {
         }
       }
       adapter.close();
-      adapters.remove(name);
+      Map<String, Adapter> fewer = new LinkedHashMap<>(adapters);
+      fewer.remove(name);
+      adapters = Collections.unmodifiableMap(fewer);
     }
   }
 
@@ -503,7 +519,7 @@ public final class AdaptedModel implements AutoCloseable {
         unmerge();
       }
       adapters.values().forEach(Adapter::close);
-      adapters.clear();
+      adapters = Map.of();
     }
   }
 }

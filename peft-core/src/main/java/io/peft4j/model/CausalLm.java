@@ -73,7 +73,9 @@ public final class CausalLm implements AutoCloseable {
 
   /** As {@link #logProbs(TokenBatch, List)}, all sequences in one batch. */
   public float[][] logProbs(List<TokenSequence> sequences) {
-    try (TokenBatch batch = model.batch(sequences)) {
+    // what adapters put before a text is the same when it is laid out and when it is run
+    try (Uses.Use use = model.uses().pin();
+        TokenBatch batch = model.batch(sequences)) {
       return logProbs(batch, sequences);
     }
   }
@@ -89,8 +91,10 @@ public final class CausalLm implements AutoCloseable {
     if (prompts.isEmpty()) {
       throw new IllegalArgumentException("expected at least one prompt, found none");
     }
-    prompts.forEach(prompt -> model.sequence(prompt, null));
-    return new Decoding(this, prompts.stream().map(model.virtualTokens()::before).toList());
+    try (Uses.Use use = model.uses().pin()) {
+      prompts.forEach(prompt -> model.sequence(prompt, null));
+      return new Decoding(this, prompts.stream().map(model.virtualTokens()::before).toList());
+    }
   }
 
   int layers() {

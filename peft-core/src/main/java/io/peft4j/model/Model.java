@@ -321,10 +321,15 @@ public final class Model implements AutoCloseable {
             : architecture.unpad(ids, segments, attentionMask));
   }
 
-  /** Lays sequences out as one batch for this model; the caller closes it. */
+  /**
+   * Lays sequences out as one batch for this model and the adapters now active; the caller closes
+   * it.
+   */
   public TokenBatch batch(List<TokenSequence> sequences) {
-    uses.checkOpen();
-    return TokenBatch.of(manager, virtualTokens.before(sequences), precision);
+    try (Uses.Use use = uses.pin()) {
+      return TokenBatch.of(manager, virtualTokens.before(sequences), precision)
+          .under(virtualTokens.layout());
+    }
   }
 
   /**
@@ -333,8 +338,10 @@ public final class Model implements AutoCloseable {
    * @param groups a number for each sequence, from 0
    */
   public TokenBatch batch(List<TokenSequence> sequences, int[] groups) {
-    uses.checkOpen();
-    return TokenBatch.of(manager, virtualTokens.before(sequences), groups, precision);
+    try (Uses.Use use = uses.pin()) {
+      return TokenBatch.of(manager, virtualTokens.before(sequences), groups, precision)
+          .under(virtualTokens.layout());
+    }
   }
 
   /**
@@ -350,7 +357,8 @@ public final class Model implements AutoCloseable {
    * Runs {@code batch} without dropout and without a graph.
    *
    * @return a classifier's logits, [examples][labels]; they may be NaN if an adapter's weights are
-   * @throws IllegalStateException if this is a language model
+   * @throws IllegalStateException if this is a language model, or adapters that put something
+   *     before each example were switched since the batch was made
    * @throws IllegalArgumentException if they are not finite because of the base's own weights
    */
   public float[][] logits(TokenBatch batch) {
@@ -359,6 +367,7 @@ public final class Model implements AutoCloseable {
     }
     sayUntrained();
     try (Uses.Use use = running()) {
+      batch.check(virtualTokens.layout());
       Pass pass = Pass.inference(batch, precision);
       float[][] rows =
           chain.infer(pass, List.of(), output -> Decoding.rows(output, batch.examples()));
@@ -405,6 +414,7 @@ public final class Model implements AutoCloseable {
       return new float[0];
     }
     try (Uses.Use use = running()) {
+      batch.check(virtualTokens.layout());
       Pass pass = Pass.inference(batch, precision);
       float[] logProbs = chain.infer(pass, head.modules(), states -> head.logProbs(states, pass));
       blameBase(logProbs);
@@ -448,6 +458,7 @@ public final class Model implements AutoCloseable {
       return 0;
     }
     try (Uses.Use use = running()) {
+      batch.check(virtualTokens.layout());
       return chain.forwardBackward(batch, top(loss), scale, dropoutKey, recomputed);
     }
   }

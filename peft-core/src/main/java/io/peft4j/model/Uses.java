@@ -49,8 +49,8 @@ public final class Uses {
     return counted(runs);
   }
 
-  /** Sees to it that nobody changes the model, between runs too. */
-  synchronized Use pin() {
+  /** Sees to it that no other thread changes the model, between runs too. */
+  public synchronized Use pin() {
     enter();
     return counted(pins);
   }

@@ -9,6 +9,7 @@ import io.peft4j.Golden;
 import io.peft4j.adapter.compose.MixedAdapters;
 import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.adapter.lora.LoraInit;
+import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.generate.GenerationConfig;
 import io.peft4j.generate.Generator;
 import io.peft4j.model.CausalLm;
@@ -252,12 +253,71 @@ class ConcurrentUseTest {
             try {
               assertEquals(expected, score(lm, 1));
             } catch (IllegalStateException e) {
-              assertTrue(e.getMessage().contains("closed"), e.toString());
+              assertEquals("the model is closed", e.getMessage());
             }
           });
       closer.join();
       assertThrows(IllegalStateException.class, () -> score(lm, 1));
       lm.close();
+    }
+  }
+
+  /** What an adapter puts before a text is there when it is laid out and when it is run. */
+  @Test
+  void virtualTokensAreThoseOfTheRun() throws Exception {
+    try (Model model = Model.load(Golden.path("encoders/bert"), LoadOptions.DEFAULT);
+        AdaptedModel adapted = new AdaptedModel(model)) {
+      adapted.add("p", MethodConfig.of("PROMPT_TUNING").with("num_virtual_tokens", 2), 1);
+      try (TokenBatch batch = model.batch(List.of(model.sequence(ids(1), null)))) {
+        String expected = Arrays.deepToString(model.logits(batch));
+        adapted.activate();
+        Exception e = assertThrows(IllegalStateException.class, () -> model.logits(batch));
+        assertTrue(e.getMessage().contains("laid out for other adapters"), e.getMessage());
+        adapted.activate("p");
+        assertEquals(expected, Arrays.deepToString(model.logits(batch)));
+      }
+    }
+    try (CausalLm lm = CausalLm.load(Golden.path("decoders/llama"), LoadOptions.DEFAULT);
+        AdaptedModel adapted = new AdaptedModel(lm.model())) {
+      adapted.add("p", MethodConfig.of("PROMPT_TUNING").with("num_virtual_tokens", 2), 1);
+      List<Set<String>> right = new ArrayList<>();
+      for (int i = 0; i < CASES; i++) {
+        adapted.activate();
+        right.add(new TreeSet<>(Set.of(score(lm, i))));
+        adapted.activate("p");
+        right.get(i).add(score(lm, i));
+      }
+      whileChanging(lm, right, adapted::activate, () -> adapted.activate("p"));
+    }
+  }
+
+  @Test
+  void adaptersAreListedWhileOthersComeAndGo() throws Exception {
+    try (Model model = Model.load(Golden.path("encoders/bert"), LoadOptions.DEFAULT);
+        AdaptedModel adapted = new AdaptedModel(model)) {
+      for (String name : List.of("b", "a")) {
+        adapted.add(name, LoraConfig.builder().r(4).build(), 1);
+      }
+      AtomicBoolean running = new AtomicBoolean(true);
+      Thread changer =
+          new Thread(
+              () -> {
+                while (running.get()) {
+                  adapted.add("c", LoraConfig.builder().r(4).build(), 1);
+                  adapted.delete("c");
+                }
+              });
+      changer.start();
+      try {
+        for (int i = 0; i < 20_000; i++) {
+          List<String> names = List.copyOf(adapted.adapters().keySet());
+          assertEquals(List.of("b", "a"), names.subList(0, 2));
+          assertEquals("a", adapted.adapter("a").name());
+        }
+      } finally {
+        running.set(false);
+        changer.join();
+      }
     }
   }
 

@@ -38,6 +38,7 @@ public final class TokenBatch implements AutoCloseable {
   private final NDArray targets;
   private final FirstTokens firstTokens;
   private final Map<Object, NDArray> derived = new HashMap<>();
+  private VirtualTokens.Layout layout;
 
   private TokenBatch(
       NDManager manager, List<TokenSequence> sequences, int[] groups, Precision precision) {
@@ -192,6 +193,25 @@ public final class TokenBatch implements AutoCloseable {
     } catch (RuntimeException e) {
       manager.close();
       throw e;
+    }
+  }
+
+  /** {@return this, which from now on knows what it is laid out for} */
+  public TokenBatch under(VirtualTokens.Layout active) {
+    layout = active;
+    return this;
+  }
+
+  /**
+   * Makes sure that it is laid out as those active now ask for; one that does not know passes.
+   *
+   * @throws IllegalStateException if it was laid out for adapters that others have replaced since
+   */
+  public void check(VirtualTokens.Layout active) {
+    if (layout != null && !layout.equals(active)) {
+      throw new IllegalStateException(
+          "the batch was laid out for other adapters than are active now: they were switched since,"
+              + " so make it again");
     }
   }
 

@@ -53,6 +53,19 @@ public final class VirtualTokens {
     throw new IllegalStateException("the owner has no tokens");
   }
 
+  /**
+   * How examples are laid out under the adapters active at some moment.
+   *
+   * @param tokens trained ones before each
+   * @param positions taken beside those
+   */
+  public record Layout(int tokens, int positions) {}
+
+  /** {@return how examples are laid out now} */
+  public Layout layout() {
+    return new Layout(sum(tokens), sum(positions));
+  }
+
   private static int sum(Map<Object, Integer> counts) {
     return counts.values().stream().mapToInt(Integer::intValue).sum();
   }
