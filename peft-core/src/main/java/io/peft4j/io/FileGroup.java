@@ -32,31 +32,39 @@ public final class FileGroup {
    * Writes {@code files} by name into {@code folder}, and waits until they are on the disk.
    *
    * @param files in an order that iteration keeps; without the last one, the others are nothing
-   * @throws IOException if one cannot be written or put in place; the folder is then as it was
+   * @throws IOException if one cannot be written or put in place, or another run is writing to the
+   *     folder; it is then as it was
    */
   public static void write(Path folder, Map<String, AtomicFiles.Content> files) throws IOException {
     Durable.uninterrupted(
         () -> {
           Durable.createDirectories(folder);
-          recover(folder);
-          List<String> names = List.copyOf(files.keySet());
-          Set<String> placed = new HashSet<>();
-          try {
-            for (Map.Entry<String, AtomicFiles.Content> file : files.entrySet()) {
-              Path temporary = fresh(folder, file.getKey());
-              AtomicFiles.fill(temporary, folder.resolve(file.getKey()), file.getValue());
-            }
-            swap(folder, names, placed);
-          } catch (IOException | RuntimeException e) {
-            undo(folder, names, placed, e);
-            throw e;
+          try (OutputLock lock = OutputLock.of(folder)) {
+            replace(folder, files);
           }
-          for (String name : names) {
-            Files.deleteIfExists(old(folder, name));
-          }
-          Durable.force(folder);
           return null;
         });
+  }
+
+  private static void replace(Path folder, Map<String, AtomicFiles.Content> files)
+      throws IOException {
+    recover(folder);
+    List<String> names = List.copyOf(files.keySet());
+    Set<String> placed = new HashSet<>();
+    try {
+      for (Map.Entry<String, AtomicFiles.Content> file : files.entrySet()) {
+        Path temporary = fresh(folder, file.getKey());
+        AtomicFiles.fill(temporary, folder.resolve(file.getKey()), file.getValue());
+      }
+      swap(folder, names, placed);
+    } catch (IOException | RuntimeException e) {
+      undo(folder, names, placed, e);
+      throw e;
+    }
+    for (String name : names) {
+      Files.deleteIfExists(old(folder, name));
+    }
+    Durable.force(folder);
   }
 
   private static void swap(Path folder, List<String> names, Set<String> placed) throws IOException {
@@ -134,6 +142,7 @@ public final class FileGroup {
    * way, and ends it where its process seems to be gone.
    *
    * @return whether there was one, so that it is worth while to look again
+   * @throws IOException if it is under way for long
    */
   public static boolean settle(Path folder) throws IOException {
     if (!unfinished(folder)) {
@@ -143,7 +152,9 @@ public final class FileGroup {
       LockSupport.parkNanos(20_000_000);
     }
     if (unfinished(folder)) {
-      recover(folder);
+      try (OutputLock lock = OutputLock.of(folder)) {
+        recover(folder);
+      }
     }
     return true;
   }

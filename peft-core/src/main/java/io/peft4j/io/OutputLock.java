@@ -2,13 +2,14 @@ package io.peft4j.io;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.Set;
+import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import org.slf4j.Logger;
@@ -33,18 +34,22 @@ public final class OutputLock implements AutoCloseable {
    * What this process holds. The system does not say (its locks are the process's), and to try
    * would lose the lock: POSIX drops it when the process closes any channel on the file.
    */
-  private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
+  private static final Map<Path, Thread> HELD = new ConcurrentHashMap<>();
 
   private final Path file;
   private final FileChannel channel;
 
+  /**
+   * @param channel null for what lies within another one
+   */
   private OutputLock(Path file, FileChannel channel) {
     this.file = file;
     this.channel = channel;
   }
 
   /**
-   * Takes a folder until {@link #close}. A file system that knows no locks is used without.
+   * Takes a folder until {@link #close}. A thread that has it may take it again, for a part of what
+   * it does, and then keeps it. A file system that knows no locks is used without.
    *
    * @param folder to write to; it exists
    * @throws IOException if another run, of this process or another, has it; or if it cannot be
@@ -52,7 +57,11 @@ public final class OutputLock implements AutoCloseable {
    */
   public static OutputLock of(Path folder) throws IOException {
     Path file = folder.toRealPath().resolve(FILE);
-    if (!HELD.add(file)) {
+    Thread holder = HELD.putIfAbsent(file, Thread.currentThread());
+    if (holder == Thread.currentThread()) {
+      return new OutputLock(file, null);
+    }
+    if (holder != null) {
       throw taken(folder);
     }
     try {
@@ -90,9 +99,11 @@ public final class OutputLock implements AutoCloseable {
           return channel;
         }
         channel.close(); // its run has ended meanwhile and removed it: try the next
-      } catch (IOException | RuntimeException e) {
-        channel.close();
+      } catch (ClosedByInterruptException e) {
         throw e;
+      } catch (IOException e) {
+        channel.close();
+        throw new IOException(file + ": cannot be written: " + e.getMessage(), e);
       }
     }
   }
@@ -123,6 +134,9 @@ public final class OutputLock implements AutoCloseable {
   /** Lets go of the folder. */
   @Override
   public void close() throws IOException {
+    if (channel == null) {
+      return;
+    }
     try (channel) {
       Files.deleteIfExists(file);
     } catch (FileSystemException e) {

@@ -1,6 +1,7 @@
 package io.peft4j.text;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.peft4j.io.AtomicFiles;
 import io.peft4j.io.GitLfs;
 import io.peft4j.io.JsonFiles;
 import java.io.IOException;
@@ -110,8 +111,7 @@ final class ChatTemplateFiles {
         throw new IllegalArgumentException(
             entry.getValue().where() + ": expected a name that a file can have, found " + name);
       }
-      Files.createDirectories(file.getParent());
-      Files.writeString(file, entry.getValue().text());
+      AtomicFiles.writeString(file, entry.getValue().text());
     }
   }
 }

@@ -1,9 +1,9 @@
 package io.peft4j.text;
 
+import io.peft4j.io.AtomicFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 
 /**
@@ -105,7 +105,6 @@ public record TokenizerFolders(Path vocabulary, Path template, Path model) {
    * @throws IOException if a file cannot be read or written
    */
   public void copy(Path to) throws IOException {
-    Files.createDirectories(to);
     for (String name : FILES) {
       copy(vocabulary.resolve(name), to.resolve(name));
     }
@@ -115,15 +114,13 @@ public record TokenizerFolders(Path vocabulary, Path template, Path model) {
       return;
     }
     for (Path file : ChatTemplateFiles.files(template)) {
-      Path target = to.resolve(template.relativize(file));
-      Files.createDirectories(target.getParent());
-      copy(file, target);
+      copy(file, to.resolve(template.relativize(file)));
     }
   }
 
   private static void copy(Path from, Path to) throws IOException {
     if (Files.exists(from)) {
-      Files.copy(from, to, StandardCopyOption.REPLACE_EXISTING);
+      AtomicFiles.write(to, AtomicFiles.copyOf(from));
     }
   }
 }

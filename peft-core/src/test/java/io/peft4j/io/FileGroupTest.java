@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.FutureTask;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -117,6 +118,25 @@ class FileGroupTest {
       assertEquals(moves == 0 ? OLD : NEW, found(), moves + " moves");
       assertFalse(FileGroup.unfinished(folder));
     }
+  }
+
+  @Test
+  void oneWriterAtATime() throws Exception {
+    FileGroup.write(folder, contents(OLD));
+    FutureTask<OutputLock> taking = new FutureTask<>(() -> OutputLock.of(folder));
+    new Thread(taking).start();
+    try (OutputLock other = taking.get()) {
+      assertThrows(IOException.class, () -> FileGroup.write(folder, contents(NEW)));
+      Files.move(folder.resolve("key"), old("key"));
+      assertThrows(IOException.class, () -> FileGroup.settle(folder), "it is under way");
+      Files.move(old("key"), folder.resolve("key"));
+      Files.delete(folder.resolve(OutputLock.FILE));
+      assertEquals(OLD, found());
+    }
+    try (OutputLock own = OutputLock.of(folder)) {
+      FileGroup.write(folder, contents(NEW));
+    }
+    assertEquals(NEW, found());
   }
 
   @Test

@@ -2,6 +2,7 @@ package io.peft4j.io;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -12,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -33,9 +35,28 @@ class OutputLockTest {
     }
   }
 
-  private void assertTaken(Path folder) {
-    IOException e = assertThrows(IOException.class, () -> OutputLock.of(folder));
+  /** By whoever is another thread. */
+  private static void assertTaken(Path folder) {
+    Throwable failure =
+        CompletableFuture.supplyAsync(() -> assertThrows(IOException.class, () -> take(folder)))
+            .join();
+    IOException e = assertInstanceOf(IOException.class, failure);
     assertTrue(e.getMessage().startsWith(folder + ": another run is writing to it"), e.toString());
+  }
+
+  private static void take(Path folder) throws IOException {
+    OutputLock.of(folder).close();
+  }
+
+  @Test
+  void aThreadThatHasItMayTakeItAgain() throws IOException {
+    try (OutputLock lock = OutputLock.of(temp)) {
+      OutputLock.of(temp).close();
+      assertTaken(temp);
+      assertTrue(Files.exists(temp.resolve(OutputLock.FILE)));
+    }
+    OutputLock.of(temp).close();
+    assertFalse(Files.exists(temp.resolve(OutputLock.FILE)), "nothing is left");
   }
 
   @Test

@@ -28,6 +28,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.FutureTask;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -150,9 +151,11 @@ class TrainerFaultsTest {
 
   /** What the other run has not finished is left alone, too. */
   @Test
-  void outputIsAnotherRuns(@TempDir Path folder) throws IOException {
+  void outputIsAnotherRuns(@TempDir Path folder) throws Exception {
     Path unfinished = Files.createDirectory(folder.resolve(".checkpoint-7.tmp"));
-    try (OutputLock other = OutputLock.of(folder)) {
+    FutureTask<OutputLock> taking = new FutureTask<>(() -> OutputLock.of(folder));
+    new Thread(taking).start();
+    try (OutputLock other = taking.get()) {
       refusesAtOnce(folder);
       assertTrue(Files.exists(unfinished));
     }

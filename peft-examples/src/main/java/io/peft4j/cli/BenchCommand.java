@@ -120,9 +120,12 @@ final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    if (save != null) {
-      OutputFolder.open(save, false);
+    try (OutputFolder saved = save == null ? null : OutputFolder.open(save, false)) {
+      return bench();
     }
+  }
+
+  private int bench() throws IOException {
     TextDataset all = TextDataset.read(train, TextFormat.DEFAULT, Task.SINGLE_LABEL);
     TextDataset held =
         TextDataset.read(test, TextFormat.DEFAULT, Task.SINGLE_LABEL, all.labelNames());

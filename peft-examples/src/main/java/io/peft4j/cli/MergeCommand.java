@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterMix;
-import io.peft4j.io.OutputLock;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
 import io.peft4j.model.load.LoadOptions;
@@ -20,7 +19,6 @@ import io.peft4j.safetensors.DType;
 import io.peft4j.text.TokenizerFolders;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -79,7 +77,13 @@ final class MergeCommand implements Callable<Integer> {
     quantization.checkAgainst(folder);
     List<Path> inputs = new ArrayList<>(adapters);
     inputs.add(folder);
-    OutputFolder result = OutputFolder.open(output, overwrite, inputs.toArray(Path[]::new));
+    try (OutputFolder result = OutputFolder.open(output, overwrite, inputs.toArray(Path[]::new))) {
+      merge(folder, result);
+    }
+    return 0;
+  }
+
+  private void merge(Path folder, OutputFolder result) throws IOException {
     TokenizerFolders tokenizer = TokenizerFolders.of(folder, adapters);
     LoadOptions options = options(folder);
     try (Model base = model.loadAny(adapters, options);
@@ -92,18 +96,15 @@ final class MergeCommand implements Callable<Integer> {
         }
       }
       adapted.merge(names.toArray(String[]::new));
-      try (OutputLock lock = OutputLock.of(Files.createDirectories(result.path()))) {
-        if (requantize) {
-          PackedExport.write(base, result.path());
-        } else {
-          ModelExport.write(base, result.path());
-        }
-        TokenizerFiles.copy(tokenizer, folder, result.path());
+      if (requantize) {
+        PackedExport.write(base, result.path());
+      } else {
+        ModelExport.write(base, result.path());
       }
+      TokenizerFiles.copy(tokenizer, folder, result.path());
       result.done();
       report(base);
     }
-    return 0;
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.peft4j.cli;
 
 import io.peft4j.adapter.AdapterMix;
+import io.peft4j.io.Durable;
 import io.peft4j.io.OutputLock;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,8 +18,10 @@ import java.util.stream.Stream;
  * within it, then the old result goes to {@value #REPLACED}, the new one takes its place, and the
  * old one is deleted. A change that was cut off is completed by the next run. What is no result (a
  * user's own files) is left alone.
+ *
+ * <p>It is this run's until it is closed: another one is refused.
  */
-public final class OutputFolder {
+public final class OutputFolder implements AutoCloseable {
 
   static final String PARTIAL = ".partial";
   static final String REPLACED = ".replaced";
@@ -41,9 +44,16 @@ public final class OutputFolder {
   private final Path target;
   private final Path work;
 
-  private OutputFolder(Path target, Path work) {
+  private final OutputLock lock;
+  private final boolean made;
+
+  private OutputFolder(
+      Path target, boolean made, OutputLock lock, boolean overwrite, boolean resume)
+      throws IOException {
     this.target = target;
-    this.work = work;
+    this.made = made;
+    this.lock = lock;
+    this.work = work(target, overwrite, resume);
   }
 
   /**
@@ -51,7 +61,7 @@ public final class OutputFolder {
    *
    * @param inputs folders that the result is made from, which it may not take the place of
    * @throws IllegalArgumentException if it holds a result, or is one of {@code inputs}
-   * @throws IOException if it is no folder
+   * @throws IOException if it is no folder, or another run is writing to it
    */
   public static OutputFolder open(Path folder, boolean overwrite, Path... inputs)
       throws IOException {
@@ -74,11 +84,22 @@ public final class OutputFolder {
             "--output " + folder + " is what the result is made from, which is never written to");
       }
     }
+    boolean made = !Files.exists(folder);
+    OutputLock lock = OutputLock.of(Durable.createDirectories(folder));
+    try {
+      return new OutputFolder(folder, made, lock, overwrite, resume);
+    } catch (IOException | RuntimeException e) {
+      lock.close();
+      throw e;
+    }
+  }
+
+  private static Path work(Path folder, boolean overwrite, boolean resume) throws IOException {
     complete(folder);
     List<Path> found = result(folder);
     if (resume && !overwrite) {
       checkResumable(folder, found);
-      return new OutputFolder(folder, folder);
+      return folder;
     }
     if (!found.isEmpty() && !overwrite) {
       throw new IllegalArgumentException(
@@ -90,13 +111,10 @@ public final class OutputFolder {
               + "); name another folder, or add --overwrite");
     }
     Path partial = folder.resolve(PARTIAL);
-    if (!resume && Files.isDirectory(partial)) {
-      try (OutputLock lock = OutputLock.of(partial)) {
-        lock.getClass(); // held by another run, it is not taken away from under it
-      }
+    if (!resume) {
       delete(partial);
     }
-    return new OutputFolder(folder, found.isEmpty() && !Files.exists(partial) ? folder : partial);
+    return found.isEmpty() && !Files.exists(partial) ? folder : partial;
   }
 
   private static void checkResumable(Path folder, List<Path> found) throws IOException {
@@ -138,6 +156,15 @@ public final class OutputFolder {
     }
   }
 
+  /** Lets other runs have it; a folder that nothing came into goes. */
+  @Override
+  public void close() throws IOException {
+    lock.close();
+    if (made && list(target).isEmpty()) {
+      Files.deleteIfExists(target);
+    }
+  }
+
   /** Brings a change to its end, be it one that was cut off. */
   private static void complete(Path folder) throws IOException {
     Path replaced = folder.resolve(REPLACED);
@@ -151,14 +178,18 @@ public final class OutputFolder {
       for (Path entry : result(folder)) {
         Files.move(entry, replaced.resolve(entry.getFileName()));
       }
+      Durable.force(replaced);
+      Durable.force(folder);
       Files.move(partial, moved);
     }
     if (Files.isDirectory(moved)) {
       for (Path entry : list(moved)) {
         Files.move(entry, folder.resolve(entry.getFileName()));
       }
+      Durable.force(folder);
     }
     delete(replaced);
+    Durable.force(folder);
   }
 
   /** {@return what belongs to a result, the folders of a mix's adapters before what names them} */

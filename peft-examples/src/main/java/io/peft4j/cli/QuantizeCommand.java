@@ -48,19 +48,20 @@ final class QuantizeCommand implements Callable<Integer> {
       throw new IllegalArgumentException("name --quantization nf4, fp4 or int8");
     }
     Path folder = BaseOption.locate(model);
-    OutputFolder result = OutputFolder.open(output, overwrite, folder);
-    quantization.checkSkipped(folder);
-    String modelType = ModelConfig.read(folder).modelType();
-    new ErrorReport(json).head();
-    List<QuantizedWeight> done =
-        new CheckpointQuantizer(wanted)
-            .quantize(
-                folder,
-                result.path(),
-                WeightSelection.linearLayers(modelType).keeping(quantization.skip()),
-                this::report);
-    result.done();
-    summarize(done);
+    try (OutputFolder result = OutputFolder.open(output, overwrite, folder)) {
+      quantization.checkSkipped(folder);
+      String modelType = ModelConfig.read(folder).modelType();
+      new ErrorReport(json).head();
+      List<QuantizedWeight> done =
+          new CheckpointQuantizer(wanted)
+              .quantize(
+                  folder,
+                  result.path(),
+                  WeightSelection.linearLayers(modelType).keeping(quantization.skip()),
+                  this::report);
+      result.done();
+      summarize(done);
+    }
     return 0;
   }
 

@@ -1,10 +1,10 @@
 package io.peft4j.cli;
 
+import io.peft4j.io.AtomicFiles;
 import io.peft4j.text.TokenizerFolders;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 
 /** What lies beside a checkpoint's weights and goes with them unchanged. */
 final class TokenizerFiles {
@@ -17,8 +17,7 @@ final class TokenizerFiles {
   static void copy(TokenizerFolders tokenizer, Path base, Path to) throws IOException {
     tokenizer.copy(to);
     if (Files.exists(base.resolve(GENERATION))) {
-      Files.copy(
-          base.resolve(GENERATION), to.resolve(GENERATION), StandardCopyOption.REPLACE_EXISTING);
+      AtomicFiles.write(to.resolve(GENERATION), AtomicFiles.copyOf(base.resolve(GENERATION)));
     }
   }
 }

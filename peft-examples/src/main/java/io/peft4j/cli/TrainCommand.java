@@ -121,7 +121,17 @@ final class TrainCommand implements Callable<Integer> {
     method.configs(task.name(), model.name());
     training.arguments(data.holdsOut());
     Path folder = model.locate();
-    run = OutputFolder.open(output, overwrite, training.resume(), folder);
+    try (OutputFolder opened = OutputFolder.open(output, overwrite, training.resume(), folder)) {
+      run = opened;
+      train(folder);
+    }
+    if (!json) {
+      System.out.println("saved in " + output);
+    }
+    return 0;
+  }
+
+  private void train(Path folder) throws IOException {
     if (training.resume() && !run.hasCheckpoint()) {
       System.err.println(
           "--resume: no checkpoint in " + run.path() + ", starting from the beginning");
@@ -132,10 +142,6 @@ final class TrainCommand implements Callable<Integer> {
       trainClassifier(folder);
     }
     run.done();
-    if (!json) {
-      System.out.println("saved in " + output);
-    }
-    return 0;
   }
 
   /**

@@ -13,6 +13,7 @@ import io.peft4j.examples.code.ByteLevelBpe;
 import io.peft4j.examples.code.JavaSources;
 import io.peft4j.examples.code.NewLlama;
 import io.peft4j.generate.GenerationConfig;
+import io.peft4j.io.AtomicFiles;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.Fingerprint;
 import io.peft4j.model.load.LoadOptions;
@@ -25,7 +26,6 @@ import io.peft4j.train.TrainingArguments;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -135,12 +135,18 @@ public final class CodeLm extends LanguageModelProject {
         tune == null
             ? JavaSources.onClassPath("jsoup", "org/jsoup/Jsoup.java")
             : JavaSources.read(tune);
-    OutputFolder adapter = OutputFolder.open(output.resolve("adapter"), overwrite);
+    try (OutputFolder adapter = OutputFolder.open(output.resolve("adapter"), overwrite)) {
+      return run(first, second, adapter);
+    }
+  }
+
+  private int run(JavaSources first, JavaSources second, OutputFolder adapter) throws IOException {
     Path base = model == null ? output.resolve("base") : locate(model);
     if (model == null) {
-      OutputFolder made = OutputFolder.open(base, overwrite);
-      pretrain(first, made.path());
-      made.done();
+      try (OutputFolder made = OutputFolder.open(base, overwrite)) {
+        pretrain(first, made.path());
+        made.done();
+      }
     }
 
     String fingerprint = fingerprint(base);
@@ -226,10 +232,9 @@ public final class CodeLm extends LanguageModelProject {
       train(adapted, new FullConfig(), train, pretrainSteps, 3e-3, base);
     }
     bpe.write(base);
-    Files.copy(
-        random.resolve("generation_config.json"),
+    AtomicFiles.write(
         base.resolve("generation_config.json"),
-        StandardCopyOption.REPLACE_EXISTING);
+        AtomicFiles.copyOf(random.resolve("generation_config.json")));
   }
 
   private CausalSet set(CausalDataset data, CausalTokenizer tokenizer, CausalLm lm) {

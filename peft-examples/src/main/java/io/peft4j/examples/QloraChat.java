@@ -133,16 +133,22 @@ public final class QloraChat extends LanguageModelProject {
       return 0;
     }
     Path folder = locate();
+    try (OutputFolder opened = OutputFolder.open(output, overwrite, folder)) {
+      result = opened;
+      return tune(folder, config);
+    }
+  }
+
+  private int tune(Path folder, QuantizationConfig config) throws IOException {
     LoadOptions options =
         LoadOptions.DEFAULT
             .withPrecision(Precision.BFLOAT16)
             .withFormat(QuantizedFormat.of(config));
-    result = OutputFolder.open(output, overwrite, folder);
     measure("before loading");
     try (CausalLm lm = CausalLm.load(folder, options);
         CausalTokenizer tokenizer = CausalTokenizer.of(folder, lm.model());
         AdaptedModel adapted = new AdaptedModel(lm.model())) {
-      measure("with the base in " + type.id());
+      measure("with the base in " + QuantType.of(quantization).id());
       CausalDataset tasks =
           CausalDataset.read(data == null ? bundled() : data, StandardCharsets.UTF_8);
       if (tasks.size() < HELD_OUT) {

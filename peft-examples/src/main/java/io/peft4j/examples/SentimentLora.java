@@ -139,7 +139,13 @@ public final class SentimentLora extends PracticeProject {
 
   @Override
   public Integer call() throws IOException {
-    result = OutputFolder.open(output, overwrite);
+    try (OutputFolder opened = OutputFolder.open(output, overwrite)) {
+      result = opened;
+      return trainAndReload();
+    }
+  }
+
+  private int trainAndReload() throws IOException {
     TextDataset all =
         data == null ? bundled() : TextDataset.read(data, TextFormat.DEFAULT, Task.SINGLE_LABEL);
     Splits.Split split = Splits.stratified(all, heldOutShare, seed);

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.FutureTask;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -151,6 +152,35 @@ class OutputFolderTest {
     assertEquals(List.of("adapter_config.json", "adapter_model.safetensors"), names(out));
     assertEquals("new", Files.readString(out.resolve("adapter_config.json")));
     assertEquals("new", Files.readString(out.resolve("adapter_model.safetensors")));
+  }
+
+  /** From its start, before anything is read, to its end, when all is in place. */
+  @Test
+  void aFolderIsOneRunsOnly() throws Exception {
+    good(train("--max-steps", "1"));
+    String adapter = out.toString();
+    String taken = temp.resolve("taken").toString();
+    FutureTask<OutputFolder> other =
+        new FutureTask<>(() -> OutputFolder.open(Path.of(taken), false));
+    new Thread(other).start();
+    try (OutputFolder held = other.get()) {
+      assertTrue(Files.isDirectory(held.path()));
+      String model = MODEL.toString();
+      for (String[] command :
+          new String[][] {
+            {"train", "--model", model, "--data", data.toString(), "--new-head"},
+            {"merge", "--model", model, "--adapter", adapter},
+            {"quantize", "--model", model, "--quantization", "nf4"},
+          }) {
+        for (String[] more : new String[][] {{}, {"--overwrite"}}) {
+          PeftRun run = PeftRun.of(with(command, with(more, "--output", taken)));
+          assertFalse(run.code() == 0, run.out());
+          assertTrue(run.err().contains("another run is writing to it"), run.err());
+        }
+      }
+    }
+    assertFalse(Files.exists(Path.of(taken)), "made for nothing, it goes");
+    good(PeftRun.of("merge", "--model", MODEL.toString(), "--adapter", adapter, "--output", taken));
   }
 
   @Test
