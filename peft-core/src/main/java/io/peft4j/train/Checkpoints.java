@@ -237,8 +237,7 @@ final class Checkpoints {
     return Durable.uninterrupted(() -> readAll(folder, mix, optimizer));
   }
 
-  private static TrainerState readAll(
-      Path folder, AdapterMix mix, Map<String, NDArray> optimizer)
+  private static TrainerState readAll(Path folder, AdapterMix mix, Map<String, NDArray> optimizer)
       throws IOException {
     TrainerState state = state(folder);
     mix.restore(folder);
