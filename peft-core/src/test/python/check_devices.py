@@ -1,10 +1,10 @@
-"""Runs every function of ops.py on tensors that PyTorch believes to be on a GPU.
+"""Runs every function in TorchScript on tensors that PyTorch believes to be on a GPU.
 
 PyTorch's fake tensors have a device and a shape but no memory, so no GPU is needed, and an operation
 on tensors of two devices fails as it would there. Numbers that steer an operation are 0-d or short
 tensors on the CPU, as HostTensors makes them; a function that read one from the GPU would wait for it.
 
-usage: check_devices.py ops.py     prints the number of functions, or what went wrong, and exits with 1
+usage: check_devices.py FILE.py...     prints the number of functions, or what went wrong, and exits with 1
 """
 
 import io
@@ -17,9 +17,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 
 def load(source):
+    name = re.search(r"^class (\w+)\(Module\)", source, re.M)[1]
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as z:
-        instance = b"\x80\x02c__torch__\nOps\n)\x81}(X\x08\x00\x00\x00training\x89ub."
+        instance = b"\x80\x02c__torch__\n%s\n)\x81}(X\x08\x00\x00\x00training\x89ub." % name.encode()
         z.writestr("ops/data.pkl", instance)
         z.writestr("ops/code/__torch__.py", source)
         z.writestr("ops/constants.pkl", b"\x80\x02).")
@@ -170,24 +171,28 @@ def devices(result):
 
 
 def main():
-    with open(sys.argv[1]) as file:
-        source = file.read()
-    module = load(with_numbers(source))
-    named = set(re.findall(r"^  def (\w+)", source, re.M))
+    modules = {}
+    for path in sys.argv[1:]:
+        with open(path) as file:
+            source = file.read()
+        module = load(with_numbers(source))
+        for name in re.findall(r"^  def (\w+)", source, re.M):
+            modules[name] = module
+    named = set(modules)
     failures = []
     with FakeTensorMode():
         table = arguments()
         for name in sorted(named ^ (set(table) | PARTS | TO_THE_CPU)):
-            failures.append(name + ": in ops.py or in this table, not in both")
+            failures.append(name + ": in a file or in this table, not in both")
         for name, given in table.items():
             try:
-                found = devices(getattr(module, name)(*given))
+                found = devices(getattr(modules[name], name)(*given))
                 if found != {"cuda"} and name not in NOTHING_MADE:
                     failures.append(f"{name}: the result is on {found}")
             except Exception as e:  # whatever it is, it is the finding
                 failures.append(f"{name}: {str(e).strip().splitlines()[-1]}")
         try:
-            module.add_linear(f(R, L, V), f(R, L, E), torch.empty(V, E))
+            modules["add_linear"].add_linear(f(R, L, V), f(R, L, E), torch.empty(V, E))
             failures.append("tensors of two devices pass: this check checks nothing")
         except RuntimeError:
             pass

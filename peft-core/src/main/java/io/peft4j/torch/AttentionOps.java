@@ -13,7 +13,7 @@ public final class AttentionOps {
    * int64, result float32 [r, 1, q, k], 0 where equal and -1e30 elsewhere.
    */
   public static NDArray encoderMask(NDArray query, NDArray key) {
-    return Script.call("encoder_mask", query, key);
+    return OpsScript.call("encoder_mask", query, key);
   }
 
   /**
@@ -21,22 +21,22 @@ public final class AttentionOps {
    * to the scores, heads a 0-d integer; result [r, lq, h·d].
    */
   public static NDArray attention(NDArray q, NDArray k, NDArray v, NDArray mask, NDArray heads) {
-    return Script.call("attention", q, k, v, mask, heads);
+    return OpsScript.call("attention", q, k, v, mask, heads);
   }
 
   /** The first half of {@link #attention}: probabilities [r, h, lq, lk]. */
   public static NDArray attentionScores(NDArray q, NDArray k, NDArray mask, NDArray heads) {
-    return Script.call("scores", q, k, mask, heads);
+    return OpsScript.call("scores", q, k, mask, heads);
   }
 
   /** Scaled products of queries and keys, [r, h, lq, lk], operands as {@link #attention}'s. */
   public static NDArray products(NDArray q, NDArray k, NDArray heads) {
-    return Script.call("product", q, k, heads);
+    return OpsScript.call("product", q, k, heads);
   }
 
   /** What scores [r, h, lq, lk] become with {@code mask} [r, 1, lq, lk] added: probabilities. */
   public static NDArray maskedSoftmax(NDArray scores, NDArray mask) {
-    return Script.call("masked_softmax", scores, mask);
+    return OpsScript.call("masked_softmax", scores, mask);
   }
 
   /**
@@ -50,13 +50,13 @@ public final class AttentionOps {
     try (NDArray which = HostTensors.number(s.getManager(), column);
         NDArray from = HostTensors.number(s.getManager(), start);
         NDArray n = HostTensors.number(s.getManager(), count)) {
-      return Script.call("gate_columns", s, gate, which, from, n);
+      return OpsScript.call("gate_columns", s, gate, which, from, n);
     }
   }
 
   /** The second half of {@link #attention}: p [r, h, lq, lk], v [r, lk, h·d]. */
   public static NDArray attentionWeigh(NDArray p, NDArray v, NDArray heads) {
-    return Script.call("weigh", p, v, heads);
+    return OpsScript.call("weigh", p, v, heads);
   }
 
   /**
@@ -72,17 +72,17 @@ public final class AttentionOps {
    */
   public static NDArray causalMask(
       NDArray owner, NDArray key, NDArray position, NDArray keyPosition, NDArray window) {
-    return Script.call("causal_mask", owner, key, position, keyPosition, window);
+    return OpsScript.call("causal_mask", owner, key, position, keyPosition, window);
   }
 
   /** Each position times each frequency: int64 [r, l] and float32 [n] to float32 [r, 1, l, n]. */
   public static NDArray angles(NDArray positions, NDArray frequencies) {
-    return Script.call("angles", positions, frequencies);
+    return OpsScript.call("angles", positions, frequencies);
   }
 
   /** {@code x} [r, l, h·d] as [r, h, l, d]. */
   public static NDArray heads(NDArray x, NDArray heads) {
-    return Script.call("heads", x, heads);
+    return OpsScript.call("heads", x, heads);
   }
 
   /**
@@ -95,7 +95,7 @@ public final class AttentionOps {
    * @return [r, h, l, d]
    */
   public static NDArray rotate(NDArray x, NDArray cos, NDArray sin, NDArray heads, boolean whole) {
-    return Script.call(whole ? "rotate_all" : "rotate", x, cos, sin, heads);
+    return OpsScript.call(whole ? "rotate_all" : "rotate", x, cos, sin, heads);
   }
 
   /**
@@ -108,35 +108,35 @@ public final class AttentionOps {
   public static NDArray groupedScores(
       NDArray q, NDArray k, NDArray mask, NDArray scale, NDArray cap) {
     return cap == null
-        ? Script.call("grouped_scores", q, k, mask, scale)
-        : Script.call("capped_scores", q, k, mask, scale, cap);
+        ? OpsScript.call("grouped_scores", q, k, mask, scale)
+        : OpsScript.call("capped_scores", q, k, mask, scale, cap);
   }
 
   /** Scaled products of grouped heads, [r, h, lq, lk], operands as {@link #groupedScores}'s. */
   public static NDArray groupedProducts(NDArray q, NDArray k, NDArray scale, NDArray cap) {
-    NDArray products = Script.call("grouped_product", q, k, scale);
-    return cap == null ? products : Script.call("soft_cap", products, cap);
+    NDArray products = OpsScript.call("grouped_product", q, k, scale);
+    return cap == null ? products : OpsScript.call("soft_cap", products, cap);
   }
 
   /** Attention's output: p [r, h, lq, lk], v [r, g, lk, d], result [r, lq, h·d]. */
   public static NDArray groupedWeigh(NDArray p, NDArray v) {
-    return Script.call("grouped_weigh", p, v);
+    return OpsScript.call("grouped_weigh", p, v);
   }
 
   /** {@link #groupedScores} and {@link #groupedWeigh} in one, without keeping the scores. */
   public static NDArray groupedAttention(
       NDArray q, NDArray k, NDArray v, NDArray mask, NDArray scale) {
-    return Script.call("grouped_attention", q, k, v, mask, scale);
+    return OpsScript.call("grouped_attention", q, k, v, mask, scale);
   }
 
   /** Splits the last dimension into three; {@code sizes} int64 [3]. */
   public static NDList split(NDArray x, NDArray sizes) {
-    return Script.run("split", new NDList(x, sizes));
+    return OpsScript.run("split", new NDList(x, sizes));
   }
 
   /** Splits [r, l, h·3·d] into three [r, l, h·d], where each head has its three parts together. */
   public static NDList splitInHeads(NDArray x, NDArray heads) {
-    return Script.run("split_in_heads", new NDList(x, heads));
+    return OpsScript.run("split_in_heads", new NDList(x, heads));
   }
 
   /**
@@ -146,12 +146,12 @@ public final class AttentionOps {
    * @return that part of the buffer, not a copy
    */
   public static NDArray put(NDArray buffer, NDArray part, NDArray offset) {
-    return Script.call("put", buffer, part, offset);
+    return OpsScript.call("put", buffer, part, offset);
   }
 
   /** {@return zeros [r, h, capacity, d] for parts like {@code part} [r, h, n, d]} */
   public static NDArray buffer(NDArray part, NDArray capacity) {
-    return Script.call("buffer", part, capacity);
+    return OpsScript.call("buffer", part, capacity);
   }
 
   /**
@@ -162,12 +162,12 @@ public final class AttentionOps {
    * @return [r, n + l, heads · d] or [r, heads, n + l, d]
    */
   public static NDArray prepend(NDArray x, NDArray rows) {
-    return Script.call("prepend", x, rows);
+    return OpsScript.call("prepend", x, rows);
   }
 
   /** {@return {@code mask} with {@code n} (0-d) columns of zeros in front} */
   public static NDArray padFront(NDArray mask, NDArray n) {
-    return Script.call("pad_front", mask, n);
+    return OpsScript.call("pad_front", mask, n);
   }
 
   /**
@@ -177,6 +177,6 @@ public final class AttentionOps {
    * @param position int64 [r, q]
    */
   public static NDArray prefixMask(NDArray mask, NDArray position, NDArray n, NDArray window) {
-    return Script.call("prefix_mask", mask, position, n, window);
+    return OpsScript.call("prefix_mask", mask, position, n, window);
   }
 }

@@ -79,7 +79,7 @@ public final class DropoutMask {
             rounded,
             (double) (key & 0xFFFFFFFFL),
             (double) (key >>> 32))) {
-      return Script.call("dropout_mask", x, settings);
+      return OpsScript.call("dropout_mask", x, settings);
     }
   }
 

@@ -71,7 +71,7 @@ public final class HostTensors {
     if (!x.getDevice().isGpu()) {
       return x.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN);
     }
-    try (NDArray copy = Script.call("on_host", x)) {
+    try (NDArray copy = OpsScript.call("on_host", x)) {
       ByteBuffer memory = copy.toByteBuffer(true);
       return ByteBuffer.allocate(memory.remaining())
           .put(memory)
@@ -83,7 +83,7 @@ public final class HostTensors {
   /** Overwrites {@code x}, float32, whoever shares its memory. */
   public static void fill(NDArray x, float[] values) {
     try (NDArray host = floats(x, values)) {
-      Script.call("overwrite", x, host).close();
+      OpsScript.call("overwrite", x, host).close();
     }
   }
 
@@ -114,7 +114,7 @@ public final class HostTensors {
     writer.accept(memory.duplicate().order(ByteOrder.LITTLE_ENDIAN));
     memory.position(memory.limit());
     try (NDArray host = create(x.getManager(), memory, x.getShape(), type)) {
-      Script.call("overwrite", x, host).close();
+      OpsScript.call("overwrite", x, host).close();
     }
   }
 
@@ -127,7 +127,7 @@ public final class HostTensors {
     }
     try (NDArray like = owner.create(0f);
         NDArray there = x) {
-      return Script.call("on_device", like, there);
+      return OpsScript.call("on_device", like, there);
     }
   }
 
@@ -137,12 +137,12 @@ public final class HostTensors {
    */
   public static NDArray zeros(NDManager owner, DataType type, Shape shape) {
     NDArray memory = empty(owner, NativeTensor.Type.valueOf(type.name()), shape);
-    Script.call("zeroed", memory).close();
+    OpsScript.call("zeroed", memory).close();
     if (!owner.getDevice().isGpu()) {
       return memory;
     }
     try (memory) {
-      return Script.call("pinned", memory);
+      return OpsScript.call("pinned", memory);
     }
   }
 
@@ -151,12 +151,12 @@ public final class HostTensors {
    */
   public static NDArray copyTo(NDManager owner, NDArray x) {
     try (NDArray like = owner.create(0f)) {
-      return Script.call("on_device_soon", like, x);
+      return OpsScript.call("on_device_soon", like, x);
     }
   }
 
   /** Overwrites {@code to} with the elements of {@code from}, on whatever devices they are. */
   public static void copy(NDArray from, NDArray to) {
-    Script.call("overwrite", to, from).close();
+    OpsScript.call("overwrite", to, from).close();
   }
 }

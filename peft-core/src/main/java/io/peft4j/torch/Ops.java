@@ -10,10 +10,10 @@ import ai.djl.pytorch.jni.JniUtils;
 
 /**
  * Tensor operations that DJL's {@link NDArray} does not offer, with autograd: element types, rows,
- * activations, decompositions. Most are methods of {@link Script}. A result belongs to the manager
+ * activations, decompositions. Most are functions of {@code ops.py}. A result belongs to the manager
  * of the first argument.
  *
- * <p>Thread-safe, as are its like: {@link AttentionOps}, {@link AdapterOps}, {@link TrainingOps}.
+ * <p>Thread-safe, as are its like: {@link AttentionOps}, {@link TrainingOps}.
  */
 public final class Ops {
 
@@ -25,11 +25,11 @@ public final class Ops {
   }
 
   public static NDArray toBfloat16(NDArray x) {
-    return Script.call("to_bfloat16", x);
+    return OpsScript.call("to_bfloat16", x);
   }
 
   public static NDArray toFloat32(NDArray x) {
-    return Script.call("to_float32", x);
+    return OpsScript.call("to_float32", x);
   }
 
   /** {@return a copy of {@code x} in float32, on {@code owner}} */
@@ -46,7 +46,7 @@ public final class Ops {
    * already, else a new array on {@code like}'s manager
    */
   public static NDArray typedLike(NDArray like, NDArray x) {
-    return x.getDataType() == like.getDataType() ? x : Script.call("typed_like", like, x);
+    return x.getDataType() == like.getDataType() ? x : OpsScript.call("typed_like", like, x);
   }
 
   /** {@return an uninitialized array on {@code manager}, and its device} */
@@ -61,23 +61,23 @@ public final class Ops {
     NDManager manager = like.getManager();
     try (NDArray sizes = HostTensors.numbers(manager, shape.getShape());
         NDArray code = HostTensors.number(manager, (long) type.code())) {
-      return Script.call("empty", like, sizes, code);
+      return OpsScript.call("empty", like, sizes, code);
     }
   }
 
   /** {@return an uninitialized array like {@code x} in shape, type and owner} */
   public static NDArray emptyLike(NDArray x) {
-    return Script.call("empty_like", x);
+    return OpsScript.call("empty_like", x);
   }
 
   /** {@return the same data, cut from the graph} */
   public static NDArray detach(NDArray x) {
-    return Script.call("detach", x);
+    return OpsScript.call("detach", x);
   }
 
   /** {@return {@code x}, cut from the graph, in the type of {@code like} and on its manager} */
   public static NDArray detachedLike(NDArray like, NDArray x) {
-    return Script.call("detached_like", like, x);
+    return OpsScript.call("detached_like", like, x);
   }
 
   /**
@@ -85,7 +85,7 @@ public final class Ops {
    * d].
    */
   public static NDArray rows(NDArray x, NDArray index) {
-    return Script.call("rows", x, index);
+    return OpsScript.call("rows", x, index);
   }
 
   /** {@code x Wᵀ + b}: x [.., in], weight [out, in], bias [out] or null, result [.., out]. */
@@ -110,7 +110,7 @@ public final class Ops {
 
   /** GELU by its tanh approximation, HF's {@code gelu_new}. */
   public static NDArray geluTanh(NDArray x) {
-    return Script.call("gelu_tanh", x);
+    return OpsScript.call("gelu_tanh", x);
   }
 
   public static NDArray relu(NDArray x) {
@@ -118,15 +118,15 @@ public final class Ops {
   }
 
   public static NDArray sigmoid(NDArray x) {
-    return Script.call("sigmoid", x);
+    return OpsScript.call("sigmoid", x);
   }
 
   public static NDArray leakyRelu(NDArray x) {
-    return Script.call("leaky_relu", x);
+    return OpsScript.call("leaky_relu", x);
   }
 
   public static NDArray silu(NDArray x) {
-    return Script.call("silu", x);
+    return OpsScript.call("silu", x);
   }
 
   /**
@@ -137,72 +137,88 @@ public final class Ops {
    * @param epsilon 0-d
    */
   public static NDArray rmsNorm(NDArray x, NDArray weight, NDArray epsilon) {
-    return Script.call("rms_norm", x, weight, epsilon);
+    return OpsScript.call("rms_norm", x, weight, epsilon);
   }
 
   /** As {@link #rmsNorm}, where {@code 1 + weight} is the factor (Gemma). */
   public static NDArray rmsNormOffset(NDArray x, NDArray weight, NDArray epsilon) {
-    return Script.call("rms_norm_offset", x, weight, epsilon);
+    return OpsScript.call("rms_norm_offset", x, weight, epsilon);
   }
 
   /** Splits the last dimension in the middle. */
   public static NDList halves(NDArray x) {
-    return Script.run("halves", new NDList(x));
+    return OpsScript.run("halves", new NDList(x));
   }
 
   /** {@code cap · tanh(x / cap)}; cap 0-d. */
   public static NDArray softCap(NDArray x, NDArray cap) {
-    return Script.call("soft_cap", x, cap);
+    return OpsScript.call("soft_cap", x, cap);
   }
 
   /** {@return the entries {@code index} int64 [n] of {@code x}'s first dimension} */
   public static NDArray pick(NDArray x, NDArray index) {
-    return Script.call("pick", x, index);
+    return OpsScript.call("pick", x, index);
   }
 
   /** {@return columns of {@code table} in the type of {@code like} and on its manager} */
   public static NDArray columns(NDArray like, NDArray table, long from, long count) {
     try (NDArray start = HostTensors.number(like.getManager(), from);
         NDArray n = HostTensors.number(like.getManager(), count)) {
-      return Script.call("columns", like, table, start, n);
+      return OpsScript.call("columns", like, table, start, n);
     }
   }
 
   /** Multiplies {@code x} in place, outside of any graph. */
   public static void multiplyInPlace(NDArray x, NDArray by) {
-    Script.call("multiply_", x, by).close();
+    OpsScript.call("multiply_", x, by).close();
   }
 
   /** {@return the same numbers, laid out in order of the shape} */
   public static NDArray contiguous(NDArray x) {
-    return Script.call("contiguous", x);
+    return OpsScript.call("contiguous", x);
   }
 
   /** {@return another handle to {@code x}, in its graph, on {@code like}'s manager} */
   public static NDArray borrowed(NDArray like, NDArray x) {
-    return Script.call("borrowed", like, x);
+    return OpsScript.call("borrowed", like, x);
   }
 
   /** {@return entries of {@code x}'s first dimension, not a copy, on {@code like}'s manager} */
   public static NDArray rowRange(NDArray like, NDArray x, long from, long count) {
     try (NDArray start = HostTensors.number(like.getManager(), from);
         NDArray n = HostTensors.number(like.getManager(), count)) {
-      return Script.call("row_range", like, x, start, n);
+      return OpsScript.call("row_range", like, x, start, n);
     }
   }
 
   /** {@return int64 {@code ids}, with 0 for those below} */
   public static NDArray atLeastZero(NDArray ids) {
-    return Script.call("at_least_zero", ids);
+    return OpsScript.call("at_least_zero", ids);
   }
 
   /** Reduced singular value decomposition: x [m, n] to U [m, k], S [k], Vᵀ [k, n]. */
   public static NDList svd(NDArray x) {
-    return Script.run("svd", new NDList(x));
+    return OpsScript.run("svd", new NDList(x));
   }
 
   /** Reduced QR decomposition: x [m, n] to Q [m, k], R [k, n]. */
   public static NDList qr(NDArray x) {
-    return Script.run("qr", new NDList(x));
+    return OpsScript.run("qr", new NDList(x));
+  }
+
+  /** {@code y + x Wᵀ}, the weight read in {@code x}'s type. */
+  public static NDArray addLinear(NDArray y, NDArray x, NDArray weight) {
+    return OpsScript.call("add_linear", y, x, weight);
+  }
+
+  /**
+   * {@return in place of each row of {@code x} [r, l, n] the mean of those with its owner}
+   *
+   * @param owner int64 [r, l], 0 to {@code owners}
+   */
+  public static NDArray meanByOwner(NDArray x, NDArray owner, int owners) {
+    try (NDArray n = HostTensors.number(x.getManager(), (long) owners)) {
+      return OpsScript.call("mean_by_owner", x, owner, n);
+    }
   }
 }

@@ -16,37 +16,87 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
- * The functions of {@code ops.py} beside this class, which libtorch compiles when it loads. Results
- * belong to the manager of the first argument.
+ * Functions in TorchScript, which libtorch compiles when they are loaded. Gradients are recorded as
+ * for any operation; results belong to the manager of the first argument.
+ *
+ * <p>The text is in the dialect that {@code torch.jit.save} writes: a class of functions of tensors,
+ * with a {@code forward} that nobody calls.
+ *
+ * <pre>{@code
+ * class Mine(Module):
+ *   __parameters__ = []
+ *   __buffers__ = []
+ *   training : bool
+ *   def forward(self: __torch__.Mine, x: Tensor) -> Tensor:
+ *     return x
+ *   def scaled(self: __torch__.Mine, x: Tensor, by: Tensor) -> Tensor:
+ *     return torch.mul(x, float(by))
+ * }</pre>
+ *
+ * <p>Arguments are tensors; a number that steers an operation is a 0-d one on the CPU, see {@link
+ * HostTensors}. Its owner keeps a script in a constant, since each holds a compiled module for good.
  *
  * <p>Thread-safe: the compiled module has no state.
  */
-final class Script {
+public final class Script {
 
-  private static final Script SCRIPT = load();
+  private static final Pattern CLASS = Pattern.compile("^class (\\w+)\\(Module\\):", Pattern.MULTILINE);
 
+  private final String name;
   private final PtSymbolBlock module;
 
   /** DJL selects a method by an extra array of this name. */
   private final Map<String, NDArray> selectors;
 
-  private Script(PtSymbolBlock module, Map<String, NDArray> selectors) {
+  private Script(String name, PtSymbolBlock module, Map<String, NDArray> selectors) {
+    this.name = name;
     this.module = module;
     this.selectors = selectors;
   }
 
-  private static Script load() {
+  /**
+   * Compiles the resource beside a class.
+   *
+   * @param owner of a module that opens its package to this library, or of none
+   * @param resource such as {@code lora.py}
+   * @throws IllegalArgumentException if there is no such resource, or no class of functions in it
+   */
+  public static Script of(Class<?> owner, String resource) {
+    String name = owner.getPackageName() + "/" + resource;
+    try (InputStream source = owner.getResourceAsStream(resource)) {
+      if (source == null) {
+        throw new IllegalArgumentException(
+            name + ": expected a resource beside " + owner.getName() + ", found none");
+      }
+      return of(name, new String(source.readAllBytes(), StandardCharsets.UTF_8));
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + name, e);
+    }
+  }
+
+  /**
+   * Compiles a text.
+   *
+   * @param name of the text, for messages
+   * @throws IllegalArgumentException if there is no class of functions in it
+   */
+  public static Script of(String name, String code) {
+    Matcher type = CLASS.matcher(code);
+    if (!type.find()) {
+      throw new IllegalArgumentException(name + ": expected a class X(Module), found none");
+    }
     KernelCaches.bound();
     NDManager manager = Natives.newManager(Device.cpu());
-    manager.setName("io.peft4j.torch.Script");
-    try (InputStream source = Script.class.getResourceAsStream("ops.py")) {
-      String code = new String(source.readAllBytes(), StandardCharsets.UTF_8);
+    manager.setName("io.peft4j.torch.Script " + name);
+    try {
       PtSymbolBlock module =
           JniUtils.loadModule(
               (PtNDManager) manager,
-              new ByteArrayInputStream(ScriptArchive.build("Ops", code)),
+              new ByteArrayInputStream(ScriptArchive.build(type.group(1), code)),
               false,
               false);
       Map<String, NDArray> selectors = new HashMap<>();
@@ -55,14 +105,18 @@ final class Script {
         selector.setName("module_method:" + method);
         selectors.put(method, selector);
       }
-      return new Script(module, Map.copyOf(selectors));
+      return new Script(name, module, Map.copyOf(selectors));
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read ops.py beside " + Script.class.getName(), e);
+      throw new UncheckedIOException("cannot build " + name, e);
     }
   }
 
-  /** Runs a method that has one result. */
-  static NDArray call(String method, NDArray... arguments) {
+  /**
+   * Runs a function that has one result.
+   *
+   * @throws IllegalArgumentException if there is none of that name
+   */
+  public NDArray call(String method, NDArray... arguments) {
     NDList inputs = new NDList(arguments.length + 1);
     for (NDArray argument : arguments) {
       inputs.add(argument);
@@ -70,11 +124,17 @@ final class Script {
     return run(method, inputs).get(0);
   }
 
-  /** Runs a method. */
-  static NDList run(String method, NDList inputs) {
-    NDArray selector = SCRIPT.selectors.get(method);
+  /**
+   * Runs a function.
+   *
+   * @param inputs its arguments; more is added to them
+   * @throws IllegalArgumentException if there is none of that name
+   */
+  public NDList run(String method, NDList inputs) {
+    NDArray selector = selectors.get(method);
     if (selector == null) {
-      throw new IllegalStateException("ops.py has no method " + method);
+      throw new IllegalArgumentException(
+          name + ": has no function " + method + "; there are " + selectors.keySet());
     }
     inputs.add(selector);
     // The executor's profiling pass costs more than it saves on operations this small, and fuses
@@ -82,27 +142,9 @@ final class Script {
     // own scripts on it.
     JniUtils.setGraphExecutorOptimize(false);
     try {
-      return IValueUtils.forward(SCRIPT.module, inputs, true);
+      return IValueUtils.forward(module, inputs, true);
     } finally {
       JniUtils.setGraphExecutorOptimize(true);
-    }
-  }
-
-  /** Adds {@code arrays} as one list argument: DJL reads that from names ending in {@code []}. */
-  static void addList(NDList inputs, String name, List<NDArray> arrays) {
-    for (NDArray array : arrays) {
-      array.setName(name + "[]");
-      inputs.add(array);
-    }
-  }
-
-  /** Runs a method some of whose inputs {@link #addList} added. */
-  static NDArray runWithLists(String method, NDList inputs) {
-    List<NDArray> named = List.copyOf(inputs);
-    try {
-      return run(method, inputs).get(0);
-    } finally {
-      named.forEach(array -> array.setName(null));
     }
   }
 }

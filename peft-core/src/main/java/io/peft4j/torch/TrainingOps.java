@@ -11,12 +11,12 @@ public final class TrainingOps {
 
   /** log softmax(logits)[token]: logits [n, vocabulary], tokens int64 [n], read as 0 below that. */
   public static NDArray tokenLogProbs(NDArray logits, NDArray tokens) {
-    return Script.call("token_log_probs", logits, tokens);
+    return OpsScript.call("token_log_probs", logits, tokens);
   }
 
   /** Sum of -log softmax(logits)[label]: logits [n, classes], labels int64 [n], -100 ignored. */
   public static NDArray crossEntropy(NDArray logits, NDArray labels) {
-    return Script.call("cross_entropy", logits, labels);
+    return OpsScript.call("cross_entropy", logits, labels);
   }
 
   /**
@@ -26,24 +26,24 @@ public final class TrainingOps {
    * @param logits outside of any graph, overwritten with the gradient
    */
   public static NDList crossEntropyGradient(NDArray logits, NDArray labels, NDArray scale) {
-    return Script.run("cross_entropy_gradient", new NDList(logits, labels, scale));
+    return OpsScript.run("cross_entropy_gradient", new NDList(logits, labels, scale));
   }
 
   /** Sum of squared differences; both [n, k]. */
   public static NDArray squaredError(NDArray logits, NDArray labels) {
-    return Script.call("squared_error", logits, labels);
+    return OpsScript.call("squared_error", logits, labels);
   }
 
   /** Sum of binary cross entropies with logits; both [n, k], labels 0 or 1 as float32. */
   public static NDArray binaryCrossEntropy(NDArray logits, NDArray labels) {
-    return Script.call("binary_cross_entropy", logits, labels);
+    return OpsScript.call("binary_cross_entropy", logits, labels);
   }
 
   /** {@return the Euclidean norm of all elements of all {@code gradients}, a float64 scalar} */
   public static NDArray globalNorm(List<NDArray> gradients) {
     NDList inputs = new NDList();
-    Script.addList(inputs, "grads", gradients);
-    return Script.runWithLists("global_norm", inputs);
+    OpsScript.addList(inputs, "grads", gradients);
+    return OpsScript.runWithLists("global_norm", inputs);
   }
 
   /**
@@ -59,11 +59,11 @@ public final class TrainingOps {
       List<NDArray> secondMoments,
       NDArray hyper) {
     NDList inputs = new NDList();
-    Script.addList(inputs, "p", parameters);
-    Script.addList(inputs, "g", gradients);
-    Script.addList(inputs, "m", firstMoments);
-    Script.addList(inputs, "v", secondMoments);
+    OpsScript.addList(inputs, "p", parameters);
+    OpsScript.addList(inputs, "g", gradients);
+    OpsScript.addList(inputs, "m", firstMoments);
+    OpsScript.addList(inputs, "v", secondMoments);
     inputs.add(hyper);
-    Script.runWithLists("adamw", inputs).close();
+    OpsScript.runWithLists("adamw", inputs).close();
   }
 }

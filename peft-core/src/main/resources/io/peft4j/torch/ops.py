@@ -1,6 +1,6 @@
-# What DJL's NDArray API lacks, in TorchScript. libtorch compiles this file when the class
-# io.peft4j.torch.Script loads; Java methods of the same names in Ops, AttentionOps, AdapterOps and
-# TrainingOps say what they do.
+# What DJL's NDArray API lacks, in TorchScript. libtorch compiles this file when it is first needed;
+# Java methods of the same names in Ops, AttentionOps and TrainingOps say what they do. Methods of
+# adapting have files of their own beside them.
 # Arguments are tensors or lists of tensors; a scalar comes as a 0-d tensor on the CPU.
 class Ops(Module):
   __parameters__ = []
@@ -170,58 +170,7 @@ class Ops(Module):
   def pick(self: __torch__.Ops, x: Tensor, index: Tensor) -> Tensor:
     return torch.index_select(x, 0, index)
 
-  # --- adapters ---------------------------------------------------------------------------------
-  def low_rank(self: __torch__.Ops, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
-    low = torch.linear(x, torch.to(a, x.dtype))
-    return torch.mul(torch.linear(low, torch.to(b, x.dtype)), float(scale))
-  # into y, which no graph keeps; not through a tracked view, whose gradient would be copied
-  def lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
-    low = torch.mul(torch.linear(x, torch.to(a, x.dtype)), float(scale))
-    flat = torch._unsafe_view(y, [-1, torch.size(y, -1)])
-    up = torch.transpose(torch.to(b, x.dtype), 0, 1)
-    sum = torch.addmm_(flat, torch.reshape(low, [-1, torch.size(low, -1)]), up)
-    return torch._unsafe_view(sum, y.shape)
-  def lora_bias(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, bias: Tensor, scale: Tensor) -> Tensor:
-    low = torch.linear(x, torch.to(a, x.dtype))
-    up = torch.linear(low, torch.to(b, x.dtype), torch.to(bias, x.dtype))
-    return torch.add(y, torch.mul(up, float(scale)))
-  def lora_embedding(self: __torch__.Ops, ids: Tensor, y: Tensor, a: Tensor, b: Tensor, scale: Tensor) -> Tensor:
-    low = torch.embedding(torch.transpose(a, 0, 1), ids)
-    return torch.add(y, torch.to(torch.mul(torch.linear(low, b), float(scale)), y.dtype))
-  # magnitude over the length of each row of W + scale b a; no gradient goes through the length.
-  # |w + s d|^2 = |w|^2 + 2 s w.d + s^2 |d|^2, where w.d and |d|^2 need W a' (given as its transpose) and a a' only
-  def dora_factor(self: __torch__.Ops, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, aw: Tensor) -> Tensor:
-    s = float(scale)
-    ad = torch.detach(a)
-    bd = torch.detach(b)
-    cross = torch.sum(torch.mul(torch.transpose(aw, 0, 1), bd), [1])
-    own = torch.sum(torch.mul(torch.matmul(bd, torch.matmul(ad, torch.transpose(ad, 0, 1))), bd), [1])
-    square = torch.add(torch.add(squares, torch.mul(cross, torch.mul(s, 2.))), torch.mul(own, torch.mul(s, s)))
-    return torch.div(magnitude, torch.sqrt(square))
-  def dora(self: __torch__.Ops, y: Tensor, base: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, aw: Tensor) -> Tensor:
-    factor = self.dora_factor(a, b, scale, magnitude, squares, torch.to(aw, 6))
-    up = self.low_rank(x, a, b, scale)
-    change = torch.add(torch.mul(base, torch.sub(torch.to(factor, x.dtype), 1)), torch.mul(up, torch.to(factor, x.dtype)))
-    return torch.add(y, torch.to(change, y.dtype))
-  # without dropout; what is added to y is small and summed first, since bfloat16 would round it off
-  def dora_around(self: __torch__.Ops, y: Tensor, rest: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor, factor: Tensor) -> Tensor:
-    return torch.add(y, self.lora(rest, x, a, torch.mul(b, torch.unsqueeze(factor, 1)), scale))
-  def dora_whole(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, aw: Tensor) -> Tensor:
-    factor = self.dora_factor(a, b, scale, magnitude, squares, torch.to(aw, 6))
-    rest = torch.mul(y, torch.to(torch.sub(factor, 1), y.dtype))
-    return self.dora_around(y, rest, x, a, b, scale, factor)
-  def dora_whole_bias(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, aw: Tensor, bias: Tensor) -> Tensor:
-    factor = self.dora_factor(a, b, scale, magnitude, squares, torch.to(aw, 6))
-    change = torch.to(torch.sub(factor, 1), y.dtype)
-    rest = torch.addcmul(torch.neg(torch.mul(change, torch.to(bias, y.dtype))), y, change)
-    return self.dora_around(y, rest, x, a, b, scale, factor)
-  def dora_embedding(self: __torch__.Ops, ids: Tensor, y: Tensor, a: Tensor, b: Tensor, scale: Tensor, magnitude: Tensor, squares: Tensor, table: Tensor) -> Tensor:
-    aw = torch.matmul(torch.detach(a), torch.to(table, 6))
-    factor = self.dora_factor(a, b, scale, magnitude, squares, aw)
-    low = torch.embedding(torch.transpose(a, 0, 1), ids)
-    up = torch.mul(torch.linear(low, b), float(scale))
-    return torch.to(torch.mul(torch.add(torch.to(y, 6), up), factor), y.dtype)
-
+  # --- what adapters of all kinds need ----------------------------------------------------------
   def prepend(self: __torch__.Ops, x: Tensor, rows: Tensor) -> Tensor:
     # rows [n, heads d] before x [r, l, heads d] or [r, heads, l, d]
     if torch.eq(torch.dim(x), 3):
@@ -232,30 +181,6 @@ class Ops(Module):
       front = torch.expand(torch.unsqueeze(by_head, 0), [torch.size(x, 0), -1, -1, -1])
       y = torch.cat([front, x], 2)
     return y
-  # x [n, l, in] or [n, in], each of the n with its own of a [k, r, in] and b [k, out, r]
-  def routed_lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, group: Tensor) -> Tensor:
-    flat = torch.eq(torch.dim(x), 2)
-    own_a = torch.transpose(torch.to(torch.index_select(a, 0, group), x.dtype), 1, 2)
-    own_b = torch.transpose(torch.to(torch.index_select(b, 0, group), x.dtype), 1, 2)
-    if flat:
-      sum = torch.squeeze(torch.baddbmm(torch.unsqueeze(y, 1), torch.bmm(torch.unsqueeze(x, 1), own_a), own_b), 1)
-    else:
-      sum = torch.baddbmm(y, torch.bmm(x, own_a), own_b)
-    return sum
-  def routed_linear(self: __torch__.Ops, x: Tensor, w: Tensor, group: Tensor) -> Tensor:
-    own = torch.transpose(torch.to(torch.index_select(w, 0, group), x.dtype), 1, 2)
-    if torch.eq(torch.dim(x), 2):
-      y = torch.squeeze(torch.bmm(torch.unsqueeze(x, 1), own), 1)
-    else:
-      y = torch.bmm(x, own)
-    return y
-  def routed_bias(self: __torch__.Ops, y: Tensor, bias: Tensor, group: Tensor) -> Tensor:
-    own = torch.to(torch.index_select(bias, 0, group), y.dtype)
-    if torch.eq(torch.dim(y), 3):
-      sum = torch.add(y, torch.unsqueeze(own, 1))
-    else:
-      sum = torch.add(y, own)
-    return sum
   def columns(self: __torch__.Ops, like: Tensor, table: Tensor, start: Tensor, count: Tensor) -> Tensor:
     return torch.to(torch.narrow(table, 1, int(start), int(count)), like.dtype)
   # columns [start, start + count) of s [r, h, q, k] times one column of gate [r, q, n]
@@ -273,42 +198,8 @@ class Ops(Module):
     hidden = torch.unsqueeze(torch.ge(ahead, int(window)), 1)
     zero = torch.zeros(hidden.shape, dtype=6, device=hidden.device)
     return torch.cat([torch.to(torch.masked_fill(zero, hidden, -1e30), mask.dtype), mask], -1)
-  def scaled(self: __torch__.Ops, x: Tensor, by: Tensor) -> Tensor:
-    return torch.mul(x, torch.to(torch.flatten(by), x.dtype))
   def add_linear(self: __torch__.Ops, y: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     return torch.add(y, torch.linear(x, torch.to(weight, x.dtype)))
-  def vera(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, b: Tensor, d: Tensor, lambda_b: Tensor) -> Tensor:
-    low = torch.linear(x, torch.to(torch.narrow(a, 1, 0, torch.size(x, -1)), x.dtype))
-    low = torch.mul(low, torch.to(d, x.dtype))
-    up = torch.linear(low, torch.to(torch.narrow(b, 0, 0, torch.size(y, -1)), x.dtype))
-    return torch.add(y, torch.mul(up, torch.to(lambda_b, x.dtype)))
-  def vera_delta(self: __torch__.Ops, weight: Tensor, a: Tensor, b: Tensor, d: Tensor, lambda_b: Tensor) -> Tensor:
-    left = torch.mul(torch.narrow(b, 0, 0, torch.size(weight, 0)), torch.unsqueeze(lambda_b, 1))
-    right = torch.mul(torch.narrow(a, 1, 0, torch.size(weight, 1)), torch.unsqueeze(d, 1))
-    return torch.matmul(left, right)
-  def hadamard(self: __torch__.Ops, like: Tensor, a1: Tensor, b1: Tensor, a2: Tensor, b2: Tensor, scale: Tensor) -> Tensor:
-    return torch.mul(torch.mul(torch.matmul(a1, b1), torch.matmul(a2, b2)), float(scale))
-  def kron(self: __torch__.Ops, like: Tensor, first: Tensor, second: Tensor, scale: Tensor) -> Tensor:
-    return torch.mul(torch.kron(first, second), float(scale))
-  def matmul(self: __torch__.Ops, like: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    return torch.matmul(a, b)
-
-  def triplet_lora(self: __torch__.Ops, y: Tensor, x: Tensor, a: Tensor, e: Tensor, b: Tensor, scale: Tensor) -> Tensor:
-    return torch.add(y, self.low_rank(x, torch.mul(a, e), b, scale))
-  def triplet_delta(self: __torch__.Ops, like: Tensor, a: Tensor, e: Tensor, b: Tensor, scale: Tensor) -> Tensor:
-    return torch.mul(torch.matmul(b, torch.mul(a, e)), float(scale))
-  def orthogonality(self: __torch__.Ops, p: Tensor) -> Tensor:
-    gram = torch.matmul(p, torch.transpose(p, 0, 1))
-    return torch.linalg_vector_norm(torch.sub(gram, torch.eye(torch.size(gram, 0), device=gram.device)))
-  def column_orthogonality(self: __torch__.Ops, p: Tensor) -> Tensor:
-    return self.orthogonality(torch.transpose(p, 0, 1))
-  # hyper: factor on the gradient, beta1, beta2
-  def observe_importance(self: __torch__.Ops, p: Tensor, grad: Tensor, sensitivity: Tensor, uncertainty: Tensor, hyper: Tensor) -> Tensor:
-    now = torch.abs(torch.mul(torch.mul(p, grad), float(hyper[0])))
-    _0 = torch.lerp_(sensitivity, now, torch.sub(1., float(hyper[1])))
-    deviation = torch.abs(torch.sub(now, sensitivity))
-    _1 = torch.lerp_(uncertainty, deviation, torch.sub(1., float(hyper[2])))
-    return hyper
   def multiply_(self: __torch__.Ops, x: Tensor, by: Tensor) -> Tensor:
     return torch.mul_(x, by)
   def contiguous(self: __torch__.Ops, x: Tensor) -> Tensor:
@@ -319,32 +210,6 @@ class Ops(Module):
     return torch.narrow(x, 0, int(start), int(count))
   def at_least_zero(self: __torch__.Ops, x: Tensor) -> Tensor:
     return torch.clamp(x, 0)
-  # y with the row -1 - offset - k of rows [n, d] where ids are k
-  def virtual_rows(self: __torch__.Ops, ids: Tensor, y: Tensor, rows: Tensor, offset: Tensor) -> Tensor:
-    index = torch.sub(torch.neg(ids), torch.add(1, int(offset)))
-    n = torch.size(rows, 0)
-    own = torch.logical_and(torch.ge(index, 0), torch.lt(index, n))
-    picked = torch.embedding(torch.to(rows, y.dtype), torch.clamp(index, 0, torch.sub(n, 1)))
-    return torch.where(torch.unsqueeze(own, -1), picked, y)
-  # torch.lstm by hand: its fast path without a graph, in oneDNN, gives other numbers
-  def lstm_pass(self: __torch__.Ops, x: Tensor, wi: Tensor, wh: Tensor, bi: Tensor, bh: Tensor, last: int, step: int) -> Tensor:
-    inputs = torch.linear(x, wi, bi)
-    n = torch.size(x, 0)
-    h = torch.zeros([1, torch.size(wh, 1)], dtype=x.dtype, device=x.device)
-    c = h
-    states = annotate(List[Tensor], [])
-    for i in range(n):
-      t = torch.add(last, torch.mul(step, i))
-      gates = torch.chunk(torch.add(torch.narrow(inputs, 0, t, 1), torch.linear(h, wh, bh)), 4, 1)
-      kept = torch.mul(torch.sigmoid(gates[1]), c)
-      c = torch.add(kept, torch.mul(torch.sigmoid(gates[0]), torch.tanh(gates[2])))
-      h = torch.mul(torch.sigmoid(gates[3]), torch.tanh(c))
-      _0 = torch.append(states, h)
-    return torch.cat(states, 0)
-  def lstm(self: __torch__.Ops, x: Tensor, wi: Tensor, wh: Tensor, bi: Tensor, bh: Tensor, rwi: Tensor, rwh: Tensor, rbi: Tensor, rbh: Tensor) -> Tensor:
-    forth = self.lstm_pass(x, wi, wh, bi, bh, 0, 1)
-    back = self.lstm_pass(x, rwi, rwh, rbi, rbh, torch.sub(torch.size(x, 0), 1), -1)
-    return torch.cat([forth, torch.flip(back, [0])], 1)
   def mean_by_owner(self: __torch__.Ops, x: Tensor, owner: Tensor, examples: Tensor) -> Tensor:
     index = torch.reshape(owner, [-1])
     flat = torch.reshape(x, [-1, torch.size(x, -1)])
@@ -353,11 +218,6 @@ class Ops(Module):
     count = torch.index_add(zero, 0, index, torch.ones_like(flat))
     mean = torch.div(sum, torch.clamp(count, 1))
     return torch.reshape(torch.index_select(mean, 0, index), x.shape)
-  def fusion_scores(self: __torch__.Ops, all: Tensor, q: Tensor) -> Tensor:
-    return torch.squeeze(torch.matmul(all, torch.unsqueeze(q, -1)), -1)
-  def fusion_context(self: __torch__.Ops, scores: Tensor, all: Tensor) -> Tensor:
-    p = torch.unsqueeze(torch.softmax(scores, -1), -2)
-    return torch.squeeze(torch.matmul(p, all), -2)
 
   # --- decompositions ---------------------------------------------------------------------------
   def svd(self: __torch__.Ops, x: Tensor) -> Tuple[Tensor, Tensor, Tensor]:

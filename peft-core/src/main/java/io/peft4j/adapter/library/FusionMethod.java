@@ -13,7 +13,6 @@ import io.peft4j.model.Model;
 import io.peft4j.model.module.JunctionAdapter;
 import io.peft4j.model.module.Norm;
 import io.peft4j.model.module.Pass;
-import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.Ops;
 import java.util.ArrayList;
@@ -180,7 +179,7 @@ public final class FusionMethod extends LibraryMethod {
       }
       NDArray all = NDArrays.stack(given, -2); // [.., adapters, hidden]
       NDArray scores = pass.dropout(scores(all, query(hidden, read)), dropout);
-      NDArray context = AdapterOps.fusionContext(scores, all);
+      NDArray context = FusionOps.fusionContext(scores, all);
       if (value != null) {
         // The library puts V before the sum: the same, for a part of the work.
         context = Ops.linear(context, Ops.typedLike(context, value), null);
@@ -196,11 +195,11 @@ public final class FusionMethod extends LibraryMethod {
     /** {@return q · (W_k uᵢ + b) as (W_kᵀ q) · uᵢ + q · b, which multiplies once for all i} */
     private NDArray scores(NDArray all, NDArray q) {
       if (key == null) {
-        return AdapterOps.fusionScores(all, q);
+        return FusionOps.fusionScores(all, q);
       }
       NDArray turned = q.matMul(Ops.typedLike(q, key.weight()));
       NDArray shift = q.mul(Ops.typedLike(q, key.bias())).sum(new int[] {-1}, true);
-      return AdapterOps.fusionScores(all, turned).add(shift);
+      return FusionOps.fusionScores(all, turned).add(shift);
     }
 
     @Override

@@ -12,7 +12,6 @@ import io.peft4j.adapter.prompt.TrainedLinear;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Pass;
 import io.peft4j.model.module.ProjectionAdapter;
-import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Ops;
 import java.util.ArrayList;
 import java.util.List;
@@ -135,7 +134,7 @@ public final class GatedLoraMethod extends LibraryMethod {
           gate == null
               ? Ops.typedLike(x, scaling)
               : pass.meanOfExample(Ops.sigmoid(gate.forward(x)));
-      return AdapterOps.addLinear(y, inner.mul(factor), b);
+      return Ops.addLinear(y, inner.mul(factor), b);
     }
 
     @Override

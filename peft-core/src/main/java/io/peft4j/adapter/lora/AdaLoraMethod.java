@@ -13,7 +13,6 @@ import io.peft4j.adapter.target.TargetMatcher;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Pass;
-import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.HostTensors;
 import java.util.ArrayList;
 import java.util.List;
@@ -194,12 +193,12 @@ public final class AdaLoraMethod extends DocumentMethod {
     @Override
     public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
       NDArray dropped = pass.dropout(x, dropout);
-      return AdapterOps.tripletLora(y, dropped, triplets.a, triplets.e, triplets.b, triplets.scale);
+      return AdaLoraOps.tripletLora(y, dropped, triplets.a, triplets.e, triplets.b, triplets.scale);
     }
 
     @Override
     protected NDArray delta(NDArray like) {
-      return AdapterOps.tripletDelta(like, triplets.a, triplets.e, triplets.b, triplets.scale);
+      return AdaLoraOps.tripletDelta(like, triplets.a, triplets.e, triplets.b, triplets.scale);
     }
 
     @Override

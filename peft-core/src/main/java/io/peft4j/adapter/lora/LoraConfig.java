@@ -10,6 +10,7 @@ import io.peft4j.adapter.target.Targets;
 import io.peft4j.model.module.Embedding;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -23,51 +24,9 @@ import java.util.function.UnaryOperator;
  * meaning are those of {@code peft.LoraConfig}; {@code adapter_config.json} is read and written as
  * peft does, keys that are not known here included.
  *
- * @param r rank of the update
- * @param loraAlpha numerator of the scaling: {@code alpha / r}, or {@code alpha / √r} with rsLoRA
- * @param loraDropout probability with which elements of x are dropped before A
- * @param targetModules what is adapted; null takes the default of the model's family
- * @param excludeModules what is not, although targeted; may be null
- * @param modulesToSave modules trained and saved in full; null for none
- * @param bias which biases are trained
- * @param layersToTransform numbers of the layers to adapt; null for all
- * @param layersPattern names of the lists that the layers are numbered in; null for any
- * @param rankPattern ranks for modules whose name's end matches the key, a regular expression; the
- *     first that matches counts
- * @param alphaPattern alphas, likewise
- * @param useRslora rank-stabilized scaling (Kalajdzievski, 2023)
- * @param useDora weight-decomposed adaptation (Liu et al., 2024)
- * @param init how A and B start
- * @param fanInFanOut whether the base stores weights [in, out]; kept for peft, since GPT-2's
- *     weights are turned when loaded
- * @param loraBias whether B has a bias
- * @param taskType peft's, such as {@code SEQ_CLS}; may be null
- * @param baseModel {@code base_model_name_or_path}; may be null
- * @param inferenceMode as in the file; says nothing here
- * @param other the keys that this record has no component for, as they were in the file
+ * <p>Immutable; made by a {@link Builder}.
  */
-public record LoraConfig(
-    int r,
-    double loraAlpha,
-    double loraDropout,
-    ModuleSelector targetModules,
-    ModuleSelector excludeModules,
-    List<String> modulesToSave,
-    Bias bias,
-    List<Integer> layersToTransform,
-    List<String> layersPattern,
-    Map<String, Integer> rankPattern,
-    Map<String, Double> alphaPattern,
-    boolean useRslora,
-    boolean useDora,
-    LoraInit init,
-    boolean fanInFanOut,
-    boolean loraBias,
-    String taskType,
-    String baseModel,
-    boolean inferenceMode,
-    ObjectNode other)
-    implements AdapterConfig {
+public final class LoraConfig implements AdapterConfig {
 
   /** What LoRA adapts. */
   public static final Set<Class<? extends Module>> KINDS = Set.of(Linear.class, Embedding.class);
@@ -83,11 +42,48 @@ public record LoraConfig(
     LORA_ONLY
   }
 
-  /**
-   * @throws IllegalArgumentException if values contradict each other or are out of range, as in
-   *     peft
-   */
-  public LoraConfig {
+  private final int r;
+  private final double loraAlpha;
+  private final double loraDropout;
+  private final ModuleSelector targetModules;
+  private final ModuleSelector excludeModules;
+  private final List<String> modulesToSave;
+  private final Bias bias;
+  private final List<Integer> layersToTransform;
+  private final List<String> layersPattern;
+  private final Map<String, Integer> rankPattern;
+  private final Map<String, Double> alphaPattern;
+  private final boolean useRslora;
+  private final boolean useDora;
+  private final LoraInit init;
+  private final boolean fanInFanOut;
+  private final boolean loraBias;
+  private final String taskType;
+  private final String baseModel;
+  private final boolean inferenceMode;
+  private final ObjectNode other;
+
+  private LoraConfig(Builder from) {
+    r = from.r;
+    loraAlpha = from.loraAlpha;
+    loraDropout = from.loraDropout;
+    targetModules = from.targetModules;
+    excludeModules = from.excludeModules;
+    modulesToSave = from.modulesToSave == null ? null : List.copyOf(from.modulesToSave);
+    bias = from.bias;
+    layersToTransform = from.layersToTransform == null ? null : List.copyOf(from.layersToTransform);
+    layersPattern = from.layersPattern == null ? null : List.copyOf(from.layersPattern);
+    rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(from.rankPattern));
+    alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(from.alphaPattern));
+    useRslora = from.useRslora;
+    useDora = from.useDora;
+    init = from.init;
+    fanInFanOut = from.fanInFanOut;
+    loraBias = from.loraBias;
+    taskType = from.taskType;
+    baseModel = from.baseModel;
+    inferenceMode = from.inferenceMode;
+    other = from.other.deepCopy();
     check(r > 0, "r must be positive, found " + r);
     check(
         loraDropout >= 0 && loraDropout < 1,
@@ -99,14 +95,7 @@ public record LoraConfig(
     rankPattern.forEach((key, rank) -> check(rank > 0, "rank_pattern: " + key + ": " + rank));
     new NamePatterns<>(rankPattern);
     new NamePatterns<>(alphaPattern);
-    modulesToSave = modulesToSave == null ? null : List.copyOf(modulesToSave);
-    layersToTransform = layersToTransform == null ? null : List.copyOf(layersToTransform);
-    layersPattern = layersPattern == null ? null : List.copyOf(layersPattern);
-    rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
-    alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
-    other = other.deepCopy();
-    new Targets(
-        targetModules, excludeModules, modulesToSave, layersToTransform, layersPattern, taskType);
+    targets(); // which checks them
   }
 
   /**
@@ -205,7 +194,7 @@ public record LoraConfig(
     return new Builder(this);
   }
 
-  @Override
+  /** {@return the keys that are read from no component, as they were in the file} */
   public ObjectNode other() {
     return other.deepCopy();
   }
@@ -233,6 +222,146 @@ public record LoraConfig(
    */
   public static LoraConfig ofJson(ObjectNode json) {
     return LoraConfigJson.read(json);
+  }
+
+  /** {@return rank of the update} */
+  public int r() {
+    return r;
+  }
+
+  /** {@return numerator of the scaling: {@code alpha / r}, or {@code alpha / √r} with rsLoRA} */
+  public double loraAlpha() {
+    return loraAlpha;
+  }
+
+  /** {@return probability with which elements of x are dropped before A} */
+  public double loraDropout() {
+    return loraDropout;
+  }
+
+  /** {@return what is adapted; null takes the default of the model's family} */
+  public ModuleSelector targetModules() {
+    return targetModules;
+  }
+
+  /** {@return what is not, although targeted; may be null} */
+  public ModuleSelector excludeModules() {
+    return excludeModules;
+  }
+
+  /** {@return modules trained and saved in full; null for none} */
+  public List<String> modulesToSave() {
+    return modulesToSave;
+  }
+
+  /** {@return which biases are trained} */
+  public Bias bias() {
+    return bias;
+  }
+
+  /** {@return numbers of the layers to adapt; null for all} */
+  public List<Integer> layersToTransform() {
+    return layersToTransform;
+  }
+
+  /** {@return names of the lists that the layers are numbered in; null for any} */
+  public List<String> layersPattern() {
+    return layersPattern;
+  }
+
+  /**
+   * {@return ranks for modules whose name's end matches the key, a regular expression; the first
+   * that matches counts}
+   */
+  public Map<String, Integer> rankPattern() {
+    return rankPattern;
+  }
+
+  /** {@return alphas, likewise} */
+  public Map<String, Double> alphaPattern() {
+    return alphaPattern;
+  }
+
+  /** {@return rank-stabilized scaling (Kalajdzievski, 2023)} */
+  public boolean useRslora() {
+    return useRslora;
+  }
+
+  /** {@return weight-decomposed adaptation (Liu et al., 2024)} */
+  public boolean useDora() {
+    return useDora;
+  }
+
+  /** {@return how A and B start} */
+  public LoraInit init() {
+    return init;
+  }
+
+  /**
+   * {@return whether the base stores weights [in, out]; kept for peft, since GPT-2's weights are
+   * turned when loaded}
+   */
+  public boolean fanInFanOut() {
+    return fanInFanOut;
+  }
+
+  /** {@return whether B has a bias} */
+  public boolean loraBias() {
+    return loraBias;
+  }
+
+  /** {@return peft's, such as {@code SEQ_CLS}; may be null} */
+  public String taskType() {
+    return taskType;
+  }
+
+  /** {@return {@code base_model_name_or_path}; may be null} */
+  public String baseModel() {
+    return baseModel;
+  }
+
+  /** {@return as in the file; says nothing here} */
+  public boolean inferenceMode() {
+    return inferenceMode;
+  }
+
+  private List<Object> values() {
+    return Arrays.asList(
+        r,
+        loraAlpha,
+        loraDropout,
+        targetModules,
+        excludeModules,
+        modulesToSave,
+        bias,
+        layersToTransform,
+        layersPattern,
+        rankPattern,
+        alphaPattern,
+        useRslora,
+        useDora,
+        init,
+        fanInFanOut,
+        loraBias,
+        taskType,
+        baseModel,
+        inferenceMode,
+        other);
+  }
+
+  @Override
+  public boolean equals(Object object) {
+    return object instanceof LoraConfig config && values().equals(config.values());
+  }
+
+  @Override
+  public int hashCode() {
+    return values().hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return toJson().toString();
   }
 
   /** Builds a {@link LoraConfig}; each method sets the component of its name. */
@@ -394,30 +523,11 @@ public record LoraConfig(
     }
 
     /**
-     * @throws IllegalArgumentException as {@link LoraConfig} does
+     * @throws IllegalArgumentException if values contradict each other or are out of range, as in
+     *     peft
      */
     public LoraConfig build() {
-      return new LoraConfig(
-          r,
-          loraAlpha,
-          loraDropout,
-          targetModules,
-          excludeModules,
-          modulesToSave,
-          bias,
-          layersToTransform,
-          layersPattern,
-          rankPattern,
-          alphaPattern,
-          useRslora,
-          useDora,
-          init,
-          fanInFanOut,
-          loraBias,
-          taskType,
-          baseModel,
-          inferenceMode,
-          other);
+      return new LoraConfig(this);
     }
   }
 }

@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import io.peft4j.model.module.Embedding;
 import io.peft4j.model.module.EmbeddingAdapter;
 import io.peft4j.model.module.Pass;
-import io.peft4j.torch.AdapterOps;
 
 /** LoRA, or DoRA, on one embedding: {@code y + scaling · (Aᵀ)[ids] Bᵀ}. */
 final class LoraEmbedding implements EmbeddingAdapter {
@@ -24,9 +23,9 @@ final class LoraEmbedding implements EmbeddingAdapter {
   @Override
   public NDArray output(NDArray ids, NDArray y, Embedding embedding, Pass pass) {
     if (magnitude == null) {
-      return AdapterOps.loraEmbedding(ids, y, factors.a(), factors.b(), factors.scale());
+      return LoraOps.loraEmbedding(ids, y, factors.a(), factors.b(), factors.scale());
     }
-    return AdapterOps.doraEmbedding(
+    return LoraOps.doraEmbedding(
         ids,
         y,
         factors.a(),

@@ -6,7 +6,6 @@ import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Parameter;
 import io.peft4j.model.module.Pass;
 import io.peft4j.model.module.ProjectionAdapter;
-import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Ops;
 import java.util.function.Function;
 
@@ -48,12 +47,12 @@ final class LoraProjection implements ProjectionAdapter {
     LoraFactors factors = factors(x.getManager());
     NDArray dropped = pass.dropout(x, dropout);
     if (magnitude == null) {
-      return AdapterOps.lora(y, dropped, factors.a(), factors.b(), factors.bias(), factors.scale());
+      return LoraOps.lora(y, dropped, factors.a(), factors.b(), factors.bias(), factors.scale());
     }
     // As in peft: what the magnitude scales is the output so far, unless x was dropped out.
     if (dropped == x) {
       Parameter bias = linear.projection().bias();
-      return AdapterOps.doraWhole(
+      return LoraOps.doraWhole(
           y,
           x,
           factors.a(),
@@ -65,7 +64,7 @@ final class LoraProjection implements ProjectionAdapter {
           bias == null ? null : bias.value());
     }
     NDArray base = linear.projection().forward(dropped);
-    return AdapterOps.dora(
+    return LoraOps.dora(
         y,
         withoutBias(base, linear),
         dropped,

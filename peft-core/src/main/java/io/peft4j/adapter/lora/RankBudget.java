@@ -12,7 +12,6 @@ import io.peft4j.adapter.method.AdapterKeys;
 import io.peft4j.adapter.method.Export;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.adapter.method.StepHook;
-import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Autograd;
 import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.Ops;
@@ -96,7 +95,7 @@ final class RankBudget implements StepHook, Export {
   private static double orthogonality(NDArray matrix, boolean columns, double weight) {
     try (NDManager scope = matrix.getManager().newSubManager();
         Autograd.Mode mode = Autograd.record()) {
-      NDArray distance = AdapterOps.orthogonality(matrix, columns);
+      NDArray distance = AdaLoraOps.orthogonality(matrix, columns);
       distance.attach(scope);
       Autograd.backward(distance, scope.create((float) weight));
       return distance.getFloat();
@@ -136,7 +135,7 @@ final class RankBudget implements StepHook, Export {
   private void observe(Tracked tracked, double gradientScale) {
     try (NDArray gradient = Autograd.gradient(tracked.value)) {
       if (gradient != null) {
-        AdapterOps.observeImportance(
+        AdaLoraOps.observeImportance(
             tracked.value,
             gradient,
             tracked.sensitivity,

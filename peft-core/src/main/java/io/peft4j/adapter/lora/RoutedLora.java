@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Pass;
 import io.peft4j.model.module.ProjectionAdapter;
-import io.peft4j.torch.AdapterOps;
 
 /**
  * LoRA where each row of the batch has factors of its own.
@@ -17,7 +16,7 @@ public record RoutedLora(NDArray a, NDArray b) implements ProjectionAdapter {
 
   @Override
   public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
-    return AdapterOps.routedLora(y, x, a, b, pass.groups(x));
+    return LoraOps.routedLora(y, x, a, b, pass.groups(x));
   }
 
   @Override

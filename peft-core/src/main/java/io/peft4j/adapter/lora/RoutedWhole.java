@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Pass;
 import io.peft4j.model.module.ProjectionAdapter;
-import io.peft4j.torch.AdapterOps;
 
 /**
  * A head where each row of the batch has a weight of its own.
@@ -17,7 +16,7 @@ public record RoutedWhole(NDArray weight, NDArray bias) implements ProjectionAda
 
   @Override
   public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
-    return AdapterOps.routedLinear(x, weight, bias, pass.groups(x));
+    return LoraOps.routedLinear(x, weight, bias, pass.groups(x));
   }
 
   @Override

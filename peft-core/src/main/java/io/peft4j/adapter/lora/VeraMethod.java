@@ -9,7 +9,6 @@ import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Pass;
-import io.peft4j.torch.AdapterOps;
 import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -126,13 +125,13 @@ public final class VeraMethod extends DocumentMethod {
 
     @Override
     public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
-      return AdapterOps.vera(
+      return VeraOps.vera(
           y, pass.dropout(x, dropout), vectors.a, vectors.b, vectors.lambdaD, vectors.lambdaB);
     }
 
     @Override
     protected NDArray delta(NDArray like) {
-      return AdapterOps.veraDelta(like, vectors.a, vectors.b, vectors.lambdaD, vectors.lambdaB);
+      return VeraOps.veraDelta(like, vectors.a, vectors.b, vectors.lambdaD, vectors.lambdaB);
     }
 
     /** What the two vectors scale, and the mask; frozen factors keep nothing. */

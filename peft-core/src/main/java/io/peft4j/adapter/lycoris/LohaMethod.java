@@ -8,7 +8,6 @@ import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
-import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.HostTensors;
 import java.util.List;
 import java.util.Set;
@@ -76,7 +75,7 @@ public final class LohaMethod extends DocumentMethod {
               : builder.kaiming(key + "2_b", rank, in);
       NDManager manager = builder.manager();
       NDArray scale = HostTensors.number(manager, sizes.scaling(linear.name()));
-      LycorisProjection.Delta delta = like -> AdapterOps.hadamard(like, a1, b1, a2, b2, scale);
+      LycorisProjection.Delta delta = like -> LycorisOps.hadamard(like, a1, b1, a2, b2, scale);
       builder.adapt(linear, new LycorisProjection(delta, a1, config, true));
     }
   }

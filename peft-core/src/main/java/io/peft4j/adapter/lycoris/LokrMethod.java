@@ -10,7 +10,6 @@ import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
-import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.HostTensors;
 import java.util.List;
 import java.util.Set;
@@ -114,7 +113,7 @@ public final class LokrMethod extends DocumentMethod {
               init == Init.SECOND ? "_b" : null);
       NDManager manager = builder.manager();
       NDArray scale = HostTensors.number(manager, sizes.scaling(linear.name()));
-      LycorisProjection.Delta delta = like -> AdapterOps.kron(like, first, second, scale);
+      LycorisProjection.Delta delta = like -> LycorisOps.kron(like, first, second, scale);
       builder.adapt(
           linear,
           new LycorisProjection(delta, first[0], config, config.flag("rank_dropout_scale")));

@@ -7,8 +7,8 @@ import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.adapter.target.NamePatterns;
 import io.peft4j.model.module.Linear;
+import io.peft4j.torch.Ops;
 import io.peft4j.model.module.Pass;
-import io.peft4j.torch.AdapterOps;
 
 /** What LoHa and LoKr share: an update made as a matrix, and two kinds of dropout. */
 final class LycorisProjection extends AdditiveProjection {
@@ -99,7 +99,7 @@ final class LycorisProjection extends AdditiveProjection {
     if (pass.training() && moduleDropout > 0) {
       matrix = matrix.mul(pass.dropout(ones(x, 1), moduleDropout).mul(1 - moduleDropout));
     }
-    return AdapterOps.addLinear(y, x, matrix);
+    return Ops.addLinear(y, x, matrix);
   }
 
   private static NDArray ones(NDArray x, long n) {

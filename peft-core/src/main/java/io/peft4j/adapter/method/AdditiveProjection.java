@@ -4,8 +4,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Pass;
+import io.peft4j.torch.Ops;
 import io.peft4j.model.module.ProjectionAdapter;
-import io.peft4j.torch.AdapterOps;
 
 /** An adapter that adds a matrix to a weight: y + x Dᵀ. */
 public abstract class AdditiveProjection implements ProjectionAdapter {
@@ -19,7 +19,7 @@ public abstract class AdditiveProjection implements ProjectionAdapter {
   /** As written; a method that has a cheaper way overrides it. */
   @Override
   public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
-    return AdapterOps.addLinear(y, x, delta(x));
+    return Ops.addLinear(y, x, delta(x));
   }
 
   @Override

@@ -5,7 +5,6 @@ import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.model.Model;
 import io.peft4j.model.module.Pass;
-import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Ops;
 import java.util.ArrayList;
 import java.util.List;
@@ -96,7 +95,7 @@ public final class PTuningMethod extends PromptMethod {
     return (like, pass) -> {
       NDArray x = Ops.borrowed(like, start);
       for (int i = 0; i < layers.size(); i++) {
-        x = AdapterOps.lstm(i == 0 ? x : dropped(x, dropout, pass), layers.get(i));
+        x = PromptOps.lstm(i == 0 ? x : dropped(x, dropout, pass), layers.get(i));
       }
       return second.forward(Ops.relu(first.forward(x)));
     };

@@ -9,7 +9,6 @@ import io.peft4j.model.Model;
 import io.peft4j.model.module.Embedding;
 import io.peft4j.model.module.EmbeddingAdapter;
 import io.peft4j.model.module.Pass;
-import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.Ops;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -114,7 +113,7 @@ final class VirtualPrompt implements EmbeddingAdapter {
 
   @Override
   public NDArray output(NDArray ids, NDArray y, Embedding embedding, Pass pass) {
-    return AdapterOps.virtualRows(ids, y, rows.of(y, pass), model.virtualTokens().offset(this));
+    return PromptOps.virtualRows(ids, y, rows.of(y, pass), model.virtualTokens().offset(this));
   }
 
   @Override

@@ -24,7 +24,7 @@ public final class FullMethod implements AdapterMethod {
 
   @Override
   public AdapterConfig parse(ObjectNode json) {
-    return new FullConfig(json.path("base_model_name_or_path").asText(null));
+    return new FullConfig().withBaseModel(json.path("base_model_name_or_path").asText(null));
   }
 
   @Override

@@ -12,7 +12,6 @@ import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Pass;
 import io.peft4j.model.module.ProjectionAdapter;
-import io.peft4j.torch.AdapterOps;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -123,12 +122,12 @@ public final class Ia3Method extends DocumentMethod {
 
     @Override
     public NDArray input(NDArray x, Pass pass) {
-      return ofInput ? AdapterOps.scaled(x, vector) : x;
+      return ofInput ? Ia3Ops.scaled(x, vector) : x;
     }
 
     @Override
     public NDArray output(NDArray x, NDArray y, Linear linear, Pass pass) {
-      return ofInput ? y : AdapterOps.scaled(y, vector);
+      return ofInput ? y : Ia3Ops.scaled(y, vector);
     }
 
     @Override
@@ -148,7 +147,7 @@ public final class Ia3Method extends DocumentMethod {
       if (ofInput || bias == null) {
         return null;
       }
-      NDArray merged = AdapterOps.scaled(bias, vector);
+      NDArray merged = Ia3Ops.scaled(bias, vector);
       merged.attach(manager);
       return merged;
     }

@@ -3,8 +3,8 @@ package io.peft4j.model.module;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.model.batch.TokenBatch;
-import io.peft4j.torch.AdapterOps;
 import io.peft4j.torch.DropoutMask;
+import io.peft4j.torch.Ops;
 import io.peft4j.torch.Precision;
 
 /**
@@ -98,7 +98,7 @@ public final class Pass {
    * @param x [rows, length, n]
    */
   public NDArray meanOfExample(NDArray x) {
-    return AdapterOps.meanByOwner(x, batch.owners(), batch.examples());
+    return Ops.meanByOwner(x, batch.owners(), batch.examples());
   }
 
   /**

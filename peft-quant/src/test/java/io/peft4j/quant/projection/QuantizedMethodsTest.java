@@ -237,7 +237,7 @@ class QuantizedMethodsTest {
         AdaptedModel adapted = new AdaptedModel(quantized.model)) {
       IllegalArgumentException e =
           assertThrows(
-              IllegalArgumentException.class, () -> adapted.add("full", new FullConfig(null), 0));
+              IllegalArgumentException.class, () -> adapted.add("full", new FullConfig(), 0));
       assertTrue(
           e.getMessage().contains("full fine-tuning needs dense weights, found a quantized one"),
           e.getMessage());
