@@ -10,8 +10,8 @@ import ai.djl.pytorch.jni.JniUtils;
 
 /**
  * Tensor operations that DJL's {@link NDArray} does not offer, with autograd: element types, rows,
- * activations, decompositions. Most are functions of {@code ops.py}. A result belongs to the manager
- * of the first argument.
+ * activations, decompositions. Most are functions of {@code ops.py}. A result belongs to the
+ * manager of the first argument.
  *
  * <p>Thread-safe, as are its like: {@link AttentionOps}, {@link TrainingOps}.
  */

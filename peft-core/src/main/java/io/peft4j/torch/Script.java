@@ -14,7 +14,6 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -23,8 +22,8 @@ import java.util.regex.Pattern;
  * Functions in TorchScript, which libtorch compiles when they are loaded. Gradients are recorded as
  * for any operation; results belong to the manager of the first argument.
  *
- * <p>The text is in the dialect that {@code torch.jit.save} writes: a class of functions of tensors,
- * with a {@code forward} that nobody calls.
+ * <p>The text is in the dialect that {@code torch.jit.save} writes: a class of functions of
+ * tensors, with a {@code forward} that nobody calls.
  *
  * <pre>{@code
  * class Mine(Module):
@@ -38,13 +37,15 @@ import java.util.regex.Pattern;
  * }</pre>
  *
  * <p>Arguments are tensors; a number that steers an operation is a 0-d one on the CPU, see {@link
- * HostTensors}. Its owner keeps a script in a constant, since each holds a compiled module for good.
+ * HostTensors}. Its owner keeps a script in a constant, since each holds a compiled module for
+ * good.
  *
  * <p>Thread-safe: the compiled module has no state.
  */
 public final class Script {
 
-  private static final Pattern CLASS = Pattern.compile("^class (\\w+)\\(Module\\):", Pattern.MULTILINE);
+  private static final Pattern CLASS =
+      Pattern.compile("^class (\\w+)\\(Module\\):", Pattern.MULTILINE);
 
   private final String name;
   private final PtSymbolBlock module;

@@ -76,7 +76,8 @@ class HostTensorsTest {
     NDArray half = Ops.toBfloat16(manager.create(new float[] {1, 2, 3, 4}, new Shape(2, 2)));
     for (NDArray copy :
         new NDArray[] {
-          OpsScript.call("on_device", like, half), OpsScript.call("on_host", half.transpose()).transpose()
+          OpsScript.call("on_device", like, half),
+          OpsScript.call("on_host", half.transpose()).transpose()
         }) {
       assertEquals(NativeTensor.Type.BFLOAT16, NativeTensor.type(copy));
       assertArrayEquals(new float[] {1, 2, 3, 4}, Ops.toFloat32(copy).toFloatArray());

@@ -13,8 +13,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * That no function in TorchScript mixes devices or leaves the GPU, without one: Python's torch
- * has tensors that are on a device but have no elements. Needs a Python with torch.
+ * That no function in TorchScript mixes devices or leaves the GPU, without one: Python's torch has
+ * tensors that are on a device but have no elements. Needs a Python with torch.
  */
 class OpsDeviceTest {
 

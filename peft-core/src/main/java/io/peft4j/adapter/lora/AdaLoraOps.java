@@ -12,8 +12,7 @@ final class AdaLoraOps {
   private AdaLoraOps() {}
 
   /** AdaLoRA: {@code y + scale · ((x (e ⊙ A)ᵀ) Bᵀ)}; a [r, in], e [r, 1], b [out, r]. */
-  static NDArray tripletLora(
-      NDArray y, NDArray x, NDArray a, NDArray e, NDArray b, NDArray scale) {
+  static NDArray tripletLora(NDArray y, NDArray x, NDArray a, NDArray e, NDArray b, NDArray scale) {
     return SCRIPT.call("triplet_lora", y, x, a, e, b, scale);
   }
 

@@ -15,8 +15,7 @@ final class LoraOps {
    * bias [out] or null; the factors are read in {@code x}'s type. May be computed in {@code y}'s
    * place, which therefore no operation may have kept for its gradient.
    */
-  static NDArray lora(
-      NDArray y, NDArray x, NDArray a, NDArray b, NDArray bias, NDArray scale) {
+  static NDArray lora(NDArray y, NDArray x, NDArray a, NDArray b, NDArray bias, NDArray scale) {
     return bias == null
         ? SCRIPT.call("lora", y, x, a, b, scale)
         : SCRIPT.call("lora_bias", y, x, a, b, bias, scale);

@@ -7,8 +7,8 @@ import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.adapter.target.NamePatterns;
 import io.peft4j.model.module.Linear;
-import io.peft4j.torch.Ops;
 import io.peft4j.model.module.Pass;
+import io.peft4j.torch.Ops;
 
 /** What LoHa and LoKr share: an update made as a matrix, and two kinds of dropout. */
 final class LycorisProjection extends AdditiveProjection {

@@ -4,8 +4,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Pass;
-import io.peft4j.torch.Ops;
 import io.peft4j.model.module.ProjectionAdapter;
+import io.peft4j.torch.Ops;
 
 /** An adapter that adds a matrix to a weight: y + x Dᵀ. */
 public abstract class AdditiveProjection implements ProjectionAdapter {
