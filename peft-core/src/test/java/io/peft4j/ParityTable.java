@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -31,7 +32,7 @@ public final class ParityTable {
     rows.computeIfAbsent(row, key -> new LinkedHashMap<>())
         .merge(
             column,
-            "%.1e".formatted(difference),
+            String.format(Locale.ROOT, "%.1e", difference),
             (a, b) -> Double.parseDouble(a) > Double.parseDouble(b) ? a : b);
   }
 

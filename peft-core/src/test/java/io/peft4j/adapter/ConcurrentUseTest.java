@@ -27,6 +27,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
@@ -163,8 +164,11 @@ class ConcurrentUseTest {
               () -> adapted.add("c", LoraConfig.builder().r(2).build(), 1),
               () -> adapted.delete("c"));
       System.out.printf(
+          Locale.ROOT,
           "changed and refused: switched %s, merged %s, added and deleted %s%n",
-          Arrays.toString(switched), Arrays.toString(merged), Arrays.toString(deleted));
+          Arrays.toString(switched),
+          Arrays.toString(merged),
+          Arrays.toString(deleted));
     }
   }
 

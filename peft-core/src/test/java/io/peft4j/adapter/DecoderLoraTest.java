@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -98,7 +99,7 @@ class DecoderLoraTest {
         assertEquals(golden.get("loss").asDouble(), loss, 1e-5, "loss");
         double worst = distance(Gradients.take(adapter), expected);
         TABLE.put(name.substring(5), recompute ? "recomputed" : "kept", worst);
-        System.out.printf("%s: gradients differ by %.1e, relatively%n", name, worst);
+        System.out.printf(Locale.ROOT, "%s: gradients differ by %.1e, relatively%n", name, worst);
         assertTrue(worst < 2e-5, name + ": " + worst);
       }
     }

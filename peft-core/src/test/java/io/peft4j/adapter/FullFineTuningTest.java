@@ -26,6 +26,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -120,7 +121,7 @@ class FullFineTuningTest {
           assertEquals(golden.get("loss").asDouble(), sum / terms, 1e-5);
         }
         double worst = compare(model, adapter, expected);
-        System.out.printf("%s: gradients differ by %.1e, relatively%n", name, worst);
+        System.out.printf(Locale.ROOT, "%s: gradients differ by %.1e, relatively%n", name, worst);
         assertTrue(worst < 2e-5, name + ": " + worst);
         adapter.clearGradients();
       }

@@ -25,6 +25,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -219,7 +220,8 @@ class LoraParityTest {
 
   private static void check(JsonNode golden, String active, Model model) {
     double distance = distance(golden.get("logits").get(active), logits(model, golden));
-    System.out.printf("active %s: largest difference of logits %.1e%n", active, distance);
+    System.out.printf(
+        Locale.ROOT, "active %s: largest difference of logits %.1e%n", active, distance);
     assertTrue(distance < 1e-5, active + ": " + distance);
   }
 

@@ -9,6 +9,7 @@ import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -78,8 +79,13 @@ class MethodPrecisionTest {
             exact.gradients.values().toArray(float[][]::new));
     JsonNode expected = REFERENCE.get(name);
     System.out.printf(
+        Locale.ROOT,
         "%s: outputs off by %.4f, the reference's by %.4f; gradients by %.4f, the reference's by %s%n",
-        name, outputs, expected.get(0).asDouble(), gradients, expected.get(1));
+        name,
+        outputs,
+        expected.get(0).asDouble(),
+        gradients,
+        expected.get(1));
     assertTrue(outputs > 0, "it is in bfloat16");
     assertTrue(outputs < 2 * expected.get(0).asDouble() + FEW, "outputs: " + outputs);
     // peft does not load prompts to be trained: those may be off by as much as what is furthest.

@@ -36,6 +36,7 @@ import io.peft4j.adapter.target.ModuleSelector;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -156,7 +157,7 @@ class LoraBlocksTest {
         EasyTrain.fit(trainer, 15, task, null);
       }
       double lossAfter = loss(net, x, y);
-      System.out.printf("loss %.4f, after 15 epochs %.4f%n", lossBefore, lossAfter);
+      System.out.printf(Locale.ROOT, "loss %.4f, after 15 epochs %.4f%n", lossBefore, lossAfter);
       assertTrue(lossAfter < lossBefore / 5, lossBefore + " to " + lossAfter);
 
       Map<String, float[]> after = snapshot(net);

@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -55,8 +56,10 @@ class StoriesTest {
           generator.generateTexts(
               prompts(), config, (prompt, token, text) -> streamed[prompt].append(text));
       System.out.printf(
+          Locale.ROOT,
           "stories260k: %d tokens in %d ms%n",
-          96 * streamed.length, (System.nanoTime() - start) / 1_000_000);
+          96 * streamed.length,
+          (System.nanoTime() - start) / 1_000_000);
       for (int i = 0; i < streamed.length; i++) {
         assertArrayEquals(Golden.ints(GOLDEN.get("greedy").get(i)), together.get(i).tokens());
         assertEquals(GOLDEN.get("texts").get(i).asText(), together.get(i).text());
@@ -138,14 +141,21 @@ class StoriesTest {
     double[] rounded = doubles(score.get("bfloat16"));
     double[] found = logProbs(Precision.FLOAT32);
     System.out.printf(
-        "stories260k: perplexity %.5f, transformers %.5f%n", perplexity(found), perplexity(exact));
+        Locale.ROOT,
+        "stories260k: perplexity %.5f, transformers %.5f%n",
+        perplexity(found),
+        perplexity(exact));
     assertEquals(perplexity(exact), perplexity(found), 1e-5);
     assertTrue(rms(found, exact) < 1e-5, "rms " + rms(found, exact));
 
     double[] half = logProbs(Precision.BFLOAT16);
     System.out.printf(
+        Locale.ROOT,
         "stories260k in bfloat16: perplexity %.4f, transformers %.4f; rms difference %.4f, %.4f%n",
-        perplexity(half), perplexity(rounded), rms(half, exact), rms(rounded, exact));
+        perplexity(half),
+        perplexity(rounded),
+        rms(half, exact),
+        rms(rounded, exact));
     assertTrue(rms(half, exact) < 1.5 * rms(rounded, exact), "rms " + rms(half, exact));
   }
 

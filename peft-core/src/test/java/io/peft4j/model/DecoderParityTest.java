@@ -14,6 +14,7 @@ import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -95,7 +96,8 @@ class DecoderParityTest {
         float[][] expected = Golden.matrix(test.get("log_probs"));
         float[][] packed = lm.logProbs(sequences);
         double distance = Golden.distance(expected, packed);
-        System.out.printf("%s %s: largest difference %.1e%n", name, test.get("name"), distance);
+        System.out.printf(
+            Locale.ROOT, "%s %s: largest difference %.1e%n", name, test.get("name"), distance);
         assertTrue(distance < 1e-5, test.get("name") + ": " + distance);
         float[][] alone = alone(lm, sequences);
         note(name + " float32", test.get("name").asText(), expected, packed, alone);
@@ -127,7 +129,11 @@ class DecoderParityTest {
     }
     TABLE.put(name + " bfloat16", "transformers in that type", limit / 2);
     System.out.printf(
-        "%s: bfloat16 differs by %.3f, transformers' by %.3f%n", name, worst, limit / 2);
+        Locale.ROOT,
+        "%s: bfloat16 differs by %.3f, transformers' by %.3f%n",
+        name,
+        worst,
+        limit / 2);
     assertTrue(worst < limit, worst + " where transformers has " + limit / 2);
   }
 
@@ -140,7 +146,8 @@ class DecoderParityTest {
         try (TokenBatch batch = Golden.batch(model, test.get("inputs"))) {
           double distance = Golden.distance(Golden.matrix(test.get("logits")), model.logits(batch));
           CLASSIFIERS.put(name.substring(4) + " float32", test.get("name").asText(), distance);
-          System.out.printf("%s %s: largest difference %.1e%n", name, test.get("name"), distance);
+          System.out.printf(
+              Locale.ROOT, "%s %s: largest difference %.1e%n", name, test.get("name"), distance);
           assertTrue(distance < 1e-5, test.get("name") + ": " + distance);
         }
       }

@@ -9,6 +9,7 @@ import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.load.LoadOptions;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -29,7 +30,8 @@ class EncoderParityTest {
       for (JsonNode test : golden.get("cases")) {
         try (TokenBatch batch = Golden.batch(model, test.get("inputs"))) {
           double distance = Golden.distance(Golden.matrix(test.get("logits")), model.logits(batch));
-          System.out.printf("%s %s: largest difference %.1e%n", name, test.get("name"), distance);
+          System.out.printf(
+              Locale.ROOT, "%s %s: largest difference %.1e%n", name, test.get("name"), distance);
           assertTrue(distance < 1e-5, test.get("name") + ": " + distance);
         }
         cases++;

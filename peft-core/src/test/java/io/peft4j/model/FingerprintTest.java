@@ -29,6 +29,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -176,8 +177,11 @@ class FingerprintTest {
   void isNotBoundTo2GiB() throws IOException {
     long elements = (1L << 31) + 12_345;
     String header =
-        "{\"big\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]}}"
-            .formatted(elements, elements);
+        String.format(
+            Locale.ROOT,
+            "{\"big\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]}}",
+            elements,
+            elements);
     Path file = temp.resolve("big.safetensors");
     try (var out =
         Files.newByteChannel(
@@ -194,7 +198,7 @@ class FingerprintTest {
     long begin = System.nanoTime();
     try (Checkpoint checkpoint = Checkpoint.open(file)) {
       String found = Fingerprint.of(checkpoint);
-      System.out.printf("2 GiB in %.1f s%n", (System.nanoTime() - begin) / 1e9);
+      System.out.printf(Locale.ROOT, "2 GiB in %.1f s%n", (System.nanoTime() - begin) / 1e9);
       MessageDigest digest = MessageDigest.getInstance("SHA-256");
       digest.update(("big U8 [" + elements + "]\n").getBytes(StandardCharsets.UTF_8));
       byte[] zeros = new byte[1 << 20];

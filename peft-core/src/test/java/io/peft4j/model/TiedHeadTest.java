@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -98,7 +99,8 @@ class TiedHeadTest {
             .get("input_ids")
             .forEach(row -> rows.add(lm.sequence(Golden.ints(row))));
         double distance = Golden.distance(Golden.matrix(golden.get(variant)), lm.logProbs(rows));
-        System.out.printf("%s, %s: largest difference %.1e%n", family, variant, distance);
+        System.out.printf(
+            Locale.ROOT, "%s, %s: largest difference %.1e%n", family, variant, distance);
         assertTrue(distance < 1e-5, variant + ": " + distance);
         assertEquals(variant.equals("own") ? 1 : 0, warnings.lines().size(), variant);
         if (variant.equals("own")) {

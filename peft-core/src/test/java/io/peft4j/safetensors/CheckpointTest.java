@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
@@ -169,7 +170,7 @@ class CheckpointTest {
         "\\u0000"
       })
   void aShardNameMustStayInsideTheFolder(String name) throws IOException {
-    writeIndex("{\"weight_map\":{\"a\":\"%s\"}}".formatted(name));
+    writeIndex(String.format(Locale.ROOT, "{\"weight_map\":{\"a\":\"%s\"}}", name));
     assertBad("tensor 'a': expected the name of a file within the index's folder");
   }
 

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -178,12 +179,15 @@ class SafetensorsFileTest {
     String tensor = "{\"dtype\":\"U8\",\"shape\":[%s],\"data_offsets\":[0,%s],\"extra\":1}";
     for (String header :
         List.of(
-            " {\"a\":" + tensor.formatted(1, 1) + "}  ",
-            "{\"__metadata__\":null,\"a\":" + tensor.formatted(1, 1) + "}",
+            " {\"a\":" + String.format(Locale.ROOT, tensor, 1, 1) + "}  ",
+            "{\"__metadata__\":null,\"a\":" + String.format(Locale.ROOT, tensor, 1, 1) + "}",
             // two empty tensors at one place, declared behind the tensor they lie before
-            "{\"a\":%s,\"b\":%s,\"c\":%s}"
-                .formatted(
-                    tensor.formatted(1, 1), tensor.formatted(0, 0), tensor.formatted(0, 0)))) {
+            String.format(
+                Locale.ROOT,
+                "{\"a\":%s,\"b\":%s,\"c\":%s}",
+                String.format(Locale.ROOT, tensor, 1, 1),
+                String.format(Locale.ROOT, tensor, 0, 0),
+                String.format(Locale.ROOT, tensor, 0, 0)))) {
       try (SafetensorsFile file = SafetensorsFile.open(Samples.file(folder, header, 1))) {
         assertEquals(1, file.info("a").elements());
       }
@@ -257,10 +261,15 @@ class SafetensorsFileTest {
   void readsBeyondFourGibibytes() throws IOException {
     long big = 5L << 30;
     String json =
-        """
+        String.format(
+            Locale.ROOT,
+            """
         {"big":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]},\
-        "last":{"dtype":"F32","shape":[1],"data_offsets":[%d,%d]}}"""
-            .formatted(big, big, big, big + 4);
+        "last":{"dtype":"F32","shape":[1],"data_offsets":[%d,%d]}}""",
+            big,
+            big,
+            big,
+            big + 4);
     Path path = Samples.file(folder, json, 0);
     try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
       // sparse: it takes no space on the disk

@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -106,21 +107,32 @@ class RowsTest {
     for (String template : List.of(marked, plain)) {
       use(template);
       String end = template == marked ? "<|im_end|>/" : "<|im_end|>\n/";
-      assertEquals("good" + end, learnt(row.formatted("\"weight\": 0", "\"weight\": 1")));
-      assertEquals("good" + end, learnt(row.formatted("\"train\": false", "\"x\": 1")));
-      assertEquals("bad" + end, learnt(row.formatted("\"x\": 0", "\"weight\": 0.0")));
       assertEquals(
-          "bad" + end + "good" + end, learnt(row.formatted("\"train\": true", "\"weight\": 1")));
+          "good" + end, learnt(String.format(Locale.ROOT, row, "\"weight\": 0", "\"weight\": 1")));
+      assertEquals(
+          "good" + end, learnt(String.format(Locale.ROOT, row, "\"train\": false", "\"x\": 1")));
+      assertEquals(
+          "bad" + end, learnt(String.format(Locale.ROOT, row, "\"x\": 0", "\"weight\": 0.0")));
+      assertEquals(
+          "bad" + end + "good" + end,
+          learnt(String.format(Locale.ROOT, row, "\"train\": true", "\"weight\": 1")));
       // the tokens are the same, whatever is learnt
       assertArrayEquals(
-          encode(row.formatted("\"x\": 0", "\"x\": 0")).get(0).ids(),
-          encode(row.formatted("\"weight\": 0", "\"x\": 0")).get(0).ids());
+          encode(String.format(Locale.ROOT, row, "\"x\": 0", "\"x\": 0")).get(0).ids(),
+          encode(String.format(Locale.ROOT, row, "\"weight\": 0", "\"x\": 0")).get(0).ids());
     }
-    refused(row.formatted("\"weight\": 0.5", "\"x\": 1"), "messages[1].weight' should be 0 or 1");
-    refused(row.formatted("\"weight\": 0", "\"train\": false"), "leave no turn to learn");
     refused(
-        row.replace("\"content\": \"a\"", "\"content\": \"a\", \"train\": true")
-            .formatted("\"x\": 0", "\"x\": 1"),
+        String.format(Locale.ROOT, row, "\"weight\": 0.5", "\"x\": 1"),
+        "messages[1].weight' should be 0 or 1");
+    refused(
+        String.format(Locale.ROOT, row, "\"weight\": 0", "\"train\": false"),
+        "leave no turn to learn");
+    refused(
+        String.format(
+            Locale.ROOT,
+            row.replace("\"content\": \"a\"", "\"content\": \"a\", \"train\": true"),
+            "\"x\": 0",
+            "\"x\": 1"),
         "messages[0].train': only turns of the assistant");
   }
 
@@ -182,15 +194,22 @@ class RowsTest {
     String row =
         "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\","
             + " \"content\": \"yes\"}], %s}";
-    refused(row.formatted("\"tools\": [\"f\"]"), "'tools' should be a list of objects");
-    refused(row.formatted("\"tools\": \"f\""), "'tools' should be a list of objects");
-    refused(row.formatted("\"tools\": \"[{\""), "'tools': malformed JSON");
-    refused(row.formatted("\"tools\": {\"a\": 1}"), "'tools' should be a list of objects");
-    refused(row.formatted("\"chat_template_kwargs\": 1"), "'chat_template_kwargs' should be");
-    refused(row.formatted("\"system\": 1"), "'system' should be a string");
-    refused(row.formatted("\"images\": [\"a.png\"]"), "'images' cannot be used");
     refused(
-        row.replace("\"hi\"", "[{\"type\": \"image\"}]").formatted("\"x\": 1"),
+        String.format(Locale.ROOT, row, "\"tools\": [\"f\"]"),
+        "'tools' should be a list of objects");
+    refused(
+        String.format(Locale.ROOT, row, "\"tools\": \"f\""), "'tools' should be a list of objects");
+    refused(String.format(Locale.ROOT, row, "\"tools\": \"[{\""), "'tools': malformed JSON");
+    refused(
+        String.format(Locale.ROOT, row, "\"tools\": {\"a\": 1}"),
+        "'tools' should be a list of objects");
+    refused(
+        String.format(Locale.ROOT, row, "\"chat_template_kwargs\": 1"),
+        "'chat_template_kwargs' should be");
+    refused(String.format(Locale.ROOT, row, "\"system\": 1"), "'system' should be a string");
+    refused(String.format(Locale.ROOT, row, "\"images\": [\"a.png\"]"), "'images' cannot be used");
+    refused(
+        String.format(Locale.ROOT, row.replace("\"hi\"", "[{\"type\": \"image\"}]"), "\"x\": 1"),
         "messages[0].content': expected text");
     refused("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\"}", "'chosen' cannot");
     refused(

@@ -20,6 +20,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -99,7 +100,7 @@ class TextTokenizerTest {
                   .map(tokens -> model.sequence(tokens.ids(), tokens.types()))
                   .toList())) {
         double distance = Golden.distance(Golden.matrix(golden.get("logits")), model.logits(batch));
-        System.out.printf("text to logits: largest difference %.1e%n", distance);
+        System.out.printf(Locale.ROOT, "text to logits: largest difference %.1e%n", distance);
         assertTrue(distance < 1e-5, () -> "distance " + distance);
       }
     }
@@ -279,8 +280,10 @@ class TextTokenizerTest {
       List<Tokens> all = tokenizer.encodeAll(examples);
       double seconds = (System.nanoTime() - start) / 1e9;
       System.out.printf(
+          Locale.ROOT,
           "16,000 sentences of SST-2 in %.2f s, %d truncated%n",
-          seconds, Tokens.countTruncated(all));
+          seconds,
+          Tokens.countTruncated(all));
       assertEquals(16_000, all.size());
     }
   }

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -115,7 +116,8 @@ class TokenizerPatternTest {
         }
       }
     }
-    System.out.printf("runs of %d: at most %d ms, of %s%n", length, worst / 1_000_000, which);
+    System.out.printf(
+        Locale.ROOT, "runs of %d: at most %d ms, of %s%n", length, worst / 1_000_000, which);
     assertTrue(worst < 10_000_000_000L, which + " took " + worst + " ns");
   }
 }

@@ -27,6 +27,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
@@ -151,7 +152,7 @@ class CausalMethodsTest {
     double[] losses = train(test, temp.resolve("kept"), false);
     double first = Arrays.stream(losses, 0, 4).average().orElseThrow();
     double last = Arrays.stream(losses, STEPS - 4, STEPS).average().orElseThrow();
-    System.out.printf("%s: loss from %.3f to %.3f%n", name, first, last);
+    System.out.printf(Locale.ROOT, "%s: loss from %.3f to %.3f%n", name, first, last);
     // New bottlenecks give next to nothing that a fusion of them could choose from.
     double least = name.equals("fusion") ? 1 : 0.98;
     assertTrue(last < least * first, name + " learns: from " + first + " to " + last);

@@ -28,6 +28,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -114,7 +115,7 @@ class CausalSetTest {
     double worst = compareScores(set, "log_probs");
     adapted.load("tuned", Golden.path("causal/adapter"));
     worst = Math.max(worst, compareScores(set, "adapted"));
-    System.out.printf("log-probabilities: largest difference %.1e%n", worst);
+    System.out.printf(Locale.ROOT, "log-probabilities: largest difference %.1e%n", worst);
     assertTrue(worst < 1e-4, "" + worst);
   }
 
@@ -214,8 +215,12 @@ class CausalSetTest {
         assertEquals(step.get("learning_rate").asDouble(), found.learningRate(), 1e-9);
       }
       System.out.printf(
+          Locale.ROOT,
           "%s: %d steps, losses differ by at most %.1e, gradient norms by %.1e%n",
-          name, reports.size(), worst, worstNorm);
+          name,
+          reports.size(),
+          worst,
+          worstNorm);
       assertTrue(worst < tolerance, name + ": loss " + worst);
       assertTrue(worstNorm < 100 * tolerance, name + ": norm " + worstNorm);
     }

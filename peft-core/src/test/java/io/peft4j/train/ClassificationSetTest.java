@@ -19,6 +19,7 @@ import io.peft4j.model.load.LoadOptions;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -70,7 +71,8 @@ class ClassificationSetTest {
         worst = Math.max(worst, Math.abs(expected - evaluated));
         worst = Math.max(worst, Math.abs(expected - trainingLoss(model, set, test)));
       }
-      System.out.printf("%s (%s): largest difference of losses %.1e%n", name, model.task(), worst);
+      System.out.printf(
+          Locale.ROOT, "%s (%s): largest difference of losses %.1e%n", name, model.task(), worst);
       assertTrue(worst < 1e-5, name + ": " + worst);
     }
   }

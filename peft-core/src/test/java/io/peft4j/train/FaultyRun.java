@@ -11,6 +11,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 
 /**
@@ -60,7 +61,11 @@ final class FaultyRun {
       }
     }
     System.out.printf(
-        "%d faults in %d operations, %d of them without effect%n", tried, operations, survived);
+        Locale.ROOT,
+        "%d faults in %d operations, %d of them without effect%n",
+        tried,
+        operations,
+        survived);
   }
 
   private long operations(Path old) throws IOException {

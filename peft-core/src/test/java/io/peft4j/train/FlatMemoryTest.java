@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -75,6 +76,7 @@ class FlatMemoryTest {
     long before = lines.stream().limit(WARM / 50).mapToLong(Line::outsideHeap).max().orElseThrow();
     long after = lines.stream().skip(WARM / 50).mapToLong(Line::outsideHeap).max().orElseThrow();
     System.out.printf(
+        Locale.ROOT,
         "%s in %s, 1000 steps: outside the heap at most %d MiB to step %d and %d MiB after, last %d MiB;"
             + " %d arrays at step %d, %d at the end%n",
         kind,

@@ -13,6 +13,7 @@ import io.peft4j.safetensors.SafetensorsFile;
 import io.peft4j.torch.Precision;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -40,10 +41,15 @@ class FullBfloat16Test {
     double autocast = distance(exact, losses(curves.get("autocast")));
     double rounded = curves.has("rounded") ? distance(exact, losses(curves.get("rounded"))) : 0;
     System.out.printf(
+        Locale.ROOT,
         "full fine-tuning of a %s checkpoint, %d steps, losses beside transformers' in float32:"
             + " float32 %.1e; bfloat16 %.4f, transformers %.4f with float32 weights",
-        stored, exact.size(), float32, ours, autocast);
-    System.out.printf(rounded == 0 ? "%n" : ", %.4f with bfloat16 weights%n", rounded);
+        stored,
+        exact.size(),
+        float32,
+        ours,
+        autocast);
+    System.out.printf(Locale.ROOT, rounded == 0 ? "%n" : ", %.4f with bfloat16 weights%n", rounded);
     assertTrue(float32 < 1e-4, "float32: " + float32);
     assertTrue(ours < 3 * autocast, "bfloat16: " + ours + ", transformers: " + autocast);
     assertTrue(rounded == 0 || ours < rounded / 4, ours + " and " + rounded);

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -56,7 +57,7 @@ class LargerThanMemoryTest {
     assumeTrue(Platform.isLinux(), "ulimit -v is Linux's");
     Path model = new RandomLlama(20, 2560, 6912, 4000).write(folder.resolve("model"));
     long weights = weights(model);
-    System.out.printf("weights %,d bytes, limit %,d bytes%n", weights, LIMIT_BYTES);
+    System.out.printf(Locale.ROOT, "weights %,d bytes, limit %,d bytes%n", weights, LIMIT_BYTES);
     assertTrue(weights > 1.3 * LIMIT_BYTES, weights + " bytes");
 
     Result streamed = run(model, true, LIMIT_BYTES);

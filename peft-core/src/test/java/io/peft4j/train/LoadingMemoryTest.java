@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -41,7 +42,10 @@ class LoadingMemoryTest {
     String line = output.lines().filter(l -> l.startsWith("grew ")).findFirst().orElseThrow();
     long grew = Long.parseLong(line.substring("grew ".length()));
     System.out.printf(
-        "weights of %d MiB, loaded and run: %d MiB more memory%n", file >> 20, grew >> 20);
+        Locale.ROOT,
+        "weights of %d MiB, loaded and run: %d MiB more memory%n",
+        file >> 20,
+        grew >> 20);
     assertTrue(grew < 1.1 * file, grew + " bytes for " + file);
     assertTrue(grew > 0.8 * file, "all of the weights were read: " + grew + " of " + file);
   }

@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -153,6 +154,7 @@ class MemoryEstimateTest {
     Peak peak =
         new Peak(Long.parseLong(words[1]), Long.parseLong(words[2]), Integer.parseInt(words[3]));
     System.out.printf(
+        Locale.ROOT,
         "%s %s x %d, %s, dropout %s, %s: expected %d MiB, measured %d (%d layers again): %s%n",
         precision,
         3072 / length,

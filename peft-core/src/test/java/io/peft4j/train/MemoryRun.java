@@ -21,6 +21,7 @@ import java.lang.management.MemoryType;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 
@@ -97,6 +98,7 @@ final class MemoryRun {
         Runtime runtime = Runtime.getRuntime();
         long outside = step.memory().rssBytes().orElse(0) - runtime.totalMemory();
         System.out.printf(
+            Locale.ROOT,
             "memory %d %d %d %d %d%n",
             step.step(),
             outside >> 10,

@@ -24,6 +24,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -173,7 +174,8 @@ class MixTrainingTest {
         },
         straight,
         false);
-    System.out.printf("%s: loss of 7 steps from %.2f to %.2f%n", mix, losses[0], losses[1]);
+    System.out.printf(
+        Locale.ROOT, "%s: loss of 7 steps from %.2f to %.2f%n", mix, losses[0], losses[1]);
     assertThrows(Killed.class, () -> train(mix, killingAt(11), killed, false));
     train(mix, TinyTraining.SILENT, killed, false);
     Map<String, byte[]> expected = files(straight);

@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -67,8 +68,11 @@ class MixedThroughputTest {
       // The machine may be busy with other things in some rounds: the fastest third tells.
       double ratio = one[ROUNDS / 3] / many[ROUNDS / 3];
       System.out.printf(
+          Locale.ROOT,
           "32 rows: one adapter %.1f ms, 32 adapters %.1f ms, throughput %.2f of it%n",
-          one[ROUNDS / 3], many[ROUNDS / 3], ratio);
+          one[ROUNDS / 3],
+          many[ROUNDS / 3],
+          ratio);
       assertTrue(ratio >= 0.85, "throughput: " + ratio);
     }
   }

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 
@@ -37,14 +38,20 @@ final class RandomBert {
         folder.resolve("model.safetensors"), bert.tensors, Map.of("format", "pt"));
     Files.writeString(
         folder.resolve("config.json"),
-        """
+        String.format(
+            Locale.ROOT,
+            """
         {"model_type": "bert", "architectures": ["BertModel"], "vocab_size": %d,
          "hidden_size": %d, "num_hidden_layers": %d, "num_attention_heads": %d,
          "intermediate_size": %d, "hidden_act": "gelu", "hidden_dropout_prob": 0.1,
          "attention_probs_dropout_prob": 0.1, "max_position_embeddings": 256,
          "type_vocab_size": 2, "layer_norm_eps": 1e-12, "pad_token_id": 0}
-        """
-            .formatted(VOCABULARY, hidden, layers, hidden / 32, 4 * hidden));
+        """,
+            VOCABULARY,
+            hidden,
+            layers,
+            hidden / 32,
+            4 * hidden));
     return folder;
   }
 

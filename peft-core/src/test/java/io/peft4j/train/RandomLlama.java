@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 
@@ -26,13 +27,20 @@ record RandomLlama(int layers, int hidden, int intermediate, int vocabulary) {
     Files.createDirectories(folder);
     Files.writeString(
         folder.resolve("config.json"),
-        """
+        String.format(
+            Locale.ROOT,
+            """
         {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": %d,
          "hidden_size": %d, "intermediate_size": %d, "num_hidden_layers": %d,
          "num_attention_heads": %d, "num_key_value_heads": %d, "hidden_act": "silu",
          "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "tie_word_embeddings": false}
-        """
-            .formatted(vocabulary, hidden, intermediate, layers, hidden / 64, hidden / 64));
+        """,
+            vocabulary,
+            hidden,
+            intermediate,
+            layers,
+            hidden / 64,
+            hidden / 64));
     List<TensorSource> tensors = new ArrayList<>();
     tensors.add(tensor("model.embed_tokens", vocabulary, hidden));
     for (int i = 0; i < layers; i++) {

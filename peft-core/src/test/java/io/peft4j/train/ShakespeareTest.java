@@ -24,6 +24,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -77,8 +78,12 @@ class ShakespeareTest {
       new Trainer(adapted, "a", arguments, train, null, steps, temporary, Map.of()).train(false);
       double after = heldOut.evaluate(lm.model(), 16).get("perplexity");
       System.out.printf(
+          Locale.ROOT,
           "tinyshakespeare: perplexity %.3f -> %.3f, peft %.3f -> %.3f%n",
-          before, after, GOLDEN.get("before").asDouble(), GOLDEN.get("after").asDouble());
+          before,
+          after,
+          GOLDEN.get("before").asDouble(),
+          GOLDEN.get("after").asDouble());
       steps.compare(GOLDEN.get("steps"), "tinyshakespeare", 2e-3);
       assertEquals(1, after / GOLDEN.get("after").asDouble(), 2e-3);
     }
@@ -112,7 +117,8 @@ class ShakespeareTest {
       for (int t = 0; t < scores.length; t++) {
         worst = Math.max(worst, Math.abs(scores[t] - GOLDEN.get("scores").get(t).asDouble()));
       }
-      System.out.printf("stories260k with peft's adapter: scores differ by at most %.1e%n", worst);
+      System.out.printf(
+          Locale.ROOT, "stories260k with peft's adapter: scores differ by at most %.1e%n", worst);
       assertTrue(worst < 1e-4, "" + worst);
     }
   }

@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.FutureTask;
@@ -58,7 +59,7 @@ class TrainerFaultsTest {
     }
     assertFalse(saved.isEmpty(), e.toString());
     int last = saved.get(saved.size() - 1);
-    System.out.printf("after %d checkpoints: %s%n", saved.size(), e.getMessage());
+    System.out.printf(Locale.ROOT, "after %d checkpoints: %s%n", saved.size(), e.getMessage());
     assertTrue(last >= 1 && last < 21, "last checkpoint at " + last);
     String folder = output.resolve("checkpoint-" + (last + 1)).toString();
     assertTrue(e.getMessage().startsWith("cannot write checkpoint " + folder + ": "), e.toString());

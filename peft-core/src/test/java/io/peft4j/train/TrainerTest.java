@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
@@ -135,7 +136,8 @@ class TrainerTest {
             .mapToDouble(StepReport::loss)
             .average()
             .orElseThrow();
-    System.out.printf("loss of the first epoch %.3f, of the thirtieth %.3f%n", first, last);
+    System.out.printf(
+        Locale.ROOT, "loss of the first epoch %.3f, of the thirtieth %.3f%n", first, last);
     assertTrue(last < 0.5 * first);
   }
 
@@ -160,7 +162,8 @@ class TrainerTest {
             batches.stream()
                 .mapToInt(b -> Math.abs(data.length(b[0]) - data.length(b[b.length - 1])))
                 .sum();
-        System.out.printf("grouped %s: %d tokens of padding in two epochs%n", grouped, padding);
+        System.out.printf(
+            Locale.ROOT, "grouped %s: %d tokens of padding in two epochs%n", grouped, padding);
         assertEquals(grouped, padding < 26 * 3);
       }
     }

@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -95,8 +96,11 @@ class TrainingParityTest {
         assertEquals(1, norm / golden.get("grad_norm").asDouble(), 1e-4, "norm");
         double worst = compareGradients(adapter, expected);
         System.out.printf(
+            Locale.ROOT,
             "%s (recompute %s): worst relative difference of gradients %.1e%n",
-            name, recompute, worst);
+            name,
+            recompute,
+            worst);
         assertTrue(worst < 1e-4, name + ": " + worst);
         adapter.clearGradients();
       }
@@ -182,7 +186,8 @@ class TrainingParityTest {
           optimizer.clearGradients();
         }
       }
-      System.out.printf("%s: largest difference of losses in %d steps %.1e%n", name, total, worst);
+      System.out.printf(
+          Locale.ROOT, "%s: largest difference of losses in %d steps %.1e%n", name, total, worst);
       assertTrue(worst < 1e-3, name + ": " + worst);
     }
   }

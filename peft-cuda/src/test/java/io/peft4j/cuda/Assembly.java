@@ -3,6 +3,7 @@ package io.peft4j.cuda;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import jcuda.nvptxcompiler.JNvPTXCompiler;
@@ -14,8 +15,14 @@ final class Assembly {
   record Usage(String kernel, int threads, int registers, int spilledBytes, int sharedBytes) {
     @Override
     public String toString() {
-      return "%s, %d threads: %d registers, %d bytes spilled, %d bytes static shared"
-          .formatted(kernel, threads, registers, spilledBytes, sharedBytes);
+      return String.format(
+          Locale.ROOT,
+          "%s, %d threads: %d registers, %d bytes spilled, %d bytes static shared",
+          kernel,
+          threads,
+          registers,
+          spilledBytes,
+          sharedBytes);
     }
   }
 
@@ -40,8 +47,12 @@ final class Assembly {
         byte[] log = new byte[(int) size[0] + 1];
         check(JNvPTXCompiler.nvPTXCompilerGetErrorLog(compiler, log), "error log");
         throw new AssertionError(
-            "%s for sm_%d: %s"
-                .formatted(module.name(), device, new String(log, StandardCharsets.US_ASCII)));
+            String.format(
+                Locale.ROOT,
+                "%s for sm_%d: %s",
+                module.name(),
+                device,
+                new String(log, StandardCharsets.US_ASCII)));
       }
       check(JNvPTXCompiler.nvPTXCompilerGetInfoLogSize(compiler, size), "info log");
       byte[] log = new byte[(int) size[0] + 1];

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.peft4j.quant.FloatType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Locale;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -241,6 +242,6 @@ class LayerKernelsTest {
     double allowed = 1.01 * unit * Math.abs(expected) + 4e-6 + least;
     assertTrue(
         Math.abs(expected - found) <= allowed,
-        () -> "%s: expected %s, found %s".formatted(type, expected, found));
+        () -> String.format(Locale.ROOT, "%s: expected %s, found %s", type, expected, found));
   }
 }

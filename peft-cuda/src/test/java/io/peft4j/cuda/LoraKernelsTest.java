@@ -8,6 +8,7 @@ import io.peft4j.quant.FloatType;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -194,7 +195,15 @@ class LoraKernelsTest {
     double allowed = 1.01 * unit * Math.abs(expected) + 2e-6 * size + 1e-7;
     assertTrue(
         Math.abs(expected - found) <= allowed,
-        () -> "%s [%d, %d]: expected %s, found %s".formatted(type, row, column, expected, found));
+        () ->
+            String.format(
+                Locale.ROOT,
+                "%s [%d, %d]: expected %s, found %s",
+                type,
+                row,
+                column,
+                expected,
+                found));
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.peft4j.quant.FloatType;
 import io.peft4j.quant.FourBitTensor;
 import io.peft4j.quant.QuantType;
+import java.util.Locale;
 
 /** A projection with random operands, and its products in float64. */
 final class Product {
@@ -101,7 +102,18 @@ final class Product {
     assertTrue(
         Math.abs(expected - found) <= allowed,
         () ->
-            "%s [%d, %d] of %d x %d x %d rank %d: expected %s, found %s, allowed %s"
-                .formatted(type, row, column, rows, n, k, rank, expected, found, allowed));
+            String.format(
+                Locale.ROOT,
+                "%s [%d, %d] of %d x %d x %d rank %d: expected %s, found %s, allowed %s",
+                type,
+                row,
+                column,
+                rows,
+                n,
+                k,
+                rank,
+                expected,
+                found,
+                allowed));
   }
 }

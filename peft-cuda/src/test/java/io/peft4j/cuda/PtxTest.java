@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntPredicate;
@@ -65,7 +66,8 @@ class PtxTest {
         module.kernels().keySet(),
         new TreeSet<>(kernels.stream().map(Assembly.Usage::kernel).toList()));
     for (Assembly.Usage usage : kernels) {
-      String line = "compute_%d on sm_%d: %s".formatted(module.target(), device, usage);
+      String line =
+          String.format(Locale.ROOT, "compute_%d on sm_%d: %s", module.target(), device, usage);
       System.out.println(line);
       assertEquals(0, usage.spilledBytes(), line);
       assertTrue(usage.registers() * usage.threads() <= REGISTERS, line);

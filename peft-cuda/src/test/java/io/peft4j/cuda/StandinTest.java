@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.peft4j.quant.FloatType;
+import java.util.Locale;
 import jcuda.driver.CUresult;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -24,8 +25,12 @@ class StandinTest {
 
   private static Kernel faulty(Gpu gpu, String name) {
     String ptx =
-        ".version 8.0\n.target sm_80\n.visible .entry %s(\n.param .u64 %s_param_0,\n.param .u32 %s_param_1\n)\n{ }\n"
-            .formatted(name, name, name);
+        String.format(
+            Locale.ROOT,
+            ".version 8.0\n.target sm_80\n.visible .entry %s(\n.param .u64 %s_param_0,\n.param .u32 %s_param_1\n)\n{ }\n",
+            name,
+            name,
+            name);
     CudaModule module = CudaModule.load(gpu.context, PtxModule.parse("faulty", 80, ptx));
     gpu.keep(module::unload);
     return module.kernel(name);

@@ -8,6 +8,7 @@ import io.peft4j.quant.FourBitTensor;
 import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.Quantizer;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -58,7 +59,9 @@ class WeightKernelsTest {
                         .quantize(x, count);
             byte[] expectedCodes = new byte[(count + 1) / 2];
             expected.codes().get(expectedCodes);
-            String which = "%s %s block %d count %d".formatted(quant, type, blockSize, count);
+            String which =
+                String.format(
+                    Locale.ROOT, "%s %s block %d count %d", quant, type, blockSize, count);
             assertArrayEquals(expectedCodes, Gpu.raw(codes), which);
             assertArrayEquals(
                 ((BlockScales.Plain) expected.scales()).absmax(),
@@ -87,8 +90,14 @@ class WeightKernelsTest {
               assertArrayEquals(
                   Gpu.rounded(tensor.dequantize(), type),
                   Gpu.floats(out, type),
-                  "%s %s nested %s block %d count %d"
-                      .formatted(quant, type, nested, blockSize, count));
+                  String.format(
+                      Locale.ROOT,
+                      "%s %s nested %s block %d count %d",
+                      quant,
+                      type,
+                      nested,
+                      blockSize,
+                      count));
               Tally.count("dequantize", type);
             }
           }

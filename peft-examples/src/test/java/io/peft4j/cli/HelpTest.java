@@ -7,10 +7,12 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.File;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -118,8 +120,12 @@ class HelpTest {
       List<String> typed = new ArrayList<>(List.of(words).subList(0, fixed));
       typed.add(words[last]);
       String line =
-          "compopt() { :; }; source %s; COMP_WORDS=(%s); COMP_CWORD=%d; _complete_peft; printf '%%s\\n' \"${COMPREPLY[@]}\""
-              .formatted(script, String.join(" ", typed), fixed);
+          String.format(
+              Locale.ROOT,
+              "compopt() { :; }; source %s; COMP_WORDS=(%s); COMP_CWORD=%d; _complete_peft; printf '%%s\\n' \"${COMPREPLY[@]}\"",
+              script,
+              String.join(" ", typed),
+              fixed);
       shell("bash", "-c", line).lines().map(String::strip).forEach(all::add);
     }
     return all;
@@ -127,7 +133,7 @@ class HelpTest {
 
   private String shell(String... command) throws Exception {
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-    String said = new String(process.getInputStream().readAllBytes());
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertEquals(0, process.waitFor(), said);
     return said;
   }

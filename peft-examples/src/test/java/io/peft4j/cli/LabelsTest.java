@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -100,7 +101,7 @@ class LabelsTest {
   void regressionTrainsAHeadOfOneAndPredictsANumber() throws IOException {
     List<String> rows = new ArrayList<>();
     for (int i = 0; i < 24; i++) {
-      rows.add("{\"text\": \"film %d\", \"label\": %s}".formatted(i, i / 3.0));
+      rows.add(String.format(Locale.ROOT, "{\"text\": \"film %d\", \"label\": %s}", i, i / 3.0));
     }
     Path data = data("d.jsonl", rows.toArray(String[]::new));
     Path adapter = temp.resolve("a");
@@ -219,7 +220,9 @@ class LabelsTest {
   void multiHotRowsTrainAsManyLabels() throws IOException {
     String[] rows = new String[20];
     for (int i = 0; i < rows.length; i++) {
-      rows[i] = "{\"text\": \"film %d\", \"labels\": [%d, 1, %d]}".formatted(i, i % 2, i / 2 % 2);
+      rows[i] =
+          String.format(
+              Locale.ROOT, "{\"text\": \"film %d\", \"labels\": [%d, 1, %d]}", i, i % 2, i / 2 % 2);
     }
     Path data = data("d.jsonl", rows);
     Path adapter = temp.resolve("a");

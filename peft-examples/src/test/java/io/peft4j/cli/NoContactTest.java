@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -91,29 +92,68 @@ class NoContactTest {
     Files.write(order, List.of("{\"input_ids\": [1, 5, 9, 12], \"prompt\": 1}"));
     List<String> commands =
         List.of(
-            "train\t--model\t%s\t--data\t%s\t--output\t%s\t--max-steps\t2"
-                .formatted(ENCODER, texts, at("seq")),
-            "predict\t--model\t%s\t--adapter\t%s\t--input\t%s\t--output\t%s"
-                .formatted(ENCODER, at("seq"), input, at("predicted.jsonl")),
-            "train\t--task\tcausal-lm\t--model\t%s\t--data\t%s\t--output\t%s\t--max-steps\t2"
-                    .formatted(DECODER, prose, at("lm"))
+            String.format(
+                Locale.ROOT,
+                "train\t--model\t%s\t--data\t%s\t--output\t%s\t--max-steps\t2",
+                ENCODER,
+                texts,
+                at("seq")),
+            String.format(
+                Locale.ROOT,
+                "predict\t--model\t%s\t--adapter\t%s\t--input\t%s\t--output\t%s",
+                ENCODER,
+                at("seq"),
+                input,
+                at("predicted.jsonl")),
+            String.format(
+                    Locale.ROOT,
+                    "train\t--task\tcausal-lm\t--model\t%s\t--data\t%s\t--output\t%s\t--max-steps\t2",
+                    DECODER,
+                    prose,
+                    at("lm"))
                 + "\t--eval-split\t0\t--json",
-            "score\t--model\t%s\t--adapter\t%s\t--input\t%s\t--output\t%s"
-                .formatted(DECODER, at("lm"), prose, at("scored.jsonl")),
-            "generate\t--model\t%s\t--prompt\tRinse\t--max-new-tokens\t3".formatted(DECODER),
-            "merge\t--model\t%s\t--adapter\t%s\t--output\t%s"
-                .formatted(DECODER, at("lm"), at("merged")),
-            "quantize\t--model\t%s\t--output\t%s\t--quantization\tnf4"
-                .formatted(DECODER, at("nf4")),
-            "export\t--model\t%s\t--adapter\t%s\t--gguf\t%s"
-                .formatted(DECODER, at("lm"), at("a.gguf")),
-            "inspect\t--model\t%s\t--targets".formatted(DECODER),
+            String.format(
+                Locale.ROOT,
+                "score\t--model\t%s\t--adapter\t%s\t--input\t%s\t--output\t%s",
+                DECODER,
+                at("lm"),
+                prose,
+                at("scored.jsonl")),
+            String.format(
+                Locale.ROOT,
+                "generate\t--model\t%s\t--prompt\tRinse\t--max-new-tokens\t3",
+                DECODER),
+            String.format(
+                Locale.ROOT,
+                "merge\t--model\t%s\t--adapter\t%s\t--output\t%s",
+                DECODER,
+                at("lm"),
+                at("merged")),
+            String.format(
+                Locale.ROOT,
+                "quantize\t--model\t%s\t--output\t%s\t--quantization\tnf4",
+                DECODER,
+                at("nf4")),
+            String.format(
+                Locale.ROOT,
+                "export\t--model\t%s\t--adapter\t%s\t--gguf\t%s",
+                DECODER,
+                at("lm"),
+                at("a.gguf")),
+            String.format(Locale.ROOT, "inspect\t--model\t%s\t--targets", DECODER),
             "doctor",
             "completion\tbash",
-            "bench\t--model\t%s\t--train\t%s\t--test\t%s\t--rows\t8\t--batch\t4"
-                .formatted(ENCODER, texts, texts),
-            "bench-causal\t--model\t%s\t--examples\t%s\t--batch\t1\t--steps\t1\t--warmup\t1"
-                .formatted(DECODER, order));
+            String.format(
+                Locale.ROOT,
+                "bench\t--model\t%s\t--train\t%s\t--test\t%s\t--rows\t8\t--batch\t4",
+                ENCODER,
+                texts,
+                texts),
+            String.format(
+                Locale.ROOT,
+                "bench-causal\t--model\t%s\t--examples\t%s\t--batch\t1\t--steps\t1\t--warmup\t1",
+                DECODER,
+                order));
     Path file = temp.resolve("commands");
     Files.write(file, commands);
     String said = run(file.toString());

@@ -25,6 +25,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -240,8 +241,10 @@ class OptionPairsTest {
     StringBuilder table = new StringBuilder("sentence\twords\tmore\tlabel\tclass\n");
     StringBuilder lines = new StringBuilder();
     for (int i = 0; i < 12; i++) {
-      table.append(row.formatted(i, i % 2 == 0 ? "a" : "b", i % 3 == 0 ? "a" : "b"));
-      lines.append("{\"text\": \"caf\u00e9 and a longer text %d\"}\n".formatted(i));
+      table.append(
+          String.format(Locale.ROOT, row, i, i % 2 == 0 ? "a" : "b", i % 3 == 0 ? "a" : "b"));
+      lines.append(
+          String.format(Locale.ROOT, "{\"text\": \"caf\u00e9 and a longer text %d\"}\n", i));
     }
     for (String name : List.of("a", "b")) {
       Files.writeString(folder.resolve(name + ".tsv"), table);

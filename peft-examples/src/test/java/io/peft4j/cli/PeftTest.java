@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -249,8 +250,12 @@ class PeftTest {
     Path config = temp.resolve("run.yaml");
     Files.writeString(
         config,
-        "model: %s\ndata: %s\noutput: %s\nmax_steps: 9\nrank: 3\ntarget_modules: [query, key]\nnew_head: true\n"
-            .formatted(MODEL, data, temp.resolve("out")));
+        String.format(
+            Locale.ROOT,
+            "model: %s\ndata: %s\noutput: %s\nmax_steps: 9\nrank: 3\ntarget_modules: [query, key]\nnew_head: true\n",
+            MODEL,
+            data,
+            temp.resolve("out")));
     PeftRun result =
         PeftRun.of("train", "--config", config.toString(), "--max_steps", "2", "--json");
     assertEquals(0, result.code(), result.err());

@@ -22,10 +22,7 @@ import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ArchRule;
 import com.tngtech.archunit.lang.ConditionEvents;
 import com.tngtech.archunit.lang.SimpleConditionEvent;
-import java.io.PrintStream;
-import java.io.PrintWriter;
 import java.nio.Buffer;
-import java.time.format.DateTimeFormatter;
 
 /** What may use what; see docs/architecture.md. */
 @AnalyzeClasses(packages = "io.peft4j", importOptions = DoNotIncludeTests.class)
@@ -182,29 +179,6 @@ class ModuleBoundariesTest {
           .callMethod(Device.class, "cpu");
 
   /** One file and one registration: nobody else has to know of a method. */
-  /** Under ar_EG a %d has other digits, under tr_TR an I another small letter. */
-  @ArchTest
-  static final ArchRule NOTHING_IS_FORMATTED_BY_THE_USERS_LOCALE =
-      noClasses()
-          .should()
-          .callMethod(String.class, "format", String.class, Object[].class)
-          .orShould()
-          .callMethod(String.class, "formatted", Object[].class)
-          .orShould()
-          .callMethod(String.class, "toLowerCase")
-          .orShould()
-          .callMethod(String.class, "toUpperCase")
-          .orShould()
-          .callMethod(PrintStream.class, "printf", String.class, Object[].class)
-          .orShould()
-          .callMethod(PrintStream.class, "format", String.class, Object[].class)
-          .orShould()
-          .callMethod(PrintWriter.class, "printf", String.class, Object[].class)
-          .orShould()
-          .callMethod(PrintWriter.class, "format", String.class, Object[].class)
-          .orShould()
-          .callMethod(DateTimeFormatter.class, "ofPattern", String.class);
-
   @ArchTest
   static final ArchRule A_METHOD_IS_KNOWN_TO_ITS_REGISTRY_ALONE =
       classes()

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
@@ -92,7 +93,7 @@ class QloraChatTest {
     }
     Path data = temp.resolve("long.jsonl");
     String row = "{\"prompt\": \"Say it:\", \"completion\": \"%s\"}%n";
-    Files.writeString(data, row.formatted("so it is ".repeat(400)).repeat(16));
+    Files.writeString(data, String.format(Locale.ROOT, row, "so it is ".repeat(400)).repeat(16));
     Path log = temp.resolve("log.txt");
     List<String> line =
         new ArrayList<>(
@@ -120,8 +121,11 @@ class QloraChatTest {
     double expected = number(said, "expected peak memory: (\\d+) MB");
     double measured = number(said, "after training: peak memory (\\d+) MB");
     System.out.printf(
+        Locale.ROOT,
         "100 M Llama, 4 x 256 tokens, rank 32, recompute %s: expected %.0f MB, measured %.0f MB%n",
-        recompute, expected, measured);
+        recompute,
+        expected,
+        measured);
     assertEquals(1, expected / measured, 0.25, said);
   }
 

@@ -49,7 +49,8 @@ class ReadmeTest {
     StringBuilder rows = new StringBuilder("text\tlabel\n");
     // as many labels as the model's head has
     for (int i = 0; i < 10; i++) {
-      rows.append("yes %d\tgood\nno %d\tbad\nperhaps %d\tfair\n".formatted(i, i, i));
+      rows.append(
+          String.format(Locale.ROOT, "yes %d\tgood\nno %d\tbad\nperhaps %d\tfair\n", i, i, i));
     }
     Files.writeString(data, rows);
     Path model = ROOT.resolve("peft-core/src/test/resources/golden/encoders/bert");

@@ -15,6 +15,7 @@ import io.peft4j.model.load.LoadOptions;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
@@ -65,7 +66,7 @@ class AdapterAlgebraTest {
               7);
       AdapterAlgebra.combine(adapted, "mixed", weights, combination);
       double distance = Golden.distance(Golden.matrix(test.get("logits")), logits(model));
-      System.out.printf("%s: logits differ by %.1e%n", name, distance);
+      System.out.printf(Locale.ROOT, "%s: logits differ by %.1e%n", name, distance);
       assertTrue(distance < 1e-4, name + ": " + distance);
     }
   }

@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -97,7 +98,7 @@ class MixedAdaptersTest {
             largest = Math.max(largest, distance);
           }
         }
-        System.out.printf("%s: mixed rows differ by %.1e%n", base, largest);
+        System.out.printf(Locale.ROOT, "%s: mixed rows differ by %.1e%n", base, largest);
         assertThrows(
             IllegalArgumentException.class, () -> mixed.logits(sequences, List.of("lora")));
         assertEquals(0, mixed.logits(List.of(), List.of()).length);

@@ -24,6 +24,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -82,7 +83,7 @@ class LoraInitTest {
       adapted.activate();
       assertEquals(0, distance(bare, logits(model, golden)), "deactivated it is the base");
       assertEquals(base, Fingerprint.ofParameters(model), "the base was not written to");
-      System.out.printf("%s: at the start %.1e from the base%n", name, moved);
+      System.out.printf(Locale.ROOT, "%s: at the start %.1e from the base%n", name, moved);
       assertTrue(moved < 3e-6, name + ": " + moved);
     }
   }
@@ -119,7 +120,7 @@ class LoraInitTest {
       List<float[][]> bare = logits(model, golden);
       adapted.load("a", Golden.path("init/" + name));
       double distance = distance(expected(golden), logits(model, golden));
-      System.out.printf("%s: largest difference of logits %.1e%n", name, distance);
+      System.out.printf(Locale.ROOT, "%s: largest difference of logits %.1e%n", name, distance);
       assertTrue(distance < 1e-4, name + ": " + distance);
       adapted.save("a", temp, Map.of());
       adapted.delete("a");

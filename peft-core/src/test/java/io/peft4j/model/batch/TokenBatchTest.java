@@ -11,6 +11,7 @@ import io.peft4j.model.load.LoadOptions;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -55,7 +56,8 @@ class TokenBatchTest {
           worst = Math.max(worst, Golden.distance(alone, model.logits(batch)));
         }
       }
-      System.out.printf("%s: largest difference packed or alone %.1e%n", family, worst);
+      System.out.printf(
+          Locale.ROOT, "%s: largest difference packed or alone %.1e%n", family, worst);
       assertTrue(worst < 5e-6, family + ": " + worst);
       assertTrue(packed > 15, "several examples shared rows in " + packed + " of 25 batches");
     }

@@ -18,6 +18,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -115,8 +116,12 @@ class UnusedTensorsTest {
             IllegalArgumentException.class,
             () -> warnings(name, edited -> edited.config().put(key, 3)));
     assertEquals(
-        "%s: '%s': expected at most 2, the layers that %s has; found 3"
-            .formatted(temp.resolve("config.json"), key, temp.resolve("model.safetensors")),
+        String.format(
+            Locale.ROOT,
+            "%s: '%s': expected at most 2, the layers that %s has; found 3",
+            temp.resolve("config.json"),
+            key,
+            temp.resolve("model.safetensors")),
         e.getMessage());
   }
 

@@ -22,6 +22,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -130,7 +131,10 @@ class EmbeddedModelTest {
       throws IOException {
     if (!model.available()) {
       System.out.printf(
-          "skipped: %s is not on the class path, run with -P%s%n", model, model.profile());
+          Locale.ROOT,
+          "skipped: %s is not on the class path, run with -P%s%n",
+          model,
+          model.profile());
     }
     assumeTrue(model.available(), "run with -P" + model.profile());
     Path folder = model.materialize(cache);

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
@@ -44,7 +45,8 @@ class TensorFlowImportTest {
   void readsATableAndChecksIt() {
     Map<String, byte[]> entries = new TreeMap<>();
     for (int i = 0; i < 200; i++) {
-      entries.put("module/layer_%03d/kernel".formatted(i), new byte[] {(byte) i, 1});
+      entries.put(
+          String.format(Locale.ROOT, "module/layer_%03d/kernel", i), new byte[] {(byte) i, 1});
     }
     byte[] table = table(entries);
     Map<String, ByteBuffer> read = LevelDbTable.read("t", ByteBuffer.wrap(table));

@@ -8,6 +8,7 @@ import io.peft4j.quant.Quantizer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Random;
 import java.util.concurrent.ForkJoinPool;
 
@@ -26,7 +27,7 @@ public final class ThroughputBench {
   /** Takes no arguments. */
   public static void main(String[] args) {
     int threads = ForkJoinPool.commonPool().getParallelism() + 1;
-    System.out.printf("java %s, %d threads%n", Runtime.version(), threads);
+    System.out.printf(Locale.ROOT, "java %s, %d threads%n", Runtime.version(), threads);
     for (FloatType type : FloatType.values()) {
       ByteBuffer weight = weight(type);
       ByteBuffer target =
@@ -35,11 +36,11 @@ public final class ThroughputBench {
         Quantizer quantizer = new Quantizer(QuantizationConfig.of(quant));
         QuantizedTensor packed = quantizer.quantize(weight, type, EXTENT, EXTENT);
         report(
-            "%s quantize   %s".formatted(quant.id(), type.torchName()),
+            String.format(Locale.ROOT, "%s quantize   %s", quant.id(), type.torchName()),
             weight.capacity(),
             () -> quantizer.quantize(weight, type, EXTENT, EXTENT));
         report(
-            "%s dequantize %s".formatted(quant.id(), type.torchName()),
+            String.format(Locale.ROOT, "%s dequantize %s", quant.id(), type.torchName()),
             weight.capacity(),
             () -> packed.dequantize(target, type));
       }
@@ -74,7 +75,10 @@ public final class ThroughputBench {
     }
     Arrays.sort(seconds);
     System.out.printf(
+        Locale.ROOT,
         "%-28s best %6.2f GB/s  median %6.2f GB/s%n",
-        what, bytes / seconds[0] / 1e9, bytes / seconds[RUNS / 2] / 1e9);
+        what,
+        bytes / seconds[0] / 1e9,
+        bytes / seconds[RUNS / 2] / 1e9);
   }
 }

@@ -26,6 +26,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
@@ -183,39 +184,51 @@ class BnbFormatTest {
     assertRefused(
         weight,
         state,
-        json(good.formatted("fp4", "64", "float16") + nested.formatted("256", "0.1")),
+        json(
+            String.format(Locale.ROOT, good, "fp4", "64", "float16")
+                + String.format(Locale.ROOT, nested, "256", "0.1")),
         "expected quant_type as in the name, found fp4");
     assertRefused(
         weight,
         state,
-        json(good.formatted("nf4", "65", "float16") + nested.formatted("256", "0.1")),
+        json(
+            String.format(Locale.ROOT, good, "nf4", "65", "float16")
+                + String.format(Locale.ROOT, nested, "256", "0.1")),
         "unsupported block size 65");
     assertRefused(
         weight,
         state,
-        json(good.formatted("nf4", "\"x\"", "float16") + nested.formatted("256", "0.1")),
+        json(
+            String.format(Locale.ROOT, good, "nf4", "\"x\"", "float16")
+                + String.format(Locale.ROOT, nested, "256", "0.1")),
         "expected 'blocksize' to be an integer, found \"x\"");
     assertRefused(
         weight,
         state,
-        json(good.formatted("nf4", "64", "float8") + nested.formatted("256", "0.1")),
+        json(
+            String.format(Locale.ROOT, good, "nf4", "64", "float8")
+                + String.format(Locale.ROOT, nested, "256", "0.1")),
         "unsupported float type 'float8'");
     assertRefused(
         weight,
         state,
-        json(good.formatted("nf4", "64", "float16") + nested.formatted("0", "0.1")),
+        json(
+            String.format(Locale.ROOT, good, "nf4", "64", "float16")
+                + String.format(Locale.ROOT, nested, "0", "0.1")),
         "unsupported block size 0");
     assertRefused(
         weight,
         state,
-        json(good.formatted("nf4", "64", "float16") + nested.formatted("256", "null")),
+        json(
+            String.format(Locale.ROOT, good, "nf4", "64", "float16")
+                + String.format(Locale.ROOT, nested, "256", "null")),
         "expected 'nested_offset' to be a number");
     assertRefused(
         weight,
         state,
         json(
-            good.replace("130", "131").formatted("nf4", "64", "float16")
-                + nested.formatted("256", "0.1")),
+            String.format(Locale.ROOT, good.replace("130", "131"), "nf4", "64", "float16")
+                + String.format(Locale.ROOT, nested, "256", "0.1")),
         "shape [131, 192] takes 12576 bytes of codes, found 12480");
   }
 

@@ -20,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -64,7 +65,7 @@ class TransformersTest {
               QuantizationConfig.of(QuantType.INT8))) {
         Path output = Files.createTempDirectory(folder, model.getFileName() + config.type().id());
         new CheckpointQuantizer(config.withComputeType(FloatType.F32)).quantize(model, output);
-        System.out.printf("%s as %s: ", model.getFileName(), config.type().id());
+        System.out.printf(Locale.ROOT, "%s as %s: ", model.getFileName(), config.type().id());
         String said = run(python, "compare", model.toString(), output.toString());
         System.out.print(said);
         assertTrue(said.contains("are equal"), said);

@@ -17,6 +17,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -148,9 +149,14 @@ class EightBitAdamWTest {
       scales = Math.max(scales, distance(expected, name + ".absmax" + moment, absmax, true));
     }
     System.out.printf(
+        Locale.ROOT,
         "adamw_8bit, %s: after 10 steps %d of %d codes are not bitsandbytes', scales differ by %.1e,"
             + " weights by %.1e%n",
-        name, codes, small ? 0 : 2 * weights.length, scales, weight);
+        name,
+        codes,
+        small ? 0 : 2 * weights.length,
+        scales,
+        weight);
     // The first moment's last bit may differ (lerp here, multiply and add there), and then a code.
     assertTrue(codes <= 2, name + ": " + codes);
     assertTrue(scales < 1e-6, name + ": " + scales);

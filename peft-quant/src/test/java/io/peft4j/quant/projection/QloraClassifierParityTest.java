@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -97,6 +98,7 @@ class QloraClassifierParityTest {
       float[] ours = flat(examples(model, inOrder()).logits(model, BATCH));
       float[] theirs = logits(mode);
       System.out.printf(
+          Locale.ROOT,
           "qlora classifier %s: %d logits differ by %.1e of their length (theirs from float32's"
               + " %.1e, ours %.1e)%n",
           mode,
@@ -134,8 +136,11 @@ class QloraClassifierParityTest {
       assertTrue(adapter.tensors().containsKey("score.weight"), "the head is trained");
       double worst = QloraParityTest.compareGradients(folder(), mode, adapter);
       System.out.printf(
+          Locale.ROOT,
           "qlora classifier %s, recompute %s: gradients differ by at most %.1e of their length%n",
-          mode, recompute, worst);
+          mode,
+          recompute,
+          worst);
     }
   }
 
@@ -149,8 +154,11 @@ class QloraClassifierParityTest {
       double worst =
           QloraParityTest.compareCurves(mode, json(mode + ".json"), adapted, data, workers, temp);
       System.out.printf(
+          Locale.ROOT,
           "qlora classifier %s, workers %d: 20 losses differ by at most %.1e%n",
-          mode, workers, worst);
+          mode,
+          workers,
+          worst);
     }
   }
 }

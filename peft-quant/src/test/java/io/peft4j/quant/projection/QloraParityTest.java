@@ -32,6 +32,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -106,8 +107,11 @@ class QloraParityTest {
       assertEquals(json(mode + ".json").get("loss").asDouble(), loss, 0.01);
       double worst = compareGradients(folder(), mode, adapter);
       System.out.printf(
+          Locale.ROOT,
           "qlora %s, recompute %s: gradients differ by at most %.4f of their length%n",
-          mode, recompute, worst);
+          mode,
+          recompute,
+          worst);
     }
   }
 
@@ -157,7 +161,11 @@ class QloraParityTest {
       TrainingSet data = new Rows(sequences());
       double worst = compareCurves(mode, json(mode + ".json"), adapted, data, workers, temp);
       System.out.printf(
-          "qlora %s, workers %d: 50 losses differ by at most %.4f%n", mode, workers, worst);
+          Locale.ROOT,
+          "qlora %s, workers %d: 50 losses differ by at most %.4f%n",
+          mode,
+          workers,
+          worst);
     }
   }
 

@@ -29,6 +29,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -226,8 +227,10 @@ class QuantizedMethodsTest {
                       ways.get("kept").get(name), values, 1e-6f, way.getKey() + ": " + name));
     }
     System.out.printf(
+        Locale.ROOT,
         "%s on NF4: gradients differ from those on the dense weights by %.1e%n",
-        adapter.getFileName(), worst);
+        adapter.getFileName(),
+        worst);
   }
 
   @Test

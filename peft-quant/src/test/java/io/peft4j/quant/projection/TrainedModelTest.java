@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
@@ -99,8 +100,15 @@ class TrainedModelTest {
     double olora = distance(dense, LoraInit.OLORA, samples);
     double loftq = distance(dense, LoraInit.LOFTQ, samples);
     System.out.printf(
+        Locale.ROOT,
         "stories260k, nf4: plain %.4f, PiSSA %.4f (%.2fx), OLoRA %.4f (%.2fx), LoftQ %.4f (%.2fx)%n",
-        plain, pissa, plain / pissa, olora, plain / olora, loftq, plain / loftq);
+        plain,
+        pissa,
+        plain / pissa,
+        olora,
+        plain / olora,
+        loftq,
+        plain / loftq);
     assertTrue(pissa < plain / 1.03);
     assertTrue(olora < plain / 1.2);
     assertTrue(loftq < plain / 1.03);
