@@ -229,6 +229,6 @@ final class BenchCausalCommand implements Callable<Integer> {
     if (output != null) {
       AtomicFiles.writeString(output, text + "\n");
     }
-    System.out.println(text);
+    JsonOutput.println(System.out, result);
   }
 }

@@ -227,6 +227,6 @@ final class BenchCommand implements Callable<Integer> {
     if (output != null) {
       AtomicFiles.writeString(output, json + "\n");
     }
-    System.out.println(json);
+    JsonOutput.println(System.out, result);
   }
 }

@@ -1,10 +1,9 @@
 package io.peft4j.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.quant.QuantizationError;
+import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.UnaryOperator;
@@ -56,8 +55,8 @@ record ErrorReport(boolean json) {
 
   static void print(ObjectNode line) {
     try {
-      System.out.println(new ObjectMapper().writeValueAsString(line));
-    } catch (JsonProcessingException e) {
+      JsonOutput.println(System.out, line);
+    } catch (IOException e) {
       throw new IllegalStateException("a tree of numbers and texts is always JSON", e);
     }
   }

@@ -1,6 +1,5 @@
 package io.peft4j.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
@@ -201,7 +200,7 @@ final class GenerateCommand implements Callable<Integer> {
           answer.put("sequence", i % copies);
         }
         answer.setAll(answer(all.get(i)));
-        out.println(JSON.writeValueAsString(answer));
+        JsonOutput.println(out, answer);
       } else if (one) {
         out.println();
       } else {
@@ -222,11 +221,10 @@ final class GenerateCommand implements Callable<Integer> {
         }
         event.put("token", token).put("text", text);
         try {
-          out.println(JSON.writeValueAsString(event));
-        } catch (JsonProcessingException e) {
+          JsonOutput.println(out, event);
+        } catch (IOException e) {
           throw new UncheckedIOException(e);
         }
-        out.flush();
       };
     }
     return (prompt, token, text) -> {

@@ -1,6 +1,5 @@
 package io.peft4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -85,7 +84,7 @@ final class InspectCommand implements Callable<Integer> {
       }
     }
     if (json) {
-      System.out.println(new ObjectMapper().writeValueAsString(found));
+      JsonOutput.println(System.out, found);
     } else {
       print(found, "");
     }

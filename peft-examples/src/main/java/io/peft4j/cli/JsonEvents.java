@@ -1,6 +1,5 @@
 package io.peft4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.data.Truncation;
@@ -15,8 +14,6 @@ import java.nio.file.Path;
 
 /** Tells a run to other programs: one JSON object a line. */
 final class JsonEvents implements TrainingListener {
-
-  private static final ObjectMapper JSON = new ObjectMapper();
 
   private final PrintStream out;
 
@@ -41,8 +38,7 @@ final class JsonEvents implements TrainingListener {
   }
 
   private void print(ObjectNode event) throws IOException {
-    out.println(JSON.writeValueAsString(event));
-    out.flush();
+    JsonOutput.println(out, event);
   }
 
   @Override

@@ -1,6 +1,11 @@
 package io.peft4j.cli;
 
 import io.peft4j.cli.importer.ImportCommand;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.util.ServiceLoader;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -32,7 +37,16 @@ public final class Peft {
   private Peft() {}
 
   public static void main(String[] arguments) {
+    if (Charset.defaultCharset().equals(StandardCharsets.US_ASCII)) {
+      // LC_ALL=C, as in most containers: Python writes UTF-8 there too, and not question marks
+      System.setOut(utf8(FileDescriptor.out));
+      System.setErr(utf8(FileDescriptor.err));
+    }
     System.exit(run(arguments));
+  }
+
+  private static PrintStream utf8(FileDescriptor descriptor) {
+    return new PrintStream(new FileOutputStream(descriptor), true, StandardCharsets.UTF_8);
   }
 
   /** {@return the exit code: 0 for success, 2 for a command line or input that is wrong} */
