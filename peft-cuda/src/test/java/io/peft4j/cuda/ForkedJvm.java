@@ -24,7 +24,10 @@ final class ForkedJvm {
               .redirectErrorStream(true);
       builder.command().addAll(java.util.List.of(arguments));
       Process process = builder.start();
-      String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      String output =
+          new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
+              // the launcher's, where options come from the environment
+              .replaceFirst("^NOTE: Picked up JDK_JAVA_OPTIONS.*\\R", "");
       int exit = process.waitFor();
       System.out.println(output);
       return new Result(exit, output);
