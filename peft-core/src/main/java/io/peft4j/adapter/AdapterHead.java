@@ -3,6 +3,8 @@ package io.peft4j.adapter;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
 import io.peft4j.model.HeadIdentity;
+import io.peft4j.model.family.Families;
+import io.peft4j.model.family.Family;
 import io.peft4j.model.load.LoadOptions;
 import io.peft4j.model.load.ModelConfig;
 import java.io.IOException;
@@ -20,10 +22,6 @@ import java.util.Map;
  * base's if that has as many outputs, else LABEL_0 and so on.
  */
 public final class AdapterHead {
-
-  /** The last module of each family's head. */
-  private static final List<String> HEADS =
-      List.of("classifier.weight", "classifier.out_proj.weight", "score.weight");
 
   private AdapterHead() {}
 
@@ -109,9 +107,10 @@ public final class AdapterHead {
     for (Path folder : AdapterMix.folders(adapter)) {
       shapes.putAll(AdapterFiles.readShapes(folder));
     }
-    for (String head : HEADS) {
-      if (shapes.containsKey(head)) {
-        return Math.toIntExact(shapes.get(head).get(0));
+    for (Family family : Families.all()) {
+      List<Long> shape = shapes.get(family.classifierHead() + ".weight");
+      if (shape != null) {
+        return Math.toIntExact(shape.get(0));
       }
     }
     return -1;

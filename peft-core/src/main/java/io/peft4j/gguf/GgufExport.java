@@ -4,12 +4,14 @@ import ai.djl.ndarray.NDArray;
 import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.adapter.lora.LoraInit;
 import io.peft4j.adapter.method.Adapter;
+import io.peft4j.model.family.Families;
+import io.peft4j.model.family.Family;
+import io.peft4j.model.family.GgufNames;
 import io.peft4j.model.load.ModelConfig;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * Writes a LoRA adapter for llama.cpp, as its {@code convert_lora_to_gguf.py} lays it out: {@code
@@ -20,19 +22,6 @@ import java.util.Set;
  * scaling · rank.
  */
 public final class GgufExport {
-
-  /** Model types by llama.cpp's architectures. */
-  private static final Map<String, String> ARCHITECTURES =
-      Map.of(
-          "llama", "llama",
-          "mistral", "llama",
-          "qwen2", "qwen2",
-          "qwen3", "qwen3",
-          "gemma2", "gemma2",
-          "phi3", "phi3",
-          "gpt2", "gpt2");
-
-  private static final Set<String> PERMUTED = Set.of("llama", "mistral");
 
   private static final String HEAD = "lm_head";
   private static final String A = ".lora_A.weight";
@@ -50,11 +39,7 @@ public final class GgufExport {
    *     adapter, an adapted embedding that is also the head, an architecture not known here
    */
   public static void write(Adapter adapter, ModelConfig base, Path file) throws IOException {
-    String architecture = ARCHITECTURES.get(base.modelType());
-    if (architecture == null) {
-      throw new IllegalArgumentException(
-          "GGUF: model_type " + base.modelType() + " is not one of " + ARCHITECTURES.keySet());
-    }
+    GgufNames names = names(base.modelType());
     if (!(adapter.config() instanceof LoraConfig config)) {
       throw new IllegalArgumentException(
           "GGUF: only LoRA can be exported, found " + adapter.config().peftType());
@@ -74,17 +59,39 @@ public final class GgufExport {
     GgufWriter gguf =
         new GgufWriter()
             .put("general.type", "adapter")
-            .put("general.architecture", architecture)
+            .put("general.architecture", names.architecture())
             .put("adapter.type", "lora")
             .put("adapter.lora.alpha", 1f);
     for (Map.Entry<String, NDArray> entry : adapter.tensors().entrySet()) {
-      add(gguf, entry.getKey(), entry.getValue(), config, base);
+      add(gguf, entry.getKey(), entry.getValue(), config, base, names);
     }
     gguf.write(file);
   }
 
+  private static GgufNames names(String modelType) {
+    Family family = Families.find(modelType);
+    GgufNames names = family == null ? null : family.gguf();
+    if (names == null) {
+      throw new IllegalArgumentException(
+          String.format(
+              Locale.ROOT,
+              "GGUF: model_type %s is not one of %s",
+              modelType,
+              Families.all().stream()
+                  .filter(known -> known.gguf() != null)
+                  .map(Family::modelType)
+                  .toList()));
+    }
+    return names;
+  }
+
   private static void add(
-      GgufWriter gguf, String key, NDArray tensor, LoraConfig config, ModelConfig base) {
+      GgufWriter gguf,
+      String key,
+      NDArray tensor,
+      LoraConfig config,
+      ModelConfig base,
+      GgufNames names) {
     int rows = (int) tensor.getShape().get(0);
     int columns = tensor.getShape().dimension() < 2 ? 1 : (int) tensor.getShape().get(1);
     float[] values = tensor.toFloatArray();
@@ -92,11 +99,11 @@ public final class GgufExport {
       if (strip(key, A).equals(HEAD)) {
         checkUntied(HEAD, "embedding", base);
       }
-      gguf.add(GgufNames.weight(strip(key, A)) + ".lora_a", rows, columns, values);
+      gguf.add(names.weight(strip(key, A)) + ".lora_a", rows, columns, values);
     } else if (key.endsWith(EMBEDDING_A)) {
       checkUntied(strip(key, EMBEDDING_A), "head", base);
       // llama.cpp looks rows up in it, one a token
-      String name = GgufNames.weight(strip(key, EMBEDDING_A)) + ".lora_a";
+      String name = names.weight(strip(key, EMBEDDING_A)) + ".lora_a";
       gguf.add(name, columns, rows, transpose(values, rows, columns));
     } else if (key.endsWith(B) || key.endsWith(EMBEDDING_B)) {
       String module = strip(key, key.endsWith(B) ? B : EMBEDDING_B);
@@ -105,10 +112,10 @@ public final class GgufExport {
         values[i] *= factor;
       }
       gguf.add(
-          GgufNames.weight(module) + ".lora_b",
+          names.weight(module) + ".lora_b",
           rows,
           columns,
-          permute(values, rows, columns, module, base));
+          names.permutes(module) ? permute(values, rows, columns, module, base) : values);
     } else {
       throw new IllegalArgumentException("GGUF: llama.cpp's adapters cannot hold " + key);
     }
@@ -146,13 +153,9 @@ public final class GgufExport {
    */
   private static float[] permute(
       float[] values, int rows, int columns, String module, ModelConfig base) {
-    boolean query = module.endsWith(".q_proj");
-    if (!PERMUTED.contains(base.modelType()) || !(query || module.endsWith(".k_proj"))) {
-      return values;
-    }
-    int heads = base.json().get("num_attention_heads").asInt();
-    if (!query && base.json().hasNonNull("num_key_value_heads")) {
-      heads = base.json().get("num_key_value_heads").asInt();
+    int heads = base.integer("num_attention_heads");
+    if (!module.endsWith(".q_proj")) {
+      heads = base.integer("num_key_value_heads", heads);
     }
     int dim = rows / heads;
     float[] permuted = new float[values.length];

@@ -2,6 +2,7 @@ package io.peft4j.model;
 
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
+import io.peft4j.model.family.Families;
 import io.peft4j.model.load.ModelConfig;
 import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.safetensors.DType;
@@ -62,8 +63,8 @@ public final class HeadIdentity {
    * @throws IllegalArgumentException if they contradict each other
    */
   public static HeadIdentity read(Path folder) throws IOException {
-    ModelConfig config = ModelConfig.read(folder);
-    String head = ModelLoader.family(config).headName();
+    ModelConfig config = Families.config(folder);
+    String head = Families.of(config).architecture(config).headName();
     try (Checkpoint checkpoint = Checkpoint.openUnmapped(folder)) {
       return of(folder, config, checkpoint, head);
     }

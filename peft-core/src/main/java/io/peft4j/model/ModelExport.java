@@ -8,7 +8,6 @@ import ai.djl.ndarray.types.DataType;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.load.ModelConfig;
-import io.peft4j.model.load.StoredNames;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Parameter;
@@ -194,11 +193,9 @@ public final class ModelExport {
             }));
   }
 
-  /** GPT-NeoX's head is {@code embed_out} in checkpoints, {@code lm_head} among the modules. */
-  private static String storedName(Model model, String name) {
-    boolean old =
-        name.equals(StoredNames.HEAD) && model.checkpoint().names().contains(StoredNames.OLD_HEAD);
-    return old ? StoredNames.OLD_HEAD : name;
+  /** {@return the name that the model's checkpoint has in place of its tensor's, else that} */
+  public static String storedName(Model model, String name) {
+    return model.stored().renamed(name);
   }
 
   private static DType typeOf(Model model, Parameter parameter) {

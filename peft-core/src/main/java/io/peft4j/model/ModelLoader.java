@@ -4,10 +4,11 @@ import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.data.LabelNames;
-import io.peft4j.model.decoder.DecoderFamilies;
+import io.peft4j.model.decoder.DecoderFamily;
 import io.peft4j.model.decoder.HeadTie;
-import io.peft4j.model.encoder.EncoderSpec;
 import io.peft4j.model.family.Architecture;
+import io.peft4j.model.family.Families;
+import io.peft4j.model.family.Family;
 import io.peft4j.model.load.LoadOptions;
 import io.peft4j.model.load.ModelConfig;
 import io.peft4j.model.load.StoredNames;
@@ -30,16 +31,17 @@ final class ModelLoader {
   ModelLoader(Path folder, LoadOptions options) throws IOException {
     this.folder = folder;
     this.options = options;
-    this.config = ModelConfig.read(folder);
+    this.config = Families.config(folder);
   }
 
   /** See {@link Model#load}. */
   Model classifier() throws IOException {
-    Architecture architecture = family(config);
+    Family family = Families.of(config);
+    Architecture architecture = family.architecture(config);
     Checkpoint checkpoint = openCheckpoint();
     try {
       HeadIdentity head = head(architecture, checkpoint);
-      return build(described(head), architecture, head, checkpoint);
+      return build(described(head), family, architecture, head, checkpoint);
     } catch (RuntimeException e) {
       checkpoint.close();
       throw e;
@@ -48,11 +50,12 @@ final class ModelLoader {
 
   /** See {@link CausalLm#load}. */
   Model languageModel() throws IOException {
-    DecoderFamilies.of(config); // what is wrong in it comes before what is wrong in the weights
+    DecoderFamily family = Families.of(config, DecoderFamily.class);
+    family.architecture(config); // what is wrong in it comes before what is wrong in the weights
     Checkpoint checkpoint = openCheckpoint();
     try {
       ModelConfig settled = HeadTie.settled(config, checkpoint);
-      return build(settled, DecoderFamilies.of(settled), null, checkpoint);
+      return build(settled, family, family.architecture(settled), null, checkpoint);
     } catch (IOException | RuntimeException e) {
       checkpoint.close();
       throw e;
@@ -61,17 +64,6 @@ final class ModelLoader {
 
   private Checkpoint openCheckpoint() throws IOException {
     return options.streaming() ? Checkpoint.openUnmapped(folder) : Checkpoint.open(folder);
-  }
-
-  static Architecture family(ModelConfig config) {
-    String type = config.modelType();
-    if (EncoderSpec.knows(type)) {
-      return EncoderSpec.of(config);
-    }
-    if (DecoderFamilies.knows(type)) {
-      return DecoderFamilies.of(config);
-    }
-    throw config.unsupported("model_type", "bert, roberta, distilbert, " + DecoderFamilies.types());
   }
 
   private HeadIdentity head(Architecture architecture, Checkpoint checkpoint) {
@@ -104,9 +96,13 @@ final class ModelLoader {
   }
 
   private Model build(
-      ModelConfig described, Architecture architecture, HeadIdentity head, Checkpoint checkpoint) {
-    StoredNames names = new StoredNames(checkpoint, architecture.baseName());
-    checkLayers(architecture, checkpoint, names);
+      ModelConfig described,
+      Family family,
+      Architecture architecture,
+      HeadIdentity head,
+      Checkpoint checkpoint) {
+    StoredNames names = new StoredNames(checkpoint, architecture.baseName(), family.renamed());
+    checkLayers(family, architecture, checkpoint, names);
     NDManager manager = Natives.newManager(options.device());
     try {
       WeightFormat.Opened format = format(described, checkpoint, manager);
@@ -123,7 +119,7 @@ final class ModelLoader {
               options.streaming(),
               options.seed());
       Model model = new Model(described, architecture, head, options, manager, checkpoint, weights);
-      UnusedTensors.warn(checkpoint, names, format);
+      UnusedTensors.warn(checkpoint, names, format, Families.any(Family::heads));
       return model;
     } catch (RuntimeException e) {
       manager.close();
@@ -131,14 +127,15 @@ final class ModelLoader {
     }
   }
 
-  private void checkLayers(Architecture architecture, Checkpoint checkpoint, StoredNames names) {
+  private void checkLayers(
+      Family family, Architecture architecture, Checkpoint checkpoint, StoredNames names) {
     int stored = names.layers(architecture.layerName());
     if (architecture.layers() > stored) {
       throw config.wrong(
           String.format(
               Locale.ROOT,
               "'%s': expected at most %d, the layers that %s has; found %d",
-              config.layersKey(),
+              config.said(family.layersKey()),
               stored,
               checkpoint.path(),
               architecture.layers()));

@@ -1,6 +1,8 @@
 package io.peft4j.text;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.peft4j.model.family.Families;
+import io.peft4j.model.family.Family;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -41,23 +43,6 @@ enum TokenizerClass {
           "PythonBackend",
           "BloomTokenizer");
 
-  /** The class registered for a model type that we have. Llama has none. */
-  private static final Map<String, TokenizerClass> REGISTERED =
-      Map.of(
-          "bert", BERT,
-          "distilbert", BERT,
-          "roberta", ROBERTA,
-          "gpt2", GPT2,
-          "gpt_neox", GPT_NEOX,
-          "mistral", AS_IS,
-          "phi3", AS_IS,
-          "qwen2", QWEN2,
-          "qwen3", QWEN2,
-          "gemma2", GEMMA);
-
-  /** Model types whose folders often name a wrong class: the registered one is taken. */
-  private static final Set<String> OFTEN_WRONG = Set.of("qwen2", "phi3");
-
   final String label;
   private final String defaults;
 
@@ -80,22 +65,31 @@ enum TokenizerClass {
    *     config.json}, or null
    */
   static Chosen choose(String modelType, String named) {
-    TokenizerClass registered = modelType == null ? null : REGISTERED.get(modelType);
+    Family family = modelType == null ? null : Families.find(modelType);
+    TokenizerClass registered = family == null ? null : labelled(family.tokenizerClass());
     if (named == null) {
       TokenizerClass type = registered == null ? AS_IS : registered;
       return new Chosen(type, type.label, true);
     }
     String name = named.equals("PreTrainedTokenizerFast") ? named : withoutFast(named);
     boolean differs = registered != null && !registered.label.equals(withoutFast(named));
-    if (differs && (registered == AS_IS || OFTEN_WRONG.contains(modelType))) {
+    if (differs && (registered == AS_IS || family.tokenizerOftenMisnamed())) {
       return new Chosen(registered, registered.label, true);
     }
+    TokenizerClass type = labelled(name);
+    return type != null
+        ? new Chosen(type, name, true)
+        : new Chosen(AS_IS, name, FILE.contains(name));
+  }
+
+  /** {@return the class of that name, or null where it is none that we rebuild} */
+  private static TokenizerClass labelled(String name) {
     for (TokenizerClass type : values()) {
       if (type.label.equals(name)) {
-        return new Chosen(type, name, true);
+        return type;
       }
     }
-    return new Chosen(AS_IS, name, FILE.contains(name));
+    return null;
   }
 
   private static String withoutFast(String name) {

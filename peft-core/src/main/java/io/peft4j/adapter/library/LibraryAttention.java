@@ -3,46 +3,40 @@ package io.peft4j.adapter.library;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.prompt.TrainedLinear;
 import io.peft4j.model.Model;
+import io.peft4j.model.family.AttentionNames;
+import io.peft4j.model.family.Families;
+import io.peft4j.model.family.Family;
 import io.peft4j.model.module.Linear;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 
-/**
- * What the adapters library calls the parts of attention.
- *
- * @param projections of queries, keys and values
- * @param prefix what it keeps prefixes under
- */
-record LibraryAttention(List<String> projections, String prefix) {
-
-  private static final Map<String, LibraryAttention> FAMILIES = new LinkedHashMap<>();
-
-  static {
-    LibraryAttention bert = new LibraryAttention(List.of("query", "key", "value"), "self_prefix");
-    FAMILIES.put("bert", bert);
-    FAMILIES.put("roberta", bert);
-    FAMILIES.put("distilbert", new LibraryAttention(List.of("q_lin", "k_lin", "v_lin"), "self"));
-    FAMILIES.put(
-        "llama", new LibraryAttention(List.of("q_proj", "k_proj", "v_proj"), "self_prefix"));
-  }
+/** The parts of a model's attention, by the names that the adapters library has for them. */
+record LibraryAttention(AttentionNames names) {
 
   /**
-   * @throws IllegalArgumentException if the family is not known
+   * @throws IllegalArgumentException if the library's names are not known for the family
    */
   static LibraryAttention of(Model model) {
     String type = model.config().modelType();
-    LibraryAttention attention = FAMILIES.get(type);
-    if (attention == null) {
+    Family family = Families.find(type);
+    AttentionNames names = family == null ? null : family.attention();
+    if (names == null) {
       throw new IllegalArgumentException(
           String.format(
               Locale.ROOT,
               "not supported for model_type %s; supported: %s",
               type,
-              FAMILIES.keySet()));
+              Families.all().stream()
+                  .filter(known -> known.attention() != null)
+                  .map(Family::modelType)
+                  .toList()));
     }
-    return attention;
+    return new LibraryAttention(names);
+  }
+
+  /** {@return what the library keeps prefixes under} */
+  String prefix() {
+    return names.prefix();
   }
 
   /**
@@ -51,7 +45,7 @@ record LibraryAttention(List<String> projections, String prefix) {
    * @param which {@code q}, {@code k} or {@code v}
    */
   List<Linear> each(Model model, String which) {
-    String name = "." + projections.get("qkv".indexOf(which));
+    String name = "." + names.projections().get("qkv".indexOf(which));
     return model.modules().leaves().stream()
         .filter(module -> module.name().endsWith(name))
         .map(Linear.class::cast)

@@ -8,8 +8,6 @@ import io.peft4j.adapter.method.AdditiveProjection;
 import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
-import io.peft4j.adapter.target.ModuleSelector;
-import io.peft4j.adapter.target.TargetMatcher;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Pass;
@@ -30,16 +28,6 @@ import java.util.regex.Pattern;
  * triplets that are left, and in the config {@code rank_pattern}, which says of each whether it is.
  */
 public final class AdaLoraMethod extends DocumentMethod {
-
-  private static final Map<String, List<String>> TARGETS =
-      families(
-          Map.of(
-              List.of("bert"), List.of("query", "value"),
-              List.of("roberta"), List.of("query", "key", "value", "dense"),
-              List.of("distilbert"), List.of("q_lin", "v_lin"),
-              List.of("llama", "mistral", "qwen2", "qwen3", "gemma2"), List.of("q_proj", "v_proj"),
-              List.of("gpt2"), List.of("c_attn"),
-              List.of("gpt_neox"), List.of("query_key_value")));
 
   private static final ConfigKeys KEYS =
       LoraConfigJson.KEYS
@@ -84,11 +72,6 @@ public final class AdaLoraMethod extends DocumentMethod {
   @Override
   public boolean isOnlyLive(String name) {
     return ONLY_LIVE.matcher(name).find();
-  }
-
-  @Override
-  protected ModuleSelector defaultTargets(String modelType) {
-    return TargetMatcher.defaults(TARGETS, modelType);
   }
 
   @Override

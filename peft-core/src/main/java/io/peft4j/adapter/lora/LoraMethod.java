@@ -86,7 +86,7 @@ public final class LoraMethod implements AdapterMethod {
   public static LoraConfig settle(LoraConfig config, String modelType) {
     LoraConfig.Builder settled = config.toBuilder().modulesToSave(config.targets().savedWithHead());
     if (config.targetModules() == null) {
-      settled.targetModules(TargetMatcher.defaults(modelType));
+      settled.targetModules(TargetMatcher.defaults(config.peftType(), modelType));
     }
     return settled.build();
   }

@@ -8,9 +8,7 @@ import io.peft4j.adapter.target.TargetMatcher;
 import io.peft4j.adapter.target.Targets;
 import io.peft4j.model.Model;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * A method whose config is a {@link MethodConfig}: it says which keys there are, with their
@@ -114,9 +112,9 @@ public abstract class DocumentMethod implements AdapterMethod {
    */
   protected void check(MethodConfig config) {}
 
-  /** {@return what is adapted where the config does not say} */
+  /** {@return what is adapted where the config does not say}: what the family has for the method */
   protected ModuleSelector defaultTargets(String modelType) {
-    return TargetMatcher.defaults(modelType);
+    return TargetMatcher.defaults(peftType, modelType);
   }
 
   /** {@return whether its config may give ranks and alphas by patterns of names} */
@@ -131,11 +129,4 @@ public abstract class DocumentMethod implements AdapterMethod {
 
   /** Adds to the adapter what the method adds to the model. */
   protected abstract void build(MethodConfig config, AdapterBuilder builder);
-
-  /** {@return {@code names} by family, as {@link TargetMatcher#defaults} takes them} */
-  protected static Map<String, List<String>> families(Map<List<String>, List<String>> families) {
-    Map<String, List<String>> byName = new LinkedHashMap<>();
-    families.forEach((names, targets) -> names.forEach(name -> byName.put(name, targets)));
-    return byName;
-  }
 }

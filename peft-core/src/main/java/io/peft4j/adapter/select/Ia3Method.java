@@ -7,13 +7,14 @@ import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.adapter.target.ModuleSelector;
-import io.peft4j.adapter.target.TargetMatcher;
+import io.peft4j.model.Model;
+import io.peft4j.model.family.Families;
+import io.peft4j.model.family.Family;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Pass;
 import io.peft4j.model.module.ProjectionAdapter;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
 
@@ -24,16 +25,6 @@ import java.util.function.Predicate;
  * <p>On disk {@code MODULE.ia3_l}, [out, 1] or [1, in].
  */
 public final class Ia3Method extends DocumentMethod {
-
-  private static final Map<String, List<String>> TARGETS =
-      families(
-          Map.of(
-              List.of("bert", "roberta"), List.of("key", "value", "output.dense"),
-              List.of("distilbert"), List.of("k_lin", "v_lin", "lin2"),
-              List.of("llama", "mistral"), List.of("k_proj", "v_proj", "down_proj"),
-              List.of("qwen2", "qwen3", "gemma2"), List.of("q_proj", "v_proj", "down_proj"),
-              List.of("gpt2"), List.of("c_attn", "mlp.c_proj"),
-              List.of("gpt_neox"), List.of("query_key_value", "dense_4h_to_h")));
 
   private static final ConfigKeys KEYS =
       ConfigKeys.of("(IA)³").idle("fan_in_fan_out", "weights are turned when the base is loaded");
@@ -58,11 +49,6 @@ public final class Ia3Method extends DocumentMethod {
   }
 
   @Override
-  protected ModuleSelector defaultTargets(String modelType) {
-    return TargetMatcher.defaults(TARGETS, modelType);
-  }
-
-  @Override
   protected void check(MethodConfig config) {
     ModuleSelector targets = config.selector("target_modules");
     ModuleSelector feedForward = config.selector("feedforward_modules");
@@ -81,13 +67,14 @@ public final class Ia3Method extends DocumentMethod {
 
   /** Of the default targets the last is the feed-forward one, in every family. */
   @Override
-  protected MethodConfig complete(MethodConfig config, io.peft4j.model.Model model) {
+  protected MethodConfig complete(MethodConfig config, Model model) {
     if (config.get("feedforward_modules") != null) {
       return config;
     }
-    List<String> defaults = TARGETS.get(String.valueOf(model.config().modelType()));
+    Family family = Families.find(model.config().modelType());
+    List<String> defaults = family == null ? List.of() : family.defaultTargets(peftType());
     ModuleSelector targets = config.selector("target_modules");
-    boolean known = defaults != null && defaults.equals(targets.names());
+    boolean known = !defaults.isEmpty() && defaults.equals(targets.names());
     return config.with(
         "feedforward_modules", known ? List.of(defaults.get(defaults.size() - 1)) : List.of());
   }

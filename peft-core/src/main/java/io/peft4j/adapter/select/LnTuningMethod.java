@@ -3,13 +3,10 @@ package io.peft4j.adapter.select;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
-import io.peft4j.adapter.target.ModuleSelector;
-import io.peft4j.adapter.target.TargetMatcher;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Norm;
 import io.peft4j.model.module.Parameter;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 
 /**
@@ -19,24 +16,6 @@ import java.util.Set;
  * <p>On disk {@code MODULE.ln_tuning_layers.weight}, and {@code .bias} where there is one.
  */
 public final class LnTuningMethod extends DocumentMethod {
-
-  private static final Map<String, List<String>> TARGETS =
-      families(
-          Map.of(
-              List.of("bert", "roberta"), List.of("LayerNorm"),
-              List.of("distilbert"), List.of("sa_layer_norm", "output_layer_norm"),
-              List.of("llama", "mistral"),
-                  List.of("input_layernorm", "post_attention_layernorm", "norm"),
-              List.of("qwen2", "qwen3"), List.of("post_attention_layernorm"),
-              List.of("gemma2"),
-                  List.of(
-                      "input_layernorm",
-                      "post_attention_layernorm",
-                      "pre_feedforward_layernorm",
-                      "post_feedforward_layernorm",
-                      "norm"),
-              List.of("gpt2"), List.of("ln_1", "ln_2", "ln_f"),
-              List.of("gpt_neox"), List.of("input_layernorm", "post_attention_layernorm")));
 
   public LnTuningMethod() {
     super(
@@ -49,11 +28,6 @@ public final class LnTuningMethod extends DocumentMethod {
   @Override
   public List<String> parameterNames() {
     return List.of("ln_tuning_layers");
-  }
-
-  @Override
-  protected ModuleSelector defaultTargets(String modelType) {
-    return TargetMatcher.defaults(TARGETS, modelType);
   }
 
   @Override

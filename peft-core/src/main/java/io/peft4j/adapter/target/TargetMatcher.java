@@ -2,6 +2,8 @@ package io.peft4j.adapter.target;
 
 import io.peft4j.adapter.regex.PythonRegex;
 import io.peft4j.io.Spelling;
+import io.peft4j.model.family.Families;
+import io.peft4j.model.family.Family;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.ModuleTree;
@@ -9,7 +11,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.Predicate;
@@ -19,20 +20,6 @@ public final class TargetMatcher {
 
   /** Names that sequence-classification heads have; "all-linear" leaves them out. */
   private static final Set<String> CLASSIFIERS = Set.of("classifier", "score");
-
-  /** What peft adapts in a family by most methods. */
-  private static final Map<String, List<String>> DEFAULTS =
-      Map.ofEntries(
-          Map.entry("bert", List.of("query", "value")),
-          Map.entry("roberta", List.of("query", "value")),
-          Map.entry("distilbert", List.of("q_lin", "v_lin")),
-          Map.entry("llama", List.of("q_proj", "v_proj")),
-          Map.entry("mistral", List.of("q_proj", "v_proj")),
-          Map.entry("qwen2", List.of("q_proj", "v_proj")),
-          Map.entry("qwen3", List.of("q_proj", "v_proj")),
-          Map.entry("gemma2", List.of("q_proj", "v_proj")),
-          Map.entry("gpt2", List.of("c_attn")),
-          Map.entry("gpt_neox", List.of("query_key_value")));
 
   private static final String NOTHING = "names nothing in the model";
 
@@ -73,19 +60,16 @@ public final class TargetMatcher {
         .toList();
   }
 
-  /** As {@link #defaults(Map, String)}, for LoRA and what is like it. */
-  public static ModuleSelector defaults(String modelType) {
-    return defaults(DEFAULTS, modelType);
-  }
-
   /**
    * {@return the targets that peft takes for a model family where none are given}
    *
+   * @param peftType the method
    * @throws IllegalArgumentException if there is no default for that family
    */
-  public static ModuleSelector defaults(Map<String, List<String>> byFamily, String modelType) {
-    List<String> names = byFamily.get(String.valueOf(modelType));
-    if (names == null) {
+  public static ModuleSelector defaults(String peftType, String modelType) {
+    Family family = Families.find(modelType);
+    List<String> names = family == null ? List.of() : family.defaultTargets(peftType);
+    if (names.isEmpty()) {
       throw new IllegalArgumentException(
           "target_modules is missing, and there is no default for model_type " + modelType);
     }

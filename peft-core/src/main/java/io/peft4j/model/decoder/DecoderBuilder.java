@@ -27,7 +27,7 @@ public final class DecoderBuilder {
   public record LanguageModel(List<Segment> segments, LanguageModelHead head) {}
 
   private final DecoderSpec spec;
-  private final DecoderSpec.Names names;
+  private final DecoderNames names;
   private final Weights weights;
   private final String base;
   private final NDArray epsilon;
@@ -36,7 +36,7 @@ public final class DecoderBuilder {
     this.spec = spec;
     this.names = spec.names();
     this.weights = weights;
-    this.base = names.base() + ".";
+    this.base = names.base + ".";
     this.epsilon = weights.constant(spec.norm().epsilon());
   }
 
@@ -64,15 +64,15 @@ public final class DecoderBuilder {
   private Embedding words() {
     NDArray scale =
         spec.embeddingScale() == 1 ? null : weights.typedConstant(spec.embeddingScale());
-    return embedding(names.embedding(), spec.vocabulary(), scale, spec.tied());
+    return embedding(names.embedding, spec.vocabulary(), scale, spec.tied());
   }
 
   private List<Segment> body(Embedding words) {
     List<Segment> segments = new ArrayList<>();
     Embedding positions =
-        names.positions() == null
+        names.positions == null
             ? null
-            : embedding(names.positions(), spec.maxPositions(), null, true);
+            : embedding(names.positions, spec.maxPositions(), null, true);
     segments.add(new DecoderEmbeddings(words, positions, spec.dropout().embedding()));
     DecoderSpec.Attention attention = spec.attention();
     int width = attention.heads() * attention.headDim();
@@ -86,9 +86,9 @@ public final class DecoderBuilder {
       NDArray scale0 = weights.constant(attention.scales()[i]);
       SelfAttention.Constants constants =
           new SelfAttention.Constants(heads, keyHeads, sizes, scale0, cap, rotary);
-      segments.add(layer(base + String.format(Locale.ROOT, names.layer(), i) + ".", constants, i));
+      segments.add(layer(base + String.format(Locale.ROOT, names.layer, i) + ".", constants, i));
     }
-    segments.add(new FinalNorm(norm(base + names.finalNorm(), spec.hidden())));
+    segments.add(new FinalNorm(norm(base + names.finalNorm, spec.hidden())));
     return segments;
   }
 
@@ -106,19 +106,19 @@ public final class DecoderBuilder {
     SelfAttention attention = attention(at, constants, index);
     DecoderSpec.FeedForward feedForward = spec.feedForward();
     List<Linear> up = new ArrayList<>();
-    for (String name : names.up()) {
+    for (String name : names.up) {
       int out = spec.intermediate() * (feedForward.joined() ? 2 : 1);
       up.add(linear(at + name, out, hidden, feedForward.bias()));
     }
-    Linear down = linear(at + names.down(), hidden, spec.intermediate(), feedForward.bias());
+    Linear down = linear(at + names.down, hidden, spec.intermediate(), feedForward.bias());
     DecoderLayer.Parts parts =
         new DecoderLayer.Parts(
-            norm(at + names.beforeAttention(), hidden),
+            norm(at + names.beforeAttention, hidden),
             attention,
-            names.afterAttention() == null ? null : norm(at + names.afterAttention(), hidden),
-            norm(at + names.beforeFeedForward(), hidden),
+            names.afterAttention == null ? null : norm(at + names.afterAttention, hidden),
+            norm(at + names.beforeFeedForward, hidden),
             new Mlp(up, down, feedForward),
-            names.afterFeedForward() == null ? null : norm(at + names.afterFeedForward(), hidden));
+            names.afterFeedForward == null ? null : norm(at + names.afterFeedForward, hidden));
     LayerSites sites =
         new LayerSites(
             index,
@@ -133,11 +133,11 @@ public final class DecoderBuilder {
     int keyWidth = attention.keyHeads() * attention.headDim();
     List<Linear> projections = new ArrayList<>();
     int[] widths =
-        names.projections().size() == 1
+        names.projections.size() == 1
             ? new int[] {width + 2 * keyWidth}
             : new int[] {width, keyWidth, keyWidth};
     for (int i = 0; i < widths.length; i++) {
-      String name = at + names.projections().get(i);
+      String name = at + names.projections.get(i);
       projections.add(linear(name, widths[i], spec.hidden(), attention.bias()));
     }
     boolean headNorm = attention.headNorm();
@@ -146,7 +146,7 @@ public final class DecoderBuilder {
             projections,
             headNorm ? norm(at + "self_attn.q_norm", attention.headDim()) : null,
             headNorm ? norm(at + "self_attn.k_norm", attention.headDim()) : null,
-            linear(at + names.attentionOutput(), spec.hidden(), width, attention.outputBias()));
+            linear(at + names.attentionOutput, spec.hidden(), width, attention.outputBias()));
     return new SelfAttention(parts, spec, constants, index);
   }
 

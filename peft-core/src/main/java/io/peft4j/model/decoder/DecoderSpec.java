@@ -3,14 +3,18 @@ package io.peft4j.model.decoder;
 import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.model.chain.Segment;
 import io.peft4j.model.family.Architecture;
+import io.peft4j.model.load.ModelConfig;
 import io.peft4j.model.load.Weights;
 import io.peft4j.model.module.Activation;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntPredicate;
+import java.util.function.IntToDoubleFunction;
 
 /**
  * What distinguishes one decoder family or checkpoint from another, read from {@code config.json}
- * by {@link DecoderFamilies}. {@link DecoderLayer} and the rest run them all.
+ * by a {@link DecoderFamily} and made with a {@link #builder}. {@link DecoderLayer} and the rest
+ * run them all.
  *
  * @param layers how many decoder layers
  * @param hidden width of the residual stream
@@ -49,7 +53,7 @@ public record DecoderSpec(
     Dropout dropout,
     double initializerRange,
     Integer padId,
-    Names names)
+    DecoderNames names)
     implements Architecture {
 
   /**
@@ -108,44 +112,54 @@ public record DecoderSpec(
   record Dropout(double embedding, double hidden) {}
 
   /**
-   * Hugging Face's module names; {@code layer} has a %d, the layer's parts are relative to it.
+   * {@return a builder that has what all families say under the same keys: initializer_range,
+   * pad_token_id, tie_word_embeddings}
    *
-   * @param base first part of all but the head
-   * @param positions learned positions, or null
-   * @param projections of q, k and v, one or three
-   * @param up of up, of gate and up, or of both joined
-   * @param afterAttention a norm on what attention gives, or null
-   * @param afterFeedForward likewise
+   * @throws IllegalArgumentException naming file and key of what is wrong
    */
-  record Names(
-      String base,
-      String embedding,
-      String positions,
-      String layer,
-      String beforeAttention,
-      List<String> projections,
-      String attentionOutput,
-      String afterAttention,
-      String beforeFeedForward,
-      List<String> up,
-      String down,
-      String afterFeedForward,
-      String finalNorm) {
+  public static Builder builder(ModelConfig config, DecoderNames names) {
+    return new Builder(config, names);
+  }
 
-    /** {@return the tensor of the token embedding} */
-    String table() {
-      return base + "." + embedding + ".weight";
-    }
+  /**
+   * {@return a builder that has what is usual since Llama, under the keys that are: sizes, heads,
+   * an RMS norm, rotary positions, a gated feed-forward part} The family says the rest, and what it
+   * has otherwise.
+   *
+   * @throws IllegalArgumentException naming file and key of what is missing or not supported
+   */
+  public static Builder asLlama(ModelConfig config, DecoderNames names) {
+    return asLlama(
+        config,
+        names,
+        config.absent("head_dim")
+            ? config.size("hidden_size") / config.size("num_attention_heads")
+            : config.size("head_dim"));
+  }
+
+  /** As {@link #asLlama(ModelConfig, DecoderNames)}, with heads of {@code headDim} elements. */
+  public static Builder asLlama(ModelConfig config, DecoderNames names, int headDim) {
+    int heads = config.size("num_attention_heads");
+    return builder(config, names)
+        .layers(config.layers("num_hidden_layers"))
+        .hidden(config.size("hidden_size"))
+        .heads(heads, config.size("num_key_value_heads", heads), headDim)
+        .attentionDropout(config.probability("attention_dropout", 0))
+        .intermediate(config.size("intermediate_size"))
+        .gated(true)
+        .vocabulary(config.size("vocab_size"))
+        .maxPositions(config.size("max_position_embeddings"))
+        .rmsNorm(config.number("rms_norm_eps", 1e-6));
   }
 
   @Override
   public String baseName() {
-    return names.base();
+    return names.base;
   }
 
   @Override
   public String layerName() {
-    return names.layer();
+    return names.layer;
   }
 
   @Override
@@ -210,5 +224,302 @@ public record DecoderSpec(
   @Override
   public List<Segment> classifier(Weights weights, int labels) {
     return new DecoderBuilder(this, weights).classifier(labels);
+  }
+
+  /** A spec to be filled in. What is not said here is not there: no bias, no cap, no dropout. */
+  public static final class Builder {
+
+    /** Sees everything before it. */
+    private static final int NO_WINDOW = Integer.MAX_VALUE;
+
+    private final ModelConfig config;
+    private final DecoderNames names;
+    private final boolean tied;
+    private final double initializerRange;
+    private final Integer padId;
+    private int layers;
+    private int hidden;
+    private int intermediate;
+    private int vocabulary;
+    private int maxPositions;
+    private Normalization norm;
+    private int heads;
+    private int keyHeads;
+    private int headDim;
+    private boolean headByHead;
+    private boolean bias;
+    private boolean outputBias;
+    private boolean headNorm;
+    private IntToDoubleFunction scale;
+    private double scoreCap;
+    private int window = NO_WINDOW;
+    private IntPredicate slides = layer -> true;
+    private double attentionDropout;
+    private boolean gated;
+    private Activation activation;
+    private boolean feedForwardBias;
+    private Rope rope;
+    private boolean parallel;
+    private double embeddingScale = 1;
+    private double logitCap;
+    private boolean turned;
+    private double embeddingDropout;
+    private double hiddenDropout;
+
+    private Builder(ModelConfig config, DecoderNames names) {
+      this.config = config;
+      this.names = names;
+      this.tied = config.tiesHead();
+      this.initializerRange = config.number("initializer_range", 0.02);
+      this.padId =
+          config.absent("pad_token_id") ? null : Integer.valueOf(config.integer("pad_token_id"));
+    }
+
+    /** How many layers there are. */
+    public Builder layers(int count) {
+      layers = count;
+      return this;
+    }
+
+    /** Width of the residual stream. */
+    public Builder hidden(int width) {
+      hidden = width;
+      return this;
+    }
+
+    /** Width of the feed-forward part. */
+    public Builder intermediate(int width) {
+      intermediate = width;
+      return this;
+    }
+
+    /** Rows of the token embedding. */
+    public Builder vocabulary(int size) {
+      vocabulary = size;
+      return this;
+    }
+
+    /** The longest sequence. */
+    public Builder maxPositions(int tokens) {
+      maxPositions = tokens;
+      return this;
+    }
+
+    /** All norms are root mean squares, with {@code epsilon} added. */
+    public Builder rmsNorm(double epsilon) {
+      norm = new Normalization(true, false, epsilon);
+      return this;
+    }
+
+    /** As {@link #rmsNorm}, with {@code 1 + weight} for the factor. */
+    public Builder rmsNormFromOne(double epsilon) {
+      norm = new Normalization(true, true, epsilon);
+      return this;
+    }
+
+    /** All norms take away the mean, and have a bias; {@code epsilon} is added to the variance. */
+    public Builder layerNorm(double epsilon) {
+      norm = new Normalization(false, false, epsilon);
+      return this;
+    }
+
+    /**
+     * Heads of queries and of keys and values, and a head's elements.
+     *
+     * @throws IllegalArgumentException if a model cannot have such
+     */
+    public Builder heads(int queries, int keys, int elements) {
+      if (queries % keys != 0) {
+        throw config.unsupported(
+            "num_key_value_heads", "a divisor of num_attention_heads, " + queries);
+      }
+      long width = elements * (queries + 2L * keys);
+      if (elements < 1 || width > Integer.MAX_VALUE) {
+        throw config.wrong(
+            "expected heads of at least one element and at most 2^31 - 1 in all; found "
+                + queries
+                + " heads, "
+                + keys
+                + " of keys, of "
+                + elements
+                + " elements");
+      }
+      heads = queries;
+      keyHeads = keys;
+      headDim = elements;
+      return this;
+    }
+
+    /**
+     * As many heads of queries as of keys, which share the width; {@link #hidden} has been said.
+     *
+     * @throws IllegalArgumentException if they cannot
+     */
+    public Builder heads(int count) {
+      if (hidden % count != 0) {
+        throw config.wrong(
+            "expected a width that is a multiple of the number of heads; found width "
+                + hidden
+                + ", "
+                + count
+                + " heads");
+      }
+      return heads(count, count, hidden / count);
+    }
+
+    /** {@return a head's elements} */
+    public int headDim() {
+      return headDim;
+    }
+
+    /** The layer that makes queries, keys and values makes them head by head. */
+    public Builder headByHead() {
+      headByHead = true;
+      return this;
+    }
+
+    /** Whether the layers before attention have a bias, and the one after. */
+    public Builder attentionBias(boolean before, boolean after) {
+      bias = before;
+      outputBias = after;
+      return this;
+    }
+
+    /** Queries and keys are normalized, each head by itself. */
+    public Builder headNorm() {
+      headNorm = true;
+      return this;
+    }
+
+    /** The factor on attention's scores, by layer; if not said, 1 / √(a head's elements). */
+    public Builder attentionScale(IntToDoubleFunction byLayer) {
+      scale = byLayer;
+      return this;
+    }
+
+    /** Scores are softly held within ± {@code cap}; 0 for no cap. */
+    public Builder attentionCap(double cap) {
+      scoreCap = cap;
+      return this;
+    }
+
+    /** In all layers a token sees this many tokens, itself included. */
+    public Builder window(int tokens) {
+      return window(tokens, layer -> true);
+    }
+
+    /** As {@link #window(int)}, in those layers that slide. */
+    public Builder window(int tokens, IntPredicate slides) {
+      this.window = tokens;
+      this.slides = slides;
+      return this;
+    }
+
+    /** Probability with which attention probabilities are dropped. */
+    public Builder attentionDropout(double probability) {
+      attentionDropout = probability;
+      return this;
+    }
+
+    /**
+     * Whether {@code activation(gate x) · up x} goes down, rather than {@code activation(up x)}.
+     */
+    public Builder gated(boolean value) {
+      gated = value;
+      return this;
+    }
+
+    /** What is between up and down. */
+    public Builder activation(Activation function) {
+      activation = function;
+      return this;
+    }
+
+    /** Whether the layers of the feed-forward part have a bias. */
+    public Builder feedForwardBias(boolean value) {
+      feedForwardBias = value;
+      return this;
+    }
+
+    /** Rotary positions; if not said, they are learned. */
+    public Builder rope(Rope positions) {
+      rope = positions;
+      return this;
+    }
+
+    /** Whether attention and feed-forward read the same input, side by side. */
+    public Builder parallel(boolean value) {
+      parallel = value;
+      return this;
+    }
+
+    /** A factor on token embeddings. */
+    public Builder embeddingScale(double factor) {
+      embeddingScale = factor;
+      return this;
+    }
+
+    /** Logits are softly held within ± {@code cap}; 0 for no cap. */
+    public Builder logitCap(double cap) {
+      logitCap = cap;
+      return this;
+    }
+
+    /** Linear layers are stored as [in, out]. */
+    public Builder turned() {
+      turned = true;
+      return this;
+    }
+
+    /** Probabilities with which the embeddings' and each half layer's output are dropped. */
+    public Builder dropout(double embedding, double halfLayer) {
+      embeddingDropout = embedding;
+      hiddenDropout = halfLayer;
+      return this;
+    }
+
+    /** {@return the spec} */
+    public DecoderSpec build() {
+      double[] scales = new double[layers];
+      int[] windows = new int[layers];
+      for (int i = 0; i < layers; i++) {
+        scales[i] = scale == null ? 1 / Math.sqrt(headDim) : scale.applyAsDouble(i);
+        windows[i] = slides.test(i) ? window : NO_WINDOW;
+      }
+      Joining joining =
+          names.projections.size() > 1
+              ? Joining.NONE
+              : headByHead ? Joining.BY_HEAD : Joining.WHOLE;
+      return new DecoderSpec(
+          layers,
+          hidden,
+          intermediate,
+          vocabulary,
+          maxPositions,
+          norm,
+          new Attention(
+              heads,
+              keyHeads,
+              headDim,
+              joining,
+              bias,
+              outputBias,
+              headNorm,
+              scales,
+              scoreCap,
+              windows,
+              attentionDropout),
+          new FeedForward(gated, gated && names.up.size() == 1, activation, feedForwardBias),
+          rope,
+          parallel,
+          embeddingScale,
+          logitCap,
+          tied,
+          turned,
+          new Dropout(embeddingDropout, hiddenDropout),
+          initializerRange,
+          padId,
+          names);
+    }
   }
 }

@@ -2,6 +2,7 @@ package io.peft4j.model.decoder;
 
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.peft4j.io.MappedFile;
+import io.peft4j.model.family.Families;
 import io.peft4j.model.load.ModelConfig;
 import io.peft4j.model.load.StoredNames;
 import io.peft4j.safetensors.Checkpoint;
@@ -30,12 +31,12 @@ public final class HeadTie {
    * @throws IOException if they cannot be read
    */
   public static ModelConfig settled(ModelConfig config, Checkpoint checkpoint) throws IOException {
-    if (!DecoderFamilies.knows(config.modelType()) || !config.tiesHead()) {
+    if (!(Families.find(config.modelType()) instanceof DecoderFamily family)
+        || !config.tiesHead()) {
       return config;
     }
-    DecoderSpec.Names family = DecoderFamilies.names(config.modelType());
-    StoredNames names = new StoredNames(checkpoint, family.base());
-    String table = names.find(family.table());
+    StoredNames names = new StoredNames(checkpoint, family.names().base, family.renamed());
+    String table = names.find(family.names().table());
     String head = names.find(StoredNames.HEAD);
     if (table == null || head == null || equal(checkpoint, table, head)) {
       return config;

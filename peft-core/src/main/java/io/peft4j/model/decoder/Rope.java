@@ -13,20 +13,34 @@ import java.util.Set;
  *
  * @param frequencies one for each pair that is turned, in radians a token
  */
-record Rope(float[] frequencies) {
+public record Rope(float[] frequencies) {
+
+  /** The base of the wavelengths where nothing says it. */
+  public static final double THETA = 10000;
 
   /**
    * Reads {@code rope_parameters}, or {@code rope_theta} and {@code rope_scaling} as older configs
    * have them.
    *
-   * @param headDim elements of a head
-   * @param mayBePartial whether the family can turn a part of a head
-   * @param partial how much of a head is turned where the config does not say
-   * @param theta base of the wavelengths where the config does not say
+   * @param headDim elements of a head, all of which are turned
    * @throws IllegalArgumentException if the type is not supported or a parameter is missing or
    *     makes no sense
    */
-  static Rope of(
+  public static Rope read(ModelConfig config, int headDim) {
+    return of(config, headDim, false, 1, THETA);
+  }
+
+  /**
+   * As {@link #read}, for a family that can turn a part of a head.
+   *
+   * @param partial how much of a head is turned where the config does not say
+   * @param theta base of the wavelengths where the config does not say
+   */
+  public static Rope readPartial(ModelConfig config, int headDim, double partial, double theta) {
+    return of(config, headDim, true, partial, theta);
+  }
+
+  private static Rope of(
       ModelConfig config, int headDim, boolean mayBePartial, double partial, double theta) {
     ModelConfig rope = parameters(config);
     String key = rope.absent("rope_type") && !rope.absent("type") ? "type" : "rope_type";

@@ -23,7 +23,7 @@ final class EncoderBuilder {
   private EncoderBuilder(EncoderSpec spec, Weights weights) {
     this.spec = spec;
     this.weights = weights;
-    this.base = spec.names().base() + ".";
+    this.base = spec.names().base + ".";
   }
 
   static List<Segment> classifier(EncoderSpec spec, Weights weights, int labels) {
@@ -35,8 +35,7 @@ final class EncoderBuilder {
     segments.add(embeddings());
     NDArray heads = weights.constant(spec.heads());
     for (int i = 0; i < spec.layers(); i++) {
-      segments.add(
-          layer(base + String.format(Locale.ROOT, spec.names().layer(), i) + ".", heads, i));
+      segments.add(layer(base + String.format(Locale.ROOT, spec.names().layer, i) + ".", heads, i));
     }
     EncoderSpec.Head head = spec.head();
     Linear dense =
@@ -48,7 +47,7 @@ final class EncoderBuilder {
   }
 
   private Segment embeddings() {
-    String at = base + spec.names().embeddings() + ".";
+    String at = base + spec.names().embeddings + ".";
     return new EncoderEmbeddings(
         embedding(at + "word_embeddings", spec.vocabulary()),
         embedding(at + "position_embeddings", spec.maxPositions()),
@@ -58,23 +57,23 @@ final class EncoderBuilder {
   }
 
   private Segment layer(String at, NDArray heads, int index) {
-    EncoderSpec.Names names = spec.names();
+    EncoderNames names = spec.names();
     int hidden = spec.hidden();
     EncoderLayer.Parts parts =
         new EncoderLayer.Parts(
-            linear(at + names.query(), hidden, hidden),
-            linear(at + names.key(), hidden, hidden),
-            linear(at + names.value(), hidden, hidden),
-            linear(at + names.attentionOutput(), hidden, hidden),
-            norm(at + names.attentionNorm()),
-            linear(at + names.up(), spec.intermediate(), hidden),
-            linear(at + names.down(), hidden, spec.intermediate()),
-            norm(at + names.outputNorm()));
+            linear(at + names.query, hidden, hidden),
+            linear(at + names.key, hidden, hidden),
+            linear(at + names.value, hidden, hidden),
+            linear(at + names.attentionOutput, hidden, hidden),
+            norm(at + names.attentionNorm),
+            linear(at + names.up, spec.intermediate(), hidden),
+            linear(at + names.down, hidden, spec.intermediate()),
+            norm(at + names.outputNorm));
     LayerSites sites =
         new LayerSites(
             index,
-            junction(at, names.attentionNorm(), "attention_adapters", parts.attentionNorm()),
-            junction(at, names.outputNorm(), "output_adapters", parts.outputNorm()));
+            junction(at, names.attentionNorm, "attention_adapters", parts.attentionNorm()),
+            junction(at, names.outputNorm, "output_adapters", parts.outputNorm()));
     return new EncoderLayer(parts, spec, heads, sites, index == spec.layers() - 1);
   }
 

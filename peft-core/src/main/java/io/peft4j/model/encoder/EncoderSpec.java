@@ -9,8 +9,9 @@ import io.peft4j.model.module.Activation;
 import java.util.List;
 
 /**
- * What distinguishes one encoder family or checkpoint from another, read from {@code config.json}.
- * A new family is a new spec here; {@link EncoderLayer} and the rest run them all.
+ * What distinguishes one encoder family or checkpoint from another, read from {@code config.json}
+ * by an {@link EncoderFamily} and made with a {@link #builder}. {@link EncoderLayer} and the rest
+ * run them all.
  *
  * @param layers how many encoder layers
  * @param hidden width of the residual stream
@@ -45,23 +46,9 @@ public record EncoderSpec(
     double initializerRange,
     int padId,
     boolean positionsAfterPad,
-    Names names,
+    EncoderNames names,
     Head head)
     implements Architecture {
-
-  /** Hugging Face's module names; {@code layer} has a %d, the layer's parts are relative to it. */
-  record Names(
-      String base,
-      String embeddings,
-      String layer,
-      String query,
-      String key,
-      String value,
-      String attentionOutput,
-      String attentionNorm,
-      String up,
-      String down,
-      String outputNorm) {}
 
   /**
    * @param dense the projection below the logits
@@ -79,165 +66,48 @@ public record EncoderSpec(
       String logits,
       boolean inBase) {}
 
-  private static final Names BERT =
-      new Names(
-          "bert",
-          "embeddings",
-          "encoder.layer.%d",
-          "attention.self.query",
-          "attention.self.key",
-          "attention.self.value",
-          "attention.output.dense",
-          "attention.output.LayerNorm",
-          "intermediate.dense",
-          "output.dense",
-          "output.LayerNorm");
-
-  private static final Names ROBERTA =
-      new Names(
-          "roberta",
-          BERT.embeddings,
-          BERT.layer,
-          BERT.query,
-          BERT.key,
-          BERT.value,
-          BERT.attentionOutput,
-          BERT.attentionNorm,
-          BERT.up,
-          BERT.down,
-          BERT.outputNorm);
-
-  private static final Names DISTILBERT =
-      new Names(
-          "distilbert",
-          "embeddings",
-          "transformer.layer.%d",
-          "attention.q_lin",
-          "attention.k_lin",
-          "attention.v_lin",
-          "attention.out_lin",
-          "sa_layer_norm",
-          "ffn.lin1",
-          "ffn.lin2",
-          "output_layer_norm");
-
-  public static boolean knows(String modelType) {
-    return modelType.equals("bert")
-        || modelType.equals("roberta")
-        || modelType.equals("distilbert");
+  /**
+   * {@return a builder that has what all families say under the same keys: vocab_size,
+   * max_position_embeddings, initializer_range, pad_token_id}
+   *
+   * @param padId where the config says that there is none
+   * @throws IllegalArgumentException naming file and key of what is wrong
+   */
+  public static Builder builder(ModelConfig config, EncoderNames names, int padId) {
+    return new Builder(config, names, padId);
   }
 
   /**
-   * @throws IllegalArgumentException naming the key that is missing or not supported
+   * {@return a builder that has all of a BERT but its head, under the keys that BERT has}
+   *
+   * @param padId where the config says that there is none
+   * @throws IllegalArgumentException naming file and key of what is missing or not supported
    */
-  public static EncoderSpec of(ModelConfig config) {
-    config.refuse(
-        "is_encoder_decoder",
-        "per_layer_config",
-        "pruned_heads",
-        "is_decoder",
-        "add_cross_attention");
-    EncoderSpec spec =
-        switch (config.modelType()) {
-          case "bert" -> bert(config);
-          case "roberta" -> roberta(config);
-          case "distilbert" -> distilbert(config);
-          default -> throw config.unsupported("model_type", "bert, roberta, distilbert");
-        };
-    if (spec.hidden % spec.heads != 0) {
-      throw config.wrong(
-          "expected a width that is a multiple of the number of heads; found width "
-              + spec.hidden
-              + ", "
-              + spec.heads
-              + " heads");
-    }
-    return spec;
-  }
-
-  private static EncoderSpec bert(ModelConfig config) {
-    double classifierDropout = config.probability("classifier_dropout", hiddenDropout(config));
-    Head head =
-        new Head("pooler.dense", Activation.TANH, false, classifierDropout, "classifier", true);
-    return bertLike(config, BERT, head, false);
-  }
-
-  private static EncoderSpec roberta(ModelConfig config) {
-    double classifierDropout = config.probability("classifier_dropout", hiddenDropout(config));
-    Head head =
-        new Head(
-            "classifier.dense",
-            Activation.TANH,
-            true,
-            classifierDropout,
-            "classifier.out_proj",
-            false);
-    return bertLike(config, ROBERTA, head, true);
-  }
-
-  private static double hiddenDropout(ModelConfig config) {
-    return config.probability("hidden_dropout_prob", 0.1);
-  }
-
-  private static EncoderSpec bertLike(
-      ModelConfig config, Names names, Head head, boolean positionsAfterPad) {
+  public static Builder asBert(ModelConfig config, EncoderNames names, int padId) {
     String positions = config.text("position_embedding_type", "absolute");
     if (!positions.equals("absolute")) {
       throw config.unsupported("position_embedding_type", "absolute");
     }
-    return new EncoderSpec(
-        config.layers("num_hidden_layers"),
-        config.size("hidden_size"),
-        config.size("num_attention_heads"),
-        config.size("intermediate_size"),
-        config.size("vocab_size"),
-        config.size("max_position_embeddings"),
-        config.size("type_vocab_size"),
-        config.number("layer_norm_eps", 1e-12),
-        config.activation("hidden_act", "gelu"),
-        hiddenDropout(config),
-        config.probability("attention_probs_dropout_prob", 0.1),
-        config.number("initializer_range", 0.02),
-        config.integer("pad_token_id", positionsAfterPad ? 1 : 0),
-        positionsAfterPad,
-        names,
-        head);
-  }
-
-  private static EncoderSpec distilbert(ModelConfig config) {
-    return new EncoderSpec(
-        config.layers("n_layers"),
-        config.size("dim"),
-        config.size("n_heads"),
-        config.size("hidden_dim"),
-        config.size("vocab_size"),
-        config.size("max_position_embeddings"),
-        0,
-        1e-12,
-        config.activation("activation", "gelu"),
-        config.probability("dropout", 0.1),
-        config.probability("attention_dropout", 0.1),
-        config.number("initializer_range", 0.02),
-        config.integer("pad_token_id", 0),
-        false,
-        DISTILBERT,
-        new Head(
-            "pre_classifier",
-            Activation.RELU,
-            false,
-            config.probability("seq_classif_dropout", 0.2),
-            "classifier",
-            false));
+    return builder(config, names, padId)
+        .layers(config.layers("num_hidden_layers"))
+        .width(config.size("hidden_size"), config.size("num_attention_heads"))
+        .intermediate(config.size("intermediate_size"))
+        .types(config.size("type_vocab_size"))
+        .epsilon(config.number("layer_norm_eps", 1e-12))
+        .activation(config.activation("hidden_act", "gelu"))
+        .dropout(
+            config.probability("hidden_dropout_prob", 0.1),
+            config.probability("attention_probs_dropout_prob", 0.1));
   }
 
   @Override
   public String baseName() {
-    return names.base();
+    return names.base;
   }
 
   @Override
   public String layerName() {
-    return names.layer();
+    return names.layer;
   }
 
   @Override
@@ -319,5 +189,151 @@ public record EncoderSpec(
       visible[to++] = mask[i] != 0;
     }
     return new TokenSequence(id, type, position, visible);
+  }
+
+  /** A spec to be filled in. */
+  public static final class Builder {
+
+    private final ModelConfig config;
+    private final EncoderNames names;
+    private final int vocabulary;
+    private final int maxPositions;
+    private final double initializerRange;
+    private final int padId;
+    private int layers;
+    private int hidden;
+    private int heads;
+    private int intermediate;
+    private int types;
+    private double epsilon = 1e-12;
+    private Activation activation;
+    private double dropout;
+    private double attentionDropout;
+    private boolean positionsAfterPad;
+    private String dense;
+    private Activation headActivation;
+    private boolean dropoutBefore;
+    private double headDropout;
+    private String logits;
+    private boolean denseInBase;
+
+    private Builder(ModelConfig config, EncoderNames names, int padId) {
+      this.config = config;
+      this.names = names;
+      this.vocabulary = config.size("vocab_size");
+      this.maxPositions = config.size("max_position_embeddings");
+      this.initializerRange = config.number("initializer_range", 0.02);
+      this.padId = config.integer("pad_token_id", padId);
+    }
+
+    /** How many layers there are. */
+    public Builder layers(int count) {
+      layers = count;
+      return this;
+    }
+
+    /**
+     * Width of the residual stream, and the heads that share it.
+     *
+     * @throws IllegalArgumentException if they cannot
+     */
+    public Builder width(int elements, int headCount) {
+      if (elements % headCount != 0) {
+        throw config.wrong(
+            "expected a width that is a multiple of the number of heads; found width "
+                + elements
+                + ", "
+                + headCount
+                + " heads");
+      }
+      hidden = elements;
+      heads = headCount;
+      return this;
+    }
+
+    /** Width of the feed-forward part. */
+    public Builder intermediate(int width) {
+      intermediate = width;
+      return this;
+    }
+
+    /** Rows of the token-type embedding; if not said, there is none. */
+    public Builder types(int rows) {
+      types = rows;
+      return this;
+    }
+
+    /** What the norms add to the variance; if not said, 1e-12. */
+    public Builder epsilon(double value) {
+      epsilon = value;
+      return this;
+    }
+
+    /** What is in the feed-forward part. */
+    public Builder activation(Activation function) {
+      activation = function;
+      return this;
+    }
+
+    /** Probabilities with which hidden states and attention probabilities are dropped. */
+    public Builder dropout(double states, double attention) {
+      dropout = states;
+      attentionDropout = attention;
+      return this;
+    }
+
+    /** Positions count from {@code pad_token_id + 1}, over tokens that are no padding. */
+    public Builder positionsAfterPad() {
+      positionsAfterPad = true;
+      return this;
+    }
+
+    /** The head's last layer, which gives logits, and the probability of dropout before it. */
+    public Builder head(String name, double dropoutBefore) {
+      logits = name;
+      headDropout = dropoutBefore;
+      return this;
+    }
+
+    /** The layer before that, in the base (BERT's pooler), and what follows it. */
+    public Builder headInBase(String name, Activation function) {
+      dense = name;
+      headActivation = function;
+      denseInBase = true;
+      return this;
+    }
+
+    /**
+     * The layer before that, in the head, and what follows it.
+     *
+     * @param dropoutBeforeToo whether there is dropout before it as well
+     */
+    public Builder headDense(String name, Activation function, boolean dropoutBeforeToo) {
+      dense = name;
+      headActivation = function;
+      dropoutBefore = dropoutBeforeToo;
+      return this;
+    }
+
+    /** {@return the spec} */
+    public EncoderSpec build() {
+      return new EncoderSpec(
+          layers,
+          hidden,
+          heads,
+          intermediate,
+          vocabulary,
+          maxPositions,
+          types,
+          epsilon,
+          activation,
+          dropout,
+          attentionDropout,
+          initializerRange,
+          padId,
+          positionsAfterPad,
+          names,
+          new Head(dense, headActivation, dropoutBefore, headDropout, logits, denseInBase));
+    }
   }
 }

@@ -17,7 +17,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.stream.Stream;
 
 /** A checkpoint's {@code config.json}. Immutable: changes give a new one. */
 public final class ModelConfig {
@@ -31,24 +30,6 @@ public final class ModelConfig {
   private static final int MOST_LAYERS = 100_000;
   private static final int MOST_LABELS = 1_000_000;
 
-  /** Keys of other families that a family takes for its own, as transformers does. */
-  private static final Map<String, Map<String, String>> ALIASES =
-      Map.of(
-          "gpt2",
-          Map.of(
-              "n_embd", "hidden_size",
-              "n_positions", "max_position_embeddings",
-              "n_head", "num_attention_heads",
-              "n_layer", "num_hidden_layers"),
-          "distilbert",
-          Map.of(
-              "dim",
-              "hidden_size",
-              "n_heads",
-              "num_attention_heads",
-              "n_layers",
-              "num_hidden_layers"));
-
   /** How many labels a config has that says nothing of them, as in transformers. */
   public static final int DEFAULT_LABELS = 2;
 
@@ -56,14 +37,24 @@ public final class ModelConfig {
 
   private final Path file;
   private final ObjectNode json;
+  private final ObjectNode defaults;
+  private final Map<String, String> aliases;
 
-  private ModelConfig(Path file, ObjectNode json) {
+  private ModelConfig(
+      Path file, ObjectNode json, ObjectNode defaults, Map<String, String> aliases) {
     this.file = file;
     this.json = json;
+    this.defaults = defaults;
+    this.aliases = aliases;
+  }
+
+  private static ModelConfig plain(Path file, ObjectNode json) {
+    return new ModelConfig(file, json, JSON.createObjectNode(), Map.of());
   }
 
   /**
-   * Reads {@code config.json} in {@code folder}.
+   * Reads {@code config.json} in {@code folder}. What it does not say is missing; see {@link
+   * io.peft4j.model.family.Families#config}.
    *
    * @throws IOException if it cannot be read
    * @throws IllegalArgumentException if it is not a JSON object with a {@code model_type}
@@ -80,9 +71,19 @@ public final class ModelConfig {
     if (!(json instanceof ObjectNode object)) {
       throw new IllegalArgumentException(file + ": expected a JSON object");
     }
-    ModelConfig config = new ModelConfig(file, object);
+    ModelConfig config = plain(file, object);
     config.text("model_type");
     return config;
+  }
+
+  /**
+   * {@return this config, for a family}
+   *
+   * @param values what it has where the file says nothing; that a key is null there is said
+   * @param words of other families that the file may have for this one's, by the latter; they win
+   */
+  public ModelConfig over(ObjectNode values, Map<String, String> words) {
+    return new ModelConfig(file, json, values.deepCopy(), Map.copyOf(words));
   }
 
   /** {@return a copy of the whole document} */
@@ -94,14 +95,14 @@ public final class ModelConfig {
   public ModelConfig with(ObjectNode changes) {
     ObjectNode merged = json.deepCopy();
     merged.setAll(changes);
-    return new ModelConfig(file, merged);
+    return new ModelConfig(file, merged, defaults, aliases);
   }
 
   /** {@return this config without {@code key}} */
   public ModelConfig without(String key) {
     ObjectNode rest = json.deepCopy();
     rest.remove(key);
-    return new ModelConfig(file, rest);
+    return new ModelConfig(file, rest, defaults, aliases);
   }
 
   /** Writes this as {@code config.json} in {@code folder}, whole or not at all. */
@@ -250,15 +251,15 @@ public final class ModelConfig {
   }
 
   /** {@return the key that says what {@code key} does: itself, or another family's word for it} */
-  private String said(String key) {
-    String alias = ALIASES.getOrDefault(json.path("model_type").asText(), Map.of()).get(key);
+  public String said(String key) {
+    String alias = aliases.get(key);
     return alias != null && json.has(alias) ? alias : key;
   }
 
-  /** {@return what the config says under {@code key}, else what transformers would; or null} */
+  /** {@return what the config says under {@code key}, else what its family has; or null} */
   private JsonNode get(String key) {
     JsonNode node = json.get(said(key));
-    return node != null ? node : FamilyDefaults.get(json.path("model_type").asText(), key);
+    return node != null ? node : defaults.get(key);
   }
 
   private JsonNode required(String key) {
@@ -394,19 +395,11 @@ public final class ModelConfig {
     if (!(json.get(key) instanceof ObjectNode section)) {
       throw wrongType(key, "an object", json.get(key));
     }
-    return new ModelConfig(file, section);
+    return plain(file, section);
   }
 
   <T> T optional(String key, Function<JsonNode, T> read, T otherwise) {
     return absent(key) ? otherwise : read.apply(get(key));
-  }
-
-  /** {@return the key that says how many layers there are} */
-  public String layersKey() {
-    return Stream.of("num_hidden_layers", "n_layers", "n_layer")
-        .filter(key -> !absent(key))
-        .findFirst()
-        .orElse("num_hidden_layers");
   }
 
   public Activation activation(String key, String otherwise) {

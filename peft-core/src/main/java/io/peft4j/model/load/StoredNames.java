@@ -17,21 +17,22 @@ public final class StoredNames {
   /** The weight of a language model's head, as the modules are named. */
   public static final String HEAD = "lm_head.weight";
 
-  /** GPT-NeoX's head in checkpoints; transformers has renamed the module. */
-  public static final String OLD_HEAD = "embed_out.weight";
-
   private final Set<String> stored;
   private final String baseName;
+  private final Map<String, String> renamed;
   private final Map<String, String> standIns = new HashMap<>();
   private final Set<String> asked = new HashSet<>();
 
   /**
    * @param baseName first part of the base model's names ({@code bert}), which a checkpoint saved
    *     without a head lacks
+   * @param renamed names that a checkpoint may have for a tensor in place of the module's, by the
+   *     latter
    */
-  public StoredNames(Checkpoint checkpoint, String baseName) {
+  public StoredNames(Checkpoint checkpoint, String baseName, Map<String, String> renamed) {
     this.stored = checkpoint.names();
     this.baseName = baseName;
+    this.renamed = Map.copyOf(renamed);
   }
 
   /** Has {@code other}'s tensor stand in for {@code name}'s, where the checkpoint lacks that. */
@@ -65,7 +66,14 @@ public final class StoredNames {
         return old;
       }
     }
-    return name.equals(HEAD) && stored.contains(OLD_HEAD) ? OLD_HEAD : null;
+    String other = renamed(name);
+    return other.equals(name) ? null : other;
+  }
+
+  /** {@return the name that the checkpoint has in place of a module's, else that} */
+  public String renamed(String name) {
+    String other = renamed.get(name);
+    return other != null && stored.contains(other) ? other : name;
   }
 
   private String withoutBase(String name) {

@@ -20,20 +20,6 @@ public final class UnusedTensors {
       Pattern.compile(
           "(^|\\.)(position_ids|rotary_emb\\.inv_freq|(attn|attention)\\.(masked_)?bias)$");
 
-  /** First parts of heads for one task or another. */
-  private static final Set<String> HEADS =
-      Set.of(
-          "lm_head",
-          "embed_out",
-          "score",
-          "classifier",
-          "pre_classifier",
-          "cls",
-          "qa_outputs",
-          "vocab_transform",
-          "vocab_layer_norm",
-          "vocab_projector");
-
   /** Another task's as well: RoBERTa's classifier and language models do without. */
   private static final Pattern POOLER = Pattern.compile("(^|\\.)pooler\\.");
 
@@ -41,11 +27,16 @@ public final class UnusedTensors {
 
   private UnusedTensors() {}
 
-  /** Warns of those tensors, naming the first of them. */
-  public static void warn(Checkpoint checkpoint, StoredNames names, WeightFormat.Opened format) {
+  /**
+   * Warns of those tensors, naming the first of them.
+   *
+   * @param heads first parts of the names of heads, for one task or another
+   */
+  public static void warn(
+      Checkpoint checkpoint, StoredNames names, WeightFormat.Opened format, Set<String> heads) {
     List<String> unused =
         names.unasked().stream()
-            .filter(name -> !meansNothing(name, names) && !isPart(name, names, format))
+            .filter(name -> !meansNothing(name, names, heads) && !isPart(name, names, format))
             .toList();
     if (unused.isEmpty()) {
       return;
@@ -59,10 +50,10 @@ public final class UnusedTensors {
         more > 0 ? " and " + more + " more" : "");
   }
 
-  private static boolean meansNothing(String name, StoredNames names) {
+  private static boolean meansNothing(String name, StoredNames names, Set<String> heads) {
     String first = name.substring(0, Math.max(0, name.indexOf('.')));
     return DERIVED.matcher(name).find()
-        || (HEADS.contains(first) && !names.askedFor(first + "."))
+        || (heads.contains(first) && !names.askedFor(first + "."))
         || (POOLER.matcher(name).find()
             && !names.askedFor(name.replaceFirst("pooler\\..*", "pooler.")));
   }

@@ -10,7 +10,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.io.GitLfs;
 import io.peft4j.io.JsonErrors;
 import io.peft4j.model.decoder.HeadTie;
-import io.peft4j.model.load.ModelConfig;
+import io.peft4j.model.family.Families;
 import io.peft4j.quant.QuantizationConfig;
 import io.peft4j.quant.QuantizationException;
 import io.peft4j.safetensors.Checkpoint;
@@ -57,7 +57,7 @@ final class HfConfig {
   HfConfig settled(Path folder, Checkpoint checkpoint) throws IOException {
     return modelType().isEmpty()
         ? this
-        : new HfConfig(HeadTie.settled(ModelConfig.read(folder), checkpoint).json());
+        : new HfConfig(HeadTie.settled(Families.config(folder), checkpoint).json());
   }
 
   String modelType() {

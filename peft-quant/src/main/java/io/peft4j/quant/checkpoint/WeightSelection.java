@@ -1,5 +1,8 @@
 package io.peft4j.quant.checkpoint;
 
+import io.peft4j.model.family.Families;
+import io.peft4j.model.family.Family;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -61,19 +64,22 @@ public interface WeightSelection {
    */
   static WeightSelection linearLayers(String modelType) {
     Set<String> heads =
-        Set.of(
-            "lm_head",
-            "embed_out",
-            "output_projection",
-            "score",
-            "classifier",
-            "pre_classifier",
-            "qa_outputs",
-            "cls");
+        new HashSet<>(
+            Set.of(
+                "lm_head",
+                "output_projection",
+                "score",
+                "classifier",
+                "pre_classifier",
+                "qa_outputs",
+                "cls"));
+    for (Family known : Families.all()) {
+      // what checkpoints call them otherwise
+      known.renamed().values().forEach(name -> heads.add(name.substring(0, name.indexOf('.'))));
+    }
     Set<String> routers = Set.of("gate", "router", "shared_expert_gate");
     Set<String> tables = Set.of("wte", "wpe", "shared", "relative_attention_bias");
-    Set<String> conv1d = Set.of("c_attn", "c_proj", "c_fc", "q_attn");
-    boolean hasConv1d = Set.of("gpt2", "openai-gpt").contains(modelType);
+    Set<String> turned = turned(modelType);
     return (name, shape) -> {
       if (shape.size() != 2 || !name.endsWith(".weight")) {
         return Choice.KEEP;
@@ -87,7 +93,16 @@ public interface WeightSelection {
       if (isTable || path.contains("embeddings") || module.contains("norm")) {
         return Choice.KEEP;
       }
-      return hasConv1d && conv1d.contains(module) ? Choice.TRANSPOSE_AND_QUANTIZE : Choice.QUANTIZE;
+      return turned.contains(module) ? Choice.TRANSPOSE_AND_QUANTIZE : Choice.QUANTIZE;
     };
+  }
+
+  /** The first GPT, which no family here runs, has Conv1D as the second has. */
+  private static Set<String> turned(String modelType) {
+    if (modelType.equals("openai-gpt")) {
+      return Families.any(Family::turned);
+    }
+    Family family = Families.find(modelType);
+    return family == null ? Set.of() : family.turned();
   }
 }

@@ -3,6 +3,7 @@ package io.peft4j.quant.projection;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.model.Model;
 import io.peft4j.model.ModelExport;
+import io.peft4j.model.load.StoredNames;
 import io.peft4j.model.module.Linear;
 import io.peft4j.quant.QuantizationException;
 import io.peft4j.quant.checkpoint.BnbConfig;
@@ -46,9 +47,8 @@ public final class PackedExport {
   private static Set<String> dense(Model model) {
     Set<String> names = new TreeSet<>();
     names.add("lm_head"); // a tied head has no tensor, but transformers makes the module
-    if (model.checkpoint().names().contains("embed_out.weight")) {
-      names.add("embed_out"); // GPT-NeoX's head
-    }
+    String head = ModelExport.storedName(model, StoredNames.HEAD);
+    names.add(head.substring(0, head.lastIndexOf('.'))); // or what the family calls it
     model.modules().leaves().stream()
         .filter(leaf -> leaf instanceof Linear linear && linear.weight() != null)
         .forEach(leaf -> names.add(leaf.name()));
