@@ -108,9 +108,9 @@ public final class AdapterHead {
       shapes.putAll(AdapterFiles.readShapes(folder));
     }
     for (Family family : Families.all()) {
-      List<Long> shape = shapes.get(family.classifierHead() + ".weight");
-      if (shape != null) {
-        return Math.toIntExact(shape.get(0));
+      String head = family.classifierHead() + ".weight";
+      if (shapes.containsKey(head)) {
+        return HeadIdentity.outputs(adapter, head, shapes.get(head));
       }
     }
     return -1;

@@ -147,7 +147,8 @@ public final class AdapterMix {
     for (JsonNode name : JsonFiles.read(file).path("adapters")) {
       names.add(name.asText());
     }
-    if (names.isEmpty() || names.stream().anyMatch(name -> name.matches(".*[/\\\\].*|\\.*"))) {
+    if (names.isEmpty()
+        || names.stream().anyMatch(name -> name.matches("(?s).*[/\\\\\0].*|\\.*"))) {
       throw new IllegalArgumentException(
           file + ": 'adapters': expected names of folders, found " + names);
     }

@@ -54,6 +54,9 @@ final class GenerationKeys {
           "negative_prompt_ids",
           "negative_prompt_attention_mask");
 
+  /** They run together, so that a number without bounds would fill the memory. */
+  private static final int MOST_SEQUENCES = 1024;
+
   static final Map<String, Key> ALL = table();
 
   private GenerationKeys() {}
@@ -79,7 +82,11 @@ final class GenerationKeys {
     keys.put("typical_p", sampling("in (0, 1]", x -> x > 0 && x <= 1));
     keys.put("epsilon_cutoff", sampling("in [0, 1)", x -> x >= 0 && x < 1));
     keys.put("eta_cutoff", sampling("in [0, 1)", x -> x >= 0 && x < 1));
-    keys.put("num_return_sequences", used("a positive integer", integer(1)));
+    keys.put(
+        "num_return_sequences",
+        used(
+            "an integer from 1 to " + MOST_SEQUENCES,
+            integer(1).and(node -> node.intValue() <= MOST_SEQUENCES)));
 
     // what is done to the scores before
     keys.put("guidance_scale", used("a number", number(x -> true)));

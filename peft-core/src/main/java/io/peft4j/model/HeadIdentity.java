@@ -9,6 +9,7 @@ import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.TensorInfo;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -104,11 +105,33 @@ public final class HeadIdentity {
       if (checkpoint.names().contains(name)) {
         TensorInfo info = checkpoint.info(name);
         if (FLOATING.contains(info.dtype()) && info.dimensions().length > 0) {
-          return Math.toIntExact(info.dimensions()[0]); // packed weights have another shape
+          // packed weights have another shape
+          return outputs(checkpoint.path(), name, info.shape());
         }
       }
     }
     return -1;
+  }
+
+  /**
+   * {@return how many outputs a head has, by the shape of its tensor {@code name}}
+   *
+   * @throws IllegalArgumentException if no head can have so many: a tensor without elements may say
+   *     anything
+   */
+  public static int outputs(Path file, String name, List<Long> shape) {
+    long extent = shape.isEmpty() ? 0 : shape.get(0);
+    if (extent > ModelConfig.MOST_LABELS) {
+      throw new IllegalArgumentException(
+          String.format(
+              Locale.ROOT,
+              "%s: tensor '%s': expected at most %d outputs, found %d",
+              file,
+              name,
+              ModelConfig.MOST_LABELS,
+              extent));
+    }
+    return (int) extent;
   }
 
   /** {@return what it learns}: what is declared, else by the number of outputs, as transformers */

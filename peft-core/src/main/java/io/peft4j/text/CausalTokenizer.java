@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -153,16 +154,32 @@ public final class CausalTokenizer implements Codec, AutoCloseable {
    */
   record Located(int[] ids, int[] starts, int[] ends) {}
 
-  /** Without special tokens around: for a text that has its own, as chat templates write them. */
+  /**
+   * Without special tokens around: for a text that has its own, as chat templates write them.
+   *
+   * @throws IllegalArgumentException if the tokenizer's normalizer loses count of the characters,
+   *     so that tokens come from places that the text does not have
+   */
   Located encodePlain(String text) {
     Encoding encoding = tokenizer.encode(text, false);
     CharSpan[] spans = encoding.getCharTokenSpans();
-    boolean simple = text.codePointCount(0, text.length()) == text.length();
+    int length = text.codePointCount(0, text.length());
+    boolean simple = length == text.length();
     int[] starts = new int[spans.length];
     int[] ends = new int[spans.length];
     for (int i = 0; i < spans.length; i++) {
       int start = spans[i] == null ? 0 : spans[i].getStart();
       int end = spans[i] == null ? 0 : spans[i].getEnd();
+      if (start < 0 || start > end || end > length) {
+        throw new IllegalArgumentException(
+            String.format(
+                Locale.ROOT,
+                "%s: gives a token the characters from %d to %d of a text of %d",
+                definition.file(),
+                start,
+                end,
+                length));
+      }
       starts[i] = simple ? start : text.offsetByCodePoints(0, start);
       ends[i] = simple ? end : text.offsetByCodePoints(0, end);
     }

@@ -8,6 +8,7 @@ import io.peft4j.io.JsonFiles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
@@ -50,8 +51,16 @@ final class CheckpointSums {
     } catch (IllegalArgumentException e) {
       return e.getMessage();
     }
+    if (!expected.isObject() || expected.isEmpty()) {
+      return file + ": expected sums of files, found " + expected.getNodeType();
+    }
     for (Map.Entry<String, JsonNode> entry : expected.properties()) {
-      Path part = folder.resolve(entry.getKey());
+      Path part;
+      try {
+        part = folder.resolve(entry.getKey());
+      } catch (InvalidPathException e) {
+        return file + ": expected names of files, found one that cannot be: " + e.getReason();
+      }
       if (!Files.isRegularFile(part)) {
         return part + " is missing";
       }
@@ -60,7 +69,7 @@ final class CheckpointSums {
         return part + ": expected " + text(entry.getValue()) + ", found " + text(found);
       }
     }
-    return expected.isEmpty() ? file + ": expected sums of files, found none" : null;
+    return null;
   }
 
   private static String text(JsonNode sum) {

@@ -34,6 +34,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Adapter folders with something wrong: what the message says, and that nothing stays behind. */
 class AdapterFaultsTest {
@@ -186,6 +187,29 @@ class AdapterFaultsTest {
     config.setAll((ObjectNode) JSON.readTree("{" + change.replace('\'', '"') + "}"));
     JSON.writeValue(file.toFile(), config);
     refuse(IllegalArgumentException.class, folder.toString(), message);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"[]", "[\"../x\"]", "[\"a\\u0000b\"]", "[\"..\"]", "{}"})
+  void namesInMixes(String names) throws IOException {
+    Path file = folder.resolve(AdapterMix.FILE);
+    Files.writeString(file, "{\"adapters\": " + names + "}");
+    String message =
+        assertThrows(IllegalArgumentException.class, () -> AdapterMix.load(adapted, folder))
+            .getMessage();
+    assertTrue(message.startsWith(file + ": 'adapters': expected names of folders"), message);
+  }
+
+  @Test
+  void aHeadThatIsASingleNumber() throws IOException {
+    String head = "base_model.model.classifier.weight";
+    rewrite(Map.of(head, TensorSource.of(head, DType.F32, List.of(), ByteBuffer.allocate(4))));
+    String message =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> AdapterHead.of(Golden.path("encoders/bert"), folder, LoadOptions.DEFAULT))
+            .getMessage();
+    assertEquals(folder + ": expected a head with outputs, found none", message);
   }
 
   @Test

@@ -181,6 +181,18 @@ class GenerationConfigTest {
     assertThrows(IllegalArgumentException.class, () -> GenerationConfig.of(temp));
   }
 
+  /** They run together: as many as a file likes would fill the memory. */
+  @Test
+  void sequencesHaveAGreatestNumber() throws IOException {
+    Path file = temp.resolve("generation_config.json");
+    Files.writeString(file, "{\"do_sample\": true, \"num_return_sequences\": 2147483647}");
+    String message =
+        assertThrows(IllegalArgumentException.class, () -> GenerationConfig.of(temp)).getMessage();
+    assertEquals(
+        file + ": num_return_sequences: expected an integer from 1 to 1024, found 2147483647",
+        message);
+  }
+
   @Test
   void drawsSeveralSequencesOfAPrompt() throws IOException {
     try (CausalLm lm = CausalLm.load(Golden.path("decoders/llama"), LoadOptions.DEFAULT)) {

@@ -150,6 +150,26 @@ class ModelFaultsTest {
         "expected a floating-point type, found I8");
   }
 
+  /** A tensor without elements may have any other extent; it once ended in an overflow. */
+  @Test
+  void headsOfNoBytes() throws IOException {
+    Path file = folder.resolve("config.json");
+    ObjectNode config = (ObjectNode) JSON.readTree(file.toFile());
+    config.remove(List.of("id2label", "label2id", "num_labels"));
+    JSON.writeValue(file.toFile(), config);
+    String head = "classifier.weight";
+    for (long outputs : new long[] {1_000_001, Integer.MAX_VALUE, 1L << 40}) {
+      rewrite(
+          Map.of(
+              head,
+              TensorSource.of(head, DType.F32, List.of(outputs, 0L), ByteBuffer.allocate(0))));
+      refuse(
+          IllegalArgumentException.class,
+          "model.safetensors: tensor 'classifier.weight': expected at most 1000000 outputs, found "
+              + outputs);
+    }
+  }
+
   @Test
   void tensorFiles() throws IOException {
     Path file = folder.resolve(Checkpoint.SINGLE);

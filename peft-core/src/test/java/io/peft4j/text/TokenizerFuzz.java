@@ -6,18 +6,16 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.Golden;
+import io.peft4j.fuzz.FuzzKind;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 
-/**
- * Opens mutated tokenizers and encodes with them, in a process of its own: prints the number of
- * each mutant before it is tried, and what it came to if that is not an exception that it may be.
- */
-final class TokenizerFuzz {
+/** Mutated tokenizers: opens them and encodes with them. */
+public final class TokenizerFuzz implements FuzzKind {
 
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final List<String> BASES =
@@ -31,36 +29,21 @@ final class TokenizerFuzz {
           "a".repeat(300) + "b",
           "\0\ud800");
 
-  private TokenizerFuzz() {}
+  private final List<JsonNode> bases = new ArrayList<>();
 
-  /** Arguments: seed, first mutant, one behind the last, a folder to work in. */
-  public static void main(String[] arguments) throws IOException {
-    Path folder = Path.of(arguments[3]);
-    List<JsonNode> bases = new ArrayList<>();
+  public TokenizerFuzz() {
     for (String name : BASES) {
       bases.add(Golden.json("tokenizers/" + name + ".json"));
     }
-    int accepted = 0;
-    int last = Integer.parseInt(arguments[2]);
-    for (int i = Integer.parseInt(arguments[1]); i < last; i++) {
-      System.out.println("mutant " + i);
-      Random random = new Random(Long.parseLong(arguments[0]) * 1_000_003 + i);
-      Files.write(folder.resolve("tokenizer.json"), mutant(bases, random));
-      try {
-        use(folder);
-        accepted++;
-      } catch (IllegalArgumentException | IOException e) {
-        // as it should be
-      } catch (Throwable e) {
-        System.out.println("odd " + i + " " + e);
-        e.printStackTrace(System.out);
-      }
-    }
-    System.out.println("accepted " + accepted);
-    System.exit(0);
   }
 
-  private static void use(Path folder) throws IOException {
+  @Override
+  public Map<String, byte[]> mutant(Random random) throws IOException {
+    return Map.of("tokenizer.json", mutant(bases, random));
+  }
+
+  @Override
+  public void use(Path folder) throws IOException {
     try (CausalTokenizer causal = CausalTokenizer.load(folder, 1_000_000);
         TextTokenizer text = TextTokenizer.load(folder, 16, 1_000_000)) {
       for (String input : TEXTS) {

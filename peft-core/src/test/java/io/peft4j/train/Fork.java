@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /** Starts a main class of the tests in a JVM of its own. */
-final class Fork {
+public final class Fork {
 
   private Fork() {}
 
@@ -45,6 +45,13 @@ final class Fork {
     builder.environment().putAll(environment);
     builder.redirectErrorStream(true);
     return builder.start();
+  }
+
+  /** As {@link #start}, with output and errors in a file. */
+  public static Process startInto(
+      Path output, Class<?> main, List<String> options, Object... arguments) throws IOException {
+    ProcessBuilder builder = builder(command(main, options, arguments));
+    return builder.redirectErrorStream(true).redirectOutput(output.toFile()).start();
   }
 
   private static List<String> command(Class<?> main, List<String> options, Object... arguments) {
