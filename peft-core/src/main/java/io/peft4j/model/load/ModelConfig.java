@@ -28,7 +28,8 @@ public final class ModelConfig {
   private static final int MOST = 1 << 28;
 
   private static final int MOST_LAYERS = 100_000;
-  static final int MOST_LABELS = 1_000_000;
+  /** How many outputs a head may have. */
+  public static final int MOST_LABELS = 1_000_000;
 
   /** How many labels a config has that says nothing of them, as in transformers. */
   public static final int DEFAULT_LABELS = 2;
