@@ -28,6 +28,7 @@ public final class ModelConfig {
   private static final int MOST = 1 << 28;
 
   private static final int MOST_LAYERS = 100_000;
+
   /** How many outputs a head may have. */
   public static final int MOST_LABELS = 1_000_000;
 

@@ -3,7 +3,7 @@ package io.peft4j.quant.checkpoint;
 import io.peft4j.fuzz.FuzzKind;
 import io.peft4j.fuzz.Mutator;
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.LoadOptions;
+import io.peft4j.model.load.LoadOptions;
 import io.peft4j.quant.QuantType;
 import io.peft4j.quant.QuantizationConfig;
 import java.io.IOException;
