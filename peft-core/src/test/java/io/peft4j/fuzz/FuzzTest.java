@@ -26,8 +26,8 @@ class FuzzTest {
   @Tag("slow")
   @CsvSource({
     "ModelFuzz$Configs, 6000",
-    "ModelFuzz$Checkpoints, 2000",
-    "AdapterFuzz, 2000",
+    "ModelFuzz$Checkpoints, 4000",
+    "AdapterFuzz, 4000",
     "DataFuzz, 20000"
   })
   void many(String kind, int count) throws Exception {

@@ -19,6 +19,6 @@ class QuantizedFuzzTest {
   @Test
   @Tag("slow")
   void many() throws Exception {
-    FuzzRun.run(QuantizedFuzz.class, 2, 1000, folder);
+    FuzzRun.run(QuantizedFuzz.class, 2, 2000, folder);
   }
 }
