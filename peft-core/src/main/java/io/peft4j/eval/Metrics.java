@@ -8,7 +8,7 @@ import java.util.stream.IntStream;
  * Measures of predictions against references, as scikit-learn and SciPy define them. A measure
  * whose denominator is 0 (a class never seen, a constant) is 0.
  *
- * <p>Every method throws {@link IllegalArgumentException} if there is nothing to measure or the two
+ * <p>Every measure throws {@link IllegalArgumentException} if there is nothing to measure or the two
  * sides differ in number.
  */
 public final class Metrics {
@@ -156,6 +156,15 @@ public final class Metrics {
       throw new IllegalArgumentException("perplexity of " + tokens + " tokens");
     }
     return Math.exp(nll / tokens);
+  }
+
+  /** The number of the largest of {@code scores}, the first of several. */
+  public static int argmax(float[] scores) {
+    int best = 0;
+    for (int i = 1; i < scores.length; i++) {
+      best = scores[i] > scores[best] ? i : best;
+    }
+    return best;
   }
 
   private static double[] ranks(double[] values) {

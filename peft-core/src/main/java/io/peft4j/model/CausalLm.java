@@ -33,7 +33,7 @@ public final class CausalLm implements AutoCloseable {
    *     architecture needs; the message names file and key
    */
   public static CausalLm load(Path folder, LoadOptions options) throws IOException {
-    return new CausalLm(new ModelLoader(folder, options).languageModel());
+    return new CausalLm(Model.load(folder, options, HeadKind.LANGUAGE_MODEL));
   }
 
   /** {@return the model as adapters and the trainer take it; it belongs to this} */
@@ -64,7 +64,7 @@ public final class CausalLm implements AutoCloseable {
     float[][] split = new float[sequences.size()][];
     int from = 0;
     for (int i = 0; i < split.length; i++) {
-      int n = sequences.get(i).labelCount();
+      int n = model.head().reading().labelCount(sequences.get(i));
       split[i] = Arrays.copyOfRange(flat, from, from + n);
       from += n;
     }

@@ -1,9 +1,7 @@
 package io.peft4j.model;
 
-import ai.djl.ndarray.NDArray;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.module.KeyValueCache;
-import io.peft4j.torch.Ops;
 import java.util.Arrays;
 import java.util.List;
 
@@ -115,18 +113,6 @@ public final class Decoding implements AutoCloseable {
     TokenBatch.Step step = new TokenBatch.Step(rows(), ids, positions, owners, keys, keyPositions);
     logits = model.next(step, cache);
     cache.advance(n);
-  }
-
-  static float[][] rows(NDArray logits, int rows) {
-    try (NDArray wide = Ops.toFloat32(logits)) {
-      float[] flat = wide.toFloatArray();
-      int vocabulary = flat.length / rows;
-      float[][] split = new float[rows][];
-      for (int row = 0; row < rows; row++) {
-        split[row] = Arrays.copyOfRange(flat, row * vocabulary, (row + 1) * vocabulary);
-      }
-      return split;
-    }
   }
 
   @Override

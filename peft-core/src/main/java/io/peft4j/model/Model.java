@@ -1,5 +1,6 @@
 package io.peft4j.model;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
@@ -7,15 +8,12 @@ import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.model.batch.VirtualTokens;
 import io.peft4j.model.chain.Loss;
-import io.peft4j.model.chain.LossTop;
 import io.peft4j.model.chain.MemoryEstimate;
 import io.peft4j.model.chain.Segment;
 import io.peft4j.model.chain.SegmentChain;
-import io.peft4j.model.decoder.DecoderBuilder;
-import io.peft4j.model.decoder.DecoderSpec;
-import io.peft4j.model.decoder.LanguageModelHead;
-import io.peft4j.model.encoder.EncoderSpec;
 import io.peft4j.model.family.Architecture;
+import io.peft4j.model.head.Head;
+import io.peft4j.model.head.Rows;
 import io.peft4j.model.load.LoadOptions;
 import io.peft4j.model.load.ModelConfig;
 import io.peft4j.model.load.StoredNames;
@@ -36,6 +34,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.BiFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -56,14 +55,12 @@ public final class Model implements AutoCloseable {
 
   private final ModelConfig config;
   private final Architecture architecture;
-  private final Task task;
-  private final LabelNames labels;
+  private final Head head;
   private final Precision precision;
   private final NDManager manager;
   private final Checkpoint checkpoint;
   private final boolean streaming;
   private final SegmentChain chain;
-  private final LanguageModelHead head;
   private final ModuleTree modules;
   private final Embedding words;
   private final long mappedBytes;
@@ -76,51 +73,36 @@ public final class Model implements AutoCloseable {
   private boolean saidUntrained;
 
   /**
-   * @param identity of a sequence classifier's head; null for a language model
    * @param weights of {@code checkpoint}, on {@code manager}
    */
   Model(
-      ModelConfig config,
-      Architecture architecture,
-      HeadIdentity identity,
+      HeadKind.Plan plan,
       LoadOptions options,
       NDManager manager,
       Checkpoint checkpoint,
       Weights weights) {
-    this.config = config;
-    this.architecture = architecture;
-    this.task = identity == null ? null : identity.task();
-    this.labels = identity == null ? null : identity.labels();
+    this.config = plan.config();
+    this.architecture = plan.architecture();
     this.precision = options.precision();
     this.streaming = options.streaming();
     this.manager = manager;
     this.checkpoint = checkpoint;
     this.uses = new Uses(!passesMayOverlap());
-    List<Segment> segments;
-    if (labels == null) {
-      DecoderBuilder.LanguageModel built =
-          new DecoderBuilder((DecoderSpec) architecture, weights).languageModel();
-      segments = built.segments();
-      head = built.head();
-    } else {
-      segments = architecture.classifier(weights, labels.size());
-      head = null;
-    }
+    HeadKind.Parts parts = plan.build(weights);
+    this.head = parts.head();
+    List<Segment> segments = new ArrayList<>(parts.body());
+    segments.addAll(head.segments());
     this.mappedBytes = weights.mappedBytes();
     this.stored = weights.names();
     this.initialized = weights.initialized();
     this.chain = new SegmentChain(segments, precision, streaming, architecture.hidden());
     List<Module> leaves = new ArrayList<>();
     segments.forEach(segment -> leaves.addAll(segment.modules()));
-    if (head != null) {
-      leaves.add(head.linear());
-    }
+    head.outputEmbedding().ifPresent(leaves::add);
     this.sites = segments.stream().map(Segment::sites).filter(Objects::nonNull).toList();
     this.virtualTokens =
-        new VirtualTokens(
-            architecture instanceof EncoderSpec,
-            architecture.sequence(new int[1], new int[1]).positions()[0]);
-    this.modules = new ModuleTree(leaves, head == null ? null : head.linear().name());
+        new VirtualTokens(architecture.sequence(new int[1], new int[1]).positions()[0]);
+    this.modules = new ModuleTree(leaves, head.outputEmbedding().map(Linear::name).orElse(null));
     this.words =
         leaves.stream()
             .filter(Embedding.class::isInstance)
@@ -140,7 +122,19 @@ public final class Model implements AutoCloseable {
    *     architecture needs; the message names file and key
    */
   public static Model load(Path folder, LoadOptions options) throws IOException {
-    return new ModelLoader(folder, options).classifier();
+    return load(folder, options, HeadKind.SEQUENCE_CLASSIFIER);
+  }
+
+  /**
+   * Loads an encoder or a decoder with any kind of head.
+   *
+   * @param folder with {@code config.json} and {@code model.safetensors} (or its shards)
+   * @throws IOException if a file cannot be read
+   * @throws IllegalArgumentException if the configuration or the weights are not what a known
+   *     architecture and the head need; the message names file and key
+   */
+  public static Model load(Path folder, LoadOptions options, HeadKind head) throws IOException {
+    return new ModelLoader(folder, options).load(head);
   }
 
   /** {@return the checkpoint's config with this model's labels and problem type in it} */
@@ -148,14 +142,19 @@ public final class Model implements AutoCloseable {
     return config;
   }
 
-  /** {@return what the classification head learns; null for a language model} */
-  public Task task() {
-    return task;
+  /** {@return what it ends in} */
+  public Head head() {
+    return head;
   }
 
-  /** {@return the names of the logits; null for a language model} */
+  /** {@return what the classification head learns; null for a head without problem type} */
+  public Task task() {
+    return head.task().orElse(null);
+  }
+
+  /** {@return the names of the logits; null for a head whose outputs have none} */
   public LabelNames labels() {
-    return labels;
+    return head.labels().orElse(null);
   }
 
   public ModuleTree modules() {
@@ -327,7 +326,7 @@ public final class Model implements AutoCloseable {
    */
   public TokenBatch batch(List<TokenSequence> sequences) {
     try (Uses.Use use = uses.pin()) {
-      return TokenBatch.of(manager, virtualTokens.before(sequences), precision)
+      return TokenBatch.of(manager, virtualTokens.before(sequences), head.reading(), precision)
           .under(virtualTokens.layout());
     }
   }
@@ -339,7 +338,8 @@ public final class Model implements AutoCloseable {
    */
   public TokenBatch batch(List<TokenSequence> sequences, int[] groups) {
     try (Uses.Use use = uses.pin()) {
-      return TokenBatch.of(manager, virtualTokens.before(sequences), groups, precision)
+      return TokenBatch.of(
+              manager, virtualTokens.before(sequences), head.reading(), groups, precision)
           .under(virtualTokens.layout());
     }
   }
@@ -356,21 +356,44 @@ public final class Model implements AutoCloseable {
   /**
    * Runs {@code batch} without dropout and without a graph.
    *
-   * @return a classifier's logits, [examples][labels]; they may be NaN if an adapter's weights are
-   * @throws IllegalStateException if this is a language model, or adapters that put something
-   *     before each example were switched since the batch was made
+   * @return the logits of each state that the head reads: a sequence classifier's are
+   *     [examples][labels], a language model's [labels][vocabulary]; they may be NaN if an
+   *     adapter's weights are
+   * @throws IllegalStateException if adapters that put something before each example were switched
+   *     since the batch was made
    * @throws IllegalArgumentException if they are not finite because of the base's own weights
    */
   public float[][] logits(TokenBatch batch) {
-    if (head != null) {
-      throw new IllegalStateException("a language model has no logits of a whole sequence");
+    return outputs(batch, (states, pass) -> Rows.of(head.logits(states, pass), batch.reads()));
+  }
+
+  /**
+   * As {@link #logits}, but gives what the head says for people and metrics: see {@link
+   * Head#outputs}.
+   */
+  public float[][] outputs(TokenBatch batch) {
+    return outputs(batch, head::outputs);
+  }
+
+  /**
+   * {@return the log-probability of each label of the batch's tokens; none where labels are not the
+   * tokens', as with a sequence classifier}
+   */
+  public float[] logProbs(TokenBatch batch) {
+    return batch.labels() == 0
+        ? new float[0]
+        : outputs(batch, (states, pass) -> new float[][] {head.logProbs(states, pass)})[0];
+  }
+
+  private float[][] outputs(TokenBatch batch, BiFunction<NDArray, Pass, float[][]> use) {
+    if (batch.reads() == 0) {
+      return new float[0][];
     }
     sayUntrained();
-    try (Uses.Use use = running()) {
+    try (Uses.Use running = running()) {
       batch.check(virtualTokens.layout());
       Pass pass = Pass.inference(batch, precision);
-      float[][] rows =
-          chain.infer(pass, List.of(), output -> Decoding.rows(output, batch.examples()));
+      float[][] rows = chain.infer(pass, top(null).modules(), states -> use.apply(states, pass));
       for (float[] row : rows) {
         blameBase(row);
       }
@@ -401,27 +424,6 @@ public final class Model implements AutoCloseable {
     }
   }
 
-  /**
-   * {@return the log-probability of each label of the batch, for a language model}
-   *
-   * @throws IllegalStateException if this is a classifier
-   */
-  public float[] logProbs(TokenBatch batch) {
-    if (head == null) {
-      throw new IllegalStateException("a classifier has no log-probabilities of tokens");
-    }
-    if (batch.labels() == 0) {
-      return new float[0];
-    }
-    try (Uses.Use use = running()) {
-      batch.check(virtualTokens.layout());
-      Pass pass = Pass.inference(batch, precision);
-      float[] logProbs = chain.infer(pass, head.modules(), states -> head.logProbs(states, pass));
-      blameBase(logProbs);
-      return logProbs;
-    }
-  }
-
   /** {@return the logits of each row's next token, after a step of generation} */
   float[][] next(TokenBatch.Step step, KeyValueCache cache) {
     try (Uses.Use use = running();
@@ -429,22 +431,22 @@ public final class Model implements AutoCloseable {
       Pass pass = Pass.step(batch, precision, cache);
       return chain.infer(
           pass,
-          head.modules(),
-          states -> Decoding.rows(head.logits(states, pass), batch.examples()));
+          top(null).modules(),
+          states -> Rows.of(head.logits(states, pass), batch.examples()));
     }
   }
 
   /** {@return how many layers keep keys and values} */
   int layers() {
-    return ((DecoderSpec) architecture).layers();
+    return architecture.layers();
   }
 
   /**
    * Runs {@code batch} forward and backward: gradients are added to those of whatever is trainable
    * on this model.
    *
-   * @param loss of the logits [examples, labels], a scalar; null for a language model, whose loss
-   *     is the sum of its labels' cross entropies
+   * @param loss of the logits, a scalar; null for the sum of the cross entropies of the tokens'
+   *     labels
    * @param scale factor on the gradients, such as one over the number of examples summed
    * @param dropoutKey determines every dropout mask of the pass
    * @param recomputed how many layers, from the lowest trained one up, give up their graphs and are
@@ -454,7 +456,7 @@ public final class Model implements AutoCloseable {
    */
   public double forwardBackward(
       TokenBatch batch, Loss loss, double scale, long dropoutKey, int recomputed) {
-    if (head != null && batch.labels() == 0) {
+    if (batch.reads() == 0) {
       return 0;
     }
     try (Uses.Use use = running()) {
@@ -485,7 +487,7 @@ public final class Model implements AutoCloseable {
   }
 
   private SegmentChain.Top top(Loss loss) {
-    return head != null ? head : new LossTop(loss);
+    return head.top(loss);
   }
 
   /**

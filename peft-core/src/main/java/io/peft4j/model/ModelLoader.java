@@ -1,11 +1,6 @@
 package io.peft4j.model;
 
 import ai.djl.ndarray.NDManager;
-import com.fasterxml.jackson.databind.node.JsonNodeFactory;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.peft4j.data.LabelNames;
-import io.peft4j.model.decoder.DecoderFamily;
-import io.peft4j.model.decoder.HeadTie;
 import io.peft4j.model.family.Architecture;
 import io.peft4j.model.family.Families;
 import io.peft4j.model.family.Family;
@@ -35,27 +30,17 @@ final class ModelLoader {
   }
 
   /** See {@link Model#load}. */
-  Model classifier() throws IOException {
+  Model load(HeadKind kind) throws IOException {
+    // what is wrong in the config comes before what is wrong in the weights
+    kind.check(config);
     Family family = Families.of(config);
     Architecture architecture = family.architecture(config);
     Checkpoint checkpoint = openCheckpoint();
     try {
-      HeadIdentity head = head(architecture, checkpoint);
-      return build(described(head), family, architecture, head, checkpoint);
-    } catch (RuntimeException e) {
-      checkpoint.close();
-      throw e;
-    }
-  }
-
-  /** See {@link CausalLm#load}. */
-  Model languageModel() throws IOException {
-    DecoderFamily family = Families.of(config, DecoderFamily.class);
-    family.architecture(config); // what is wrong in it comes before what is wrong in the weights
-    Checkpoint checkpoint = openCheckpoint();
-    try {
-      ModelConfig settled = HeadTie.settled(config, checkpoint);
-      return build(settled, family, family.architecture(settled), null, checkpoint);
+      return build(
+          kind.plan(new HeadKind.Source(folder, config, architecture, checkpoint, options)),
+          family,
+          checkpoint);
     } catch (IOException | RuntimeException e) {
       checkpoint.close();
       throw e;
@@ -66,46 +51,13 @@ final class ModelLoader {
     return options.streaming() ? Checkpoint.openUnmapped(folder) : Checkpoint.open(folder);
   }
 
-  private HeadIdentity head(Architecture architecture, Checkpoint checkpoint) {
-    HeadIdentity own = HeadIdentity.of(folder, config, checkpoint, architecture.headName());
-    if (options.head() != LoadOptions.Head.TRAINED) {
-      return own.replaced(options.task(), options.labels());
-    }
-    boolean asked = options.task() != null || options.labels() != null;
-    return asked ? own.meet(options.task(), options.labels()) : own;
-  }
-
-  /** The names say the number. */
-  private ModelConfig described(HeadIdentity head) {
-    ModelConfig described = config.without("num_labels").with(headConfig(head.labels()));
-    return head.written() == null
-        ? described
-        : described.with(
-            JsonNodeFactory.instance
-                .objectNode()
-                .put("problem_type", head.written().problemType()));
-  }
-
-  private static ObjectNode headConfig(LabelNames labels) {
-    ObjectNode changes = JsonNodeFactory.instance.objectNode();
-    ObjectNode id2label = changes.putObject("id2label");
-    labels.id2label().forEach((id, name) -> id2label.put(id.toString(), name));
-    ObjectNode label2id = changes.putObject("label2id");
-    labels.label2id().forEach(label2id::put);
-    return changes;
-  }
-
-  private Model build(
-      ModelConfig described,
-      Family family,
-      Architecture architecture,
-      HeadIdentity head,
-      Checkpoint checkpoint) {
+  private Model build(HeadKind.Plan plan, Family family, Checkpoint checkpoint) {
+    Architecture architecture = plan.architecture();
     StoredNames names = new StoredNames(checkpoint, architecture.baseName(), family.renamed());
     checkLayers(family, architecture, checkpoint, names);
     NDManager manager = Natives.newManager(options.device());
     try {
-      WeightFormat.Opened format = format(described, checkpoint, manager);
+      WeightFormat.Opened format = format(plan.config(), checkpoint, manager);
       Weights weights =
           new Weights(
               manager,
@@ -114,11 +66,11 @@ final class ModelLoader {
               options.precision(),
               architecture.initializerRange(),
               options.head() != LoadOptions.Head.TRAINED,
-              options.head() == LoadOptions.Head.NEW ? architecture.headName() : null,
+              options.head() == LoadOptions.Head.NEW ? plan.drawn() : null,
               format,
               options.streaming(),
               options.seed());
-      Model model = new Model(described, architecture, head, options, manager, checkpoint, weights);
+      Model model = new Model(plan, options, manager, checkpoint, weights);
       UnusedTensors.warn(checkpoint, names, format, Families.any(Family::heads));
       return model;
     } catch (RuntimeException e) {

@@ -4,13 +4,15 @@ import io.peft4j.data.CausalDataset;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.data.Truncation;
 import io.peft4j.model.Model;
+import io.peft4j.model.batch.Reading;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.model.chain.Loss;
+import io.peft4j.model.head.LanguageModelHead;
 import io.peft4j.text.CausalEncoder;
 import io.peft4j.text.CausalTokenizer;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -21,6 +23,8 @@ import java.util.stream.IntStream;
  * Trainer has it ({@code num_items_in_batch}).
  */
 public final class CausalSet implements TrainingSet, EvaluationSet {
+
+  private static final Reading LABELS = LanguageModelHead.READING;
 
   private final Sequences sequences;
   private final Truncation truncation;
@@ -38,7 +42,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
       throw new IllegalArgumentException("expected at least one example, found none");
     }
     for (int i = 0; i < sequences.size(); i++) {
-      if (sequences.get(i).labelCount() == 0) {
+      if (LABELS.labelCount(sequences.get(i)) == 0) {
         throw new IllegalArgumentException("example " + i + ": expected labels, found none");
       }
     }
@@ -78,7 +82,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
 
   /** {@return how many tokens are to be predicted} */
   public long labels() {
-    return sequences.all().stream().mapToLong(TokenSequence::labelCount).sum();
+    return sequences.all().stream().mapToLong(LABELS::labelCount).sum();
   }
 
   /**
@@ -127,7 +131,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
 
   @Override
   public int weight(int index) {
-    return sequences.get(index).labelCount();
+    return LABELS.labelCount(sequences.get(index));
   }
 
   @Override
@@ -155,17 +159,12 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
    */
   @Override
   public Map<String, Double> evaluate(Model model, int batchSize) {
-    double sum = 0;
+    List<float[]> logProbs = new ArrayList<>();
     for (int[] examples : sequences.batches(batchSize)) {
       try (TokenBatch batch = batch(model, examples)) {
-        for (float logProb : model.logProbs(batch)) {
-          sum -= logProb;
-        }
+        logProbs.add(model.logProbs(batch));
       }
     }
-    Map<String, Double> metrics = new LinkedHashMap<>();
-    metrics.put("loss", sum / labels());
-    metrics.put("perplexity", Math.exp(sum / labels()));
-    return metrics;
+    return model.head().metrics(logProbs.toArray(float[][]::new), null);
   }
 }

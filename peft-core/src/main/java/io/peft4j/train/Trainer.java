@@ -266,9 +266,7 @@ public final class Trainer {
     private float[][] outputs() {
       int[] first = data.size() > 1 ? new int[] {0, 1} : new int[] {0};
       try (TokenBatch batch = data.batch(model.model(), first)) {
-        return model.model().labels() == null
-            ? new float[][] {model.model().logProbs(batch)}
-            : model.model().logits(batch);
+        return model.model().outputs(batch);
       }
     }
 

@@ -61,7 +61,7 @@ final class Workers implements AutoCloseable {
   /** {@return whether each tensor acts in one place; a saved embedding may also be the head} */
   private static boolean once(Adapter adapter, Model model) {
     return adapter.config() instanceof LoraConfig lora
-        && (model.labels() != null || lora.modulesToSave() == null);
+        && (model.modules().outputEmbedding() == null || lora.modulesToSave() == null);
   }
 
   /**

@@ -199,7 +199,7 @@ class DecoderFaultsTest {
         assertThrows(IllegalArgumentException.class, () -> decoding.append(new int[] {3}));
       }
       try (TokenBatch batch = lm.model().batch(List.of(plain))) {
-        assertThrows(IllegalStateException.class, () -> lm.model().logits(batch));
+        assertEquals(0, lm.model().logits(batch).length, "nothing is to be predicted");
       }
     }
   }

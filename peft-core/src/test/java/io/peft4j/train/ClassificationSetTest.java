@@ -55,7 +55,7 @@ class ClassificationSetTest {
         targets[i][j] = (float) (label.isArray() ? label.get(j) : label).asDouble();
       }
     }
-    return new ClassificationSet(model.task(), sequences, targets);
+    return new ClassificationSet(sequences, targets);
   }
 
   @ParameterizedTest
@@ -187,6 +187,6 @@ class ClassificationSetTest {
     for (int i = 0; i < classes.length; i++) {
       targets[i] = new float[] {classes[i]};
     }
-    return new ClassificationSet(Task.SINGLE_LABEL, sequences, targets);
+    return new ClassificationSet(sequences, targets);
   }
 }

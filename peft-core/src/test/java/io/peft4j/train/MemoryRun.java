@@ -88,7 +88,7 @@ final class MemoryRun {
       sequences.add(model.sequence(ids, null));
       targets[i][0] = ids[1] % 2;
     }
-    return new ClassificationSet(Task.SINGLE_LABEL, sequences, targets);
+    return new ClassificationSet(sequences, targets);
   }
 
   private record Watch(NDManager manager) implements TrainingListener {

@@ -5,7 +5,6 @@ import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterFiles;
 import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.adapter.method.Adapter;
-import io.peft4j.data.Task;
 import io.peft4j.model.Model;
 import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.model.load.LoadOptions;
@@ -87,7 +86,7 @@ final class TinyTraining implements AutoCloseable {
       sequences.add(model.sequence(ids, null));
       targets[i][0] = ids[0] % 3;
     }
-    return new ClassificationSet(Task.SINGLE_LABEL, sequences, targets);
+    return new ClassificationSet(sequences, targets);
   }
 
   /** 21 steps in 3 epochs of 7 (26 examples, 2 x 2 at a time), evaluated and saved on the way. */

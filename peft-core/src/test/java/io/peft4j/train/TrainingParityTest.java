@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.Golden;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.method.Adapter;
-import io.peft4j.data.Task;
 import io.peft4j.model.Model;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.batch.TokenSequence;
@@ -56,7 +55,7 @@ class TrainingParityTest {
               Golden.ints(inputs.get("attention_mask").get(i))));
       targets[i][0] = step.get("labels").get(i).asInt();
     }
-    return new ClassificationSet(Task.SINGLE_LABEL, sequences, targets);
+    return new ClassificationSet(sequences, targets);
   }
 
   private static int[] all(ClassificationSet set) {

@@ -5,7 +5,6 @@ import io.peft4j.data.Example;
 import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;
 import io.peft4j.model.Model;
-import io.peft4j.train.ClassificationSet;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,7 +56,7 @@ final class LabelCheck {
       targets[i] = data.target(i);
     }
     Map<String, Double> metrics =
-        ClassificationSet.metrics(model.task(), logits.toArray(float[][]::new), targets);
+        model.head().metrics(logits.toArray(float[][]::new), targets);
     String values =
         metrics.entrySet().stream()
             .map(e -> String.format(Locale.ROOT, "%s %.4f", e.getKey(), e.getValue()))

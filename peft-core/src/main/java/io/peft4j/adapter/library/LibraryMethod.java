@@ -184,10 +184,14 @@ abstract class LibraryMethod extends DocumentMethod {
     facts.put("model_name", config.text("base_model_name_or_path"));
     facts.put("model_class", model.config().json().path("architectures").path(0).asText(null));
     facts.put("version", VERSION);
-    if (model.labels() != null) {
-      facts.put("label2id", model.labels().label2id());
-      facts.put("num_labels", model.labels().size());
-    }
+    model
+        .head()
+        .labels()
+        .ifPresent(
+            labels -> {
+              facts.put("label2id", labels.label2id());
+              facts.put("num_labels", labels.size());
+            });
     for (Map.Entry<String, Object> fact : facts.entrySet()) {
       if (config.get(fact.getKey()) == null) {
         settled = settled.with(fact.getKey(), fact.getValue());

@@ -19,13 +19,12 @@ import java.util.function.Supplier;
  */
 public final class TokenBatch implements AutoCloseable {
 
-  private static final int ROUNDING = 16;
-
   private final NDManager manager;
   private final Precision precision;
   private final int examples;
   private final int tokens;
   private final int computedTokens;
+  private final int reads;
   private final int labels;
 
   private final NDArray ids;
@@ -41,7 +40,11 @@ public final class TokenBatch implements AutoCloseable {
   private VirtualTokens.Layout layout;
 
   private TokenBatch(
-      NDManager manager, List<TokenSequence> sequences, int[] groups, Precision precision) {
+      NDManager manager,
+      List<TokenSequence> sequences,
+      Reading reading,
+      int[] groups,
+      Precision precision) {
     this.manager = manager;
     this.precision = precision;
     this.examples = sequences.size();
@@ -57,30 +60,20 @@ public final class TokenBatch implements AutoCloseable {
     long[] position = new long[computedTokens];
     long[] owner = new long[computedTokens]; // example from 1; 0 is padding, which sees itself
     long[] key = new long[computedTokens]; // the same, or -1 where nobody may look
-    boolean labelled = sequences.get(0).labels() != null;
-    this.labels = sequences.stream().mapToInt(TokenSequence::labelCount).sum();
-    long[] cell = new long[labelled ? rounded(labels) : examples];
-    long[] target = new long[rounded(labels)];
-    Arrays.fill(target, TokenSequence.IGNORED);
-    int reads = 0;
     for (int i = 0; i < examples; i++) {
       TokenSequence sequence = sequences.get(i);
       int start = packing.row()[i] * rowLength + packing.offset()[i];
-      if (!labelled) {
-        cell[reads++] = start + sequence.read();
-      }
       for (int t = 0; t < sequence.length(); t++) {
         id[start + t] = sequence.ids()[t];
         type[start + t] = sequence.types()[t];
         position[start + t] = sequence.positions()[t];
         owner[start + t] = i + 1;
         key[start + t] = sequence.visible()[t] ? i + 1 : -1;
-        if (labelled && t > 0 && sequence.labels()[t] != TokenSequence.IGNORED) {
-          target[reads] = sequence.labels()[t];
-          cell[reads++] = start + t - 1;
-        }
       }
     }
+    ReadCells cells = new ReadCells(sequences, reading, packing);
+    reads = cells.count();
+    labels = cells.labels();
     Shape grid = new Shape(packing.rows(), rowLength);
     ids = manager.create(id, grid);
     types = manager.create(type, grid);
@@ -88,8 +81,8 @@ public final class TokenBatch implements AutoCloseable {
     owners = manager.create(owner, grid);
     keys = manager.create(key, grid);
     keyPositions = positions;
-    read = manager.create(cell);
-    targets = manager.create(target);
+    read = manager.create(cells.cells());
+    targets = manager.create(cells.targets());
     firstTokens = new FirstTokens(packing, owner);
     if (groups != null) {
       long[] ofRow = new long[packing.rows()];
@@ -103,20 +96,13 @@ public final class TokenBatch implements AutoCloseable {
     }
   }
 
-  /**
-   * libtorch compiles and caches a kernel for each shape it meets, so few shapes are worth a little
-   * padding.
-   */
-  private static int rounded(int length) {
-    return (length + ROUNDING - 1) / ROUNDING * ROUNDING;
-  }
-
   private TokenBatch(NDManager manager, Precision precision, Step step) {
     this.manager = manager;
     this.precision = precision;
     this.examples = step.rows();
     this.tokens = step.ids().length;
     this.computedTokens = tokens;
+    this.reads = examples;
     this.labels = 0;
     Shape queries = new Shape(examples, tokens / examples);
     Shape all = new Shape(examples, step.keys().length / examples);
@@ -165,20 +151,25 @@ public final class TokenBatch implements AutoCloseable {
   /**
    * Lays out {@code sequences}, none of them empty, for a model that computes in {@code precision}.
    *
+   * @param reading what the model's head reads of them
    * @throws IllegalArgumentException if there are none, or some have labels and others not
    */
   public static TokenBatch of(
-      NDManager parent, List<TokenSequence> sequences, Precision precision) {
-    return of(parent, sequences, null, precision);
+      NDManager parent, List<TokenSequence> sequences, Reading reading, Precision precision) {
+    return of(parent, sequences, reading, null, precision);
   }
 
   /**
-   * As {@link #of(NDManager, List, Precision)}, with examples of one group only in each row.
+   * As {@link #of(NDManager, List, Reading, Precision)}, with examples of one group only in each row.
    *
    * @param groups a number for each sequence, from 0; null for no groups
    */
   public static TokenBatch of(
-      NDManager parent, List<TokenSequence> sequences, int[] groups, Precision precision) {
+      NDManager parent,
+      List<TokenSequence> sequences,
+      Reading reading,
+      int[] groups,
+      Precision precision) {
     if (sequences.isEmpty()) {
       throw new IllegalArgumentException("a batch needs at least one sequence");
     }
@@ -189,7 +180,7 @@ public final class TokenBatch implements AutoCloseable {
     }
     NDManager manager = parent.newSubManager();
     try {
-      return new TokenBatch(manager, sequences, groups, precision);
+      return new TokenBatch(manager, sequences, reading, groups, precision);
     } catch (RuntimeException e) {
       manager.close();
       throw e;
@@ -234,7 +225,12 @@ public final class TokenBatch implements AutoCloseable {
     return ids.getShape().get(1);
   }
 
-  /** {@return how many tokens a language model is to predict} */
+  /** {@return how many states the head reads} */
+  public int reads() {
+    return reads;
+  }
+
+  /** {@return of how many of them there is something to say} */
   public int labels() {
     return labels;
   }
@@ -273,15 +269,16 @@ public final class TokenBatch implements AutoCloseable {
   }
 
   /**
-   * {@return int64 [n]: cells whose states the head reads; where there are labels, those before
-   * them, and a few more to round the number up}
+   * {@return int64 [n]: cells whose states the head reads, {@link #reads} of them; where tokens have
+   * labels, a few more to round the number up}
    */
   public NDArray read() {
     return read;
   }
 
   /**
-   * {@return int64 [n]: what follows each cell of {@link #read}, or {@link TokenSequence#IGNORED}}
+   * {@return int64 [n]: what is to be said of each cell of {@link #read}, or {@link
+   * TokenSequence#IGNORED}; empty where labels are not the tokens'}
    */
   public NDArray targets() {
     return targets;

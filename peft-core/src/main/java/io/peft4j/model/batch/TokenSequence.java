@@ -8,19 +8,18 @@ package io.peft4j.model.batch;
  * @param positions where each token stands, as the model counts
  * @param visible whether others may attend to the token; false only for a padding token in first
  *     place, whose own output a classifier reads
- * @param read number of the token whose state a classifier reads
- * @param labels for a language model: what to predict in each token's place from the tokens before
- *     it, {@link #IGNORED} where nothing; null for classifiers
+ * @param labels what a head should say of each token, or in its place, as the head takes it ({@link
+ *     Reading}); {@link #IGNORED} where nothing. Null where labels are not the tokens'
  */
 public record TokenSequence(
-    int[] ids, int[] types, int[] positions, boolean[] visible, int read, int[] labels) {
+    int[] ids, int[] types, int[] positions, boolean[] visible, int[] labels) {
 
   /** In {@link #labels}: nothing to predict here. */
   public static final int IGNORED = -100;
 
-  /** A sequence of which a classifier reads the first token. */
+  /** A sequence whose tokens have no labels. */
   public TokenSequence(int[] ids, int[] types, int[] positions, boolean[] visible) {
-    this(ids, types, positions, visible, 0, null);
+    this(ids, types, positions, visible, null);
   }
 
   /**
@@ -33,21 +32,12 @@ public record TokenSequence(
     }
   }
 
-  /** {@return the same tokens, with {@code labels} to predict} */
+  /** {@return the same tokens, with {@code labels}} */
   public TokenSequence withLabels(int[] labels) {
-    return new TokenSequence(ids, types, positions, visible, read, labels);
+    return new TokenSequence(ids, types, positions, visible, labels);
   }
 
   public int length() {
     return ids.length;
-  }
-
-  /** {@return how many labels there are to predict; the first token is never predicted} */
-  public int labelCount() {
-    int count = 0;
-    for (int t = 1; labels != null && t < labels.length; t++) {
-      count += labels[t] == IGNORED ? 0 : 1;
-    }
-    return count;
   }
 }

@@ -12,17 +12,14 @@ import java.util.Map;
  */
 public final class VirtualTokens {
 
-  private final boolean readsFirst;
   private final int firstPosition;
   private final Map<Object, Integer> tokens = new LinkedHashMap<>();
   private final Map<Object, Integer> positions = new LinkedHashMap<>();
 
   /**
-   * @param readsFirst whether a classifier reads the first token, whatever it is
    * @param firstPosition where the model's first token stands
    */
-  public VirtualTokens(boolean readsFirst, int firstPosition) {
-    this.readsFirst = readsFirst;
+  public VirtualTokens(int firstPosition) {
     this.firstPosition = firstPosition;
   }
 
@@ -119,11 +116,9 @@ public final class VirtualTokens {
     if (sequence.labels() != null) {
       labels = new int[length];
       for (int t = 0; t < length; t++) {
-        // As without a prompt, the first real token is not predicted.
-        labels[t] = t > n ? sequence.labels()[t - n] : TokenSequence.IGNORED;
+        labels[t] = t >= n ? sequence.labels()[t - n] : TokenSequence.IGNORED;
       }
     }
-    int read = readsFirst && sequence.read() == 0 ? 0 : n + sequence.read();
-    return new TokenSequence(before(sequence.ids()), types, places, visible, read, labels);
+    return new TokenSequence(before(sequence.ids()), types, places, visible, labels);
   }
 }

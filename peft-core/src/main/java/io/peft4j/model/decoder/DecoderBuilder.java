@@ -2,6 +2,8 @@ package io.peft4j.model.decoder;
 
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.chain.Segment;
+import io.peft4j.model.family.Architecture;
+import io.peft4j.model.head.LanguageModelHead;
 import io.peft4j.model.load.StoredNames;
 import io.peft4j.model.load.Weights;
 import io.peft4j.model.module.DenseProjection;
@@ -18,13 +20,10 @@ import java.util.List;
 import java.util.Locale;
 
 /** Puts a decoder together from a spec and weights. */
-public final class DecoderBuilder {
+final class DecoderBuilder {
 
   /** A sequence classifier's head. */
   static final String SCORE = "score";
-
-  /** A language model's segments, up to the states that its head reads, and the head. */
-  public record LanguageModel(List<Segment> segments, LanguageModelHead head) {}
 
   private final DecoderSpec spec;
   private final DecoderNames names;
@@ -32,7 +31,7 @@ public final class DecoderBuilder {
   private final String base;
   private final NDArray epsilon;
 
-  public DecoderBuilder(DecoderSpec spec, Weights weights) {
+  DecoderBuilder(DecoderSpec spec, Weights weights) {
     this.spec = spec;
     this.names = spec.names();
     this.weights = weights;
@@ -40,14 +39,17 @@ public final class DecoderBuilder {
     this.epsilon = weights.constant(spec.norm().epsilon());
   }
 
-  List<Segment> classifier(int labels) {
-    List<Segment> segments = body(words());
-    Parameter weight = weights.getOrDraw(SCORE + ".weight", labels, spec.hidden());
-    segments.add(new ScoreHead(new Linear(SCORE, new DenseProjection(weight, null))));
-    return segments;
+  /** {@return embeddings, layers and final norm} */
+  List<Segment> body() {
+    return body(words());
   }
 
-  public LanguageModel languageModel() {
+  Segment classifier(int labels) {
+    Parameter weight = weights.getOrDraw(SCORE + ".weight", labels, spec.hidden());
+    return new ScoreHead(new Linear(SCORE, new DenseProjection(weight, null)));
+  }
+
+  Architecture.LanguageModel languageModel() {
     if (spec.tied()) {
       weights.tieHead(names.table());
     }
@@ -58,7 +60,7 @@ public final class DecoderBuilder {
             : weights.get(StoredNames.HEAD, spec.vocabulary(), spec.hidden());
     Linear head = new Linear("lm_head", new DenseProjection(weight, null));
     NDArray cap = spec.logitCap() == 0 ? null : weights.constant(spec.logitCap());
-    return new LanguageModel(body(words), new LanguageModelHead(head, cap));
+    return new Architecture.LanguageModel(body(words), new LanguageModelHead(head, cap));
   }
 
   private Embedding words() {

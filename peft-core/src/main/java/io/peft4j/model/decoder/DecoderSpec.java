@@ -1,5 +1,6 @@
 package io.peft4j.model.decoder;
 
+import io.peft4j.model.batch.Reading;
 import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.model.chain.Segment;
 import io.peft4j.model.family.Architecture;
@@ -209,11 +210,7 @@ public record DecoderSpec(
   private TokenSequence sequence(int[] ids, int[] types, int[] positions) {
     boolean[] visible = new boolean[ids.length];
     Arrays.fill(visible, true);
-    int last = ids.length - 1;
-    while (padId != null && last > 0 && ids[last] == padId) {
-      last--;
-    }
-    return new TokenSequence(ids, types, positions, visible, last, null);
+    return new TokenSequence(ids, types, positions, visible);
   }
 
   @Override
@@ -222,8 +219,24 @@ public record DecoderSpec(
   }
 
   @Override
-  public List<Segment> classifier(Weights weights, int labels) {
+  public Reading sequenceReading() {
+    return Reading.last(padId);
+  }
+
+  /** The states do not depend on {@code reading}: they are picked by the final norm. */
+  @Override
+  public List<Segment> body(Weights weights, Reading reading) {
+    return new DecoderBuilder(this, weights).body();
+  }
+
+  @Override
+  public Segment classifier(Weights weights, int labels) {
     return new DecoderBuilder(this, weights).classifier(labels);
+  }
+
+  @Override
+  public LanguageModel languageModel(Weights weights) {
+    return new DecoderBuilder(this, weights).languageModel();
   }
 
   /** A spec to be filled in. What is not said here is not there: no bias, no cap, no dropout. */

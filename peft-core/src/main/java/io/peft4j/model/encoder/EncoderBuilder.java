@@ -1,6 +1,7 @@
 package io.peft4j.model.encoder;
 
 import ai.djl.ndarray.NDArray;
+import io.peft4j.model.batch.Reading;
 import io.peft4j.model.chain.Segment;
 import io.peft4j.model.load.Weights;
 import io.peft4j.model.module.Embedding;
@@ -13,37 +14,42 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/** Puts an encoder with a classification head together from a spec and weights. */
+/** Puts an encoder, and a sequence classifier's head, together from a spec and weights. */
 final class EncoderBuilder {
 
   private final EncoderSpec spec;
   private final Weights weights;
   private final String base;
 
-  private EncoderBuilder(EncoderSpec spec, Weights weights) {
+  EncoderBuilder(EncoderSpec spec, Weights weights) {
     this.spec = spec;
     this.weights = weights;
     this.base = spec.names().base + ".";
   }
 
-  static List<Segment> classifier(EncoderSpec spec, Weights weights, int labels) {
-    return new EncoderBuilder(spec, weights).build(labels);
-  }
-
-  private List<Segment> build(int labels) {
+  /**
+   * {@return embeddings and layers}
+   *
+   * @param reading which tokens' states the last layer gives
+   */
+  List<Segment> body(Reading reading) {
     List<Segment> segments = new ArrayList<>();
     segments.add(embeddings());
     NDArray heads = weights.constant(spec.heads());
     for (int i = 0; i < spec.layers(); i++) {
-      segments.add(layer(base + String.format(Locale.ROOT, spec.names().layer, i) + ".", heads, i));
+      String at = base + String.format(Locale.ROOT, spec.names().layer, i) + ".";
+      segments.add(layer(at, heads, i, i == spec.layers() - 1 ? reading : null));
     }
+    return segments;
+  }
+
+  Segment classifier(int labels) {
     EncoderSpec.Head head = spec.head();
     Linear dense =
         weights.linearOrNew(
             (head.inBase() ? base : "") + head.dense(), spec.hidden(), spec.hidden());
     Linear logits = weights.linearOrNew(head.logits(), labels, spec.hidden());
-    segments.add(new ClassifierHead(dense, logits, head));
-    return segments;
+    return new ClassifierHead(dense, logits, head);
   }
 
   private Segment embeddings() {
@@ -56,7 +62,10 @@ final class EncoderBuilder {
         spec.dropout());
   }
 
-  private Segment layer(String at, NDArray heads, int index) {
+  /**
+   * @param reading which tokens' states it gives; null for all, as the next layer takes them
+   */
+  private Segment layer(String at, NDArray heads, int index, Reading reading) {
     EncoderNames names = spec.names();
     int hidden = spec.hidden();
     EncoderLayer.Parts parts =
@@ -74,7 +83,7 @@ final class EncoderBuilder {
             index,
             junction(at, names.attentionNorm, "attention_adapters", parts.attentionNorm()),
             junction(at, names.outputNorm, "output_adapters", parts.outputNorm()));
-    return new EncoderLayer(parts, spec, heads, sites, index == spec.layers() - 1);
+    return new EncoderLayer(parts, spec, heads, sites, reading);
   }
 
   /** In the adapters library, BERT's is the module that holds the norm. */

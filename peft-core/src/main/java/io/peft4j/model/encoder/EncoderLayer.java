@@ -1,6 +1,7 @@
 package io.peft4j.model.encoder;
 
 import ai.djl.ndarray.NDArray;
+import io.peft4j.model.batch.Reading;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.chain.Segment;
 import io.peft4j.model.module.KeptElements;
@@ -18,8 +19,8 @@ import java.util.List;
  * A post-norm transformer encoder layer (Vaswani et al., 2017; Devlin et al., 2019): h [rows,
  * length, hidden] to the same shape.
  *
- * <p>The last layer of a classifier computes its queries, and all that follows them, for first
- * tokens only: nothing else is read. It gives [examples, hidden].
+ * <p>The last layer gives the states that the head reads, [n, hidden]. If these are the first
+ * tokens', it computes its queries, and all that follows them, for them only.
  */
 final class EncoderLayer implements Segment {
 
@@ -41,21 +42,23 @@ final class EncoderLayer implements Segment {
   private final EncoderSpec spec;
   private final NDArray heads;
   private final LayerSites sites;
-  private final boolean firstTokensOnly;
+  private final Reading reading;
 
-  EncoderLayer(
-      Parts parts, EncoderSpec spec, NDArray heads, LayerSites sites, boolean firstTokensOnly) {
+  /**
+   * @param reading which tokens' states it gives; null for all
+   */
+  EncoderLayer(Parts parts, EncoderSpec spec, NDArray heads, LayerSites sites, Reading reading) {
     this.parts = parts;
     this.spec = spec;
     this.heads = heads;
     this.sites = sites;
-    this.firstTokensOnly = firstTokensOnly;
+    this.reading = reading;
   }
 
   @Override
   public NDArray forward(NDArray h, Pass pass) {
     TokenBatch batch = pass.batch();
-    boolean few = firstTokensOnly && !readsAllTokens();
+    boolean few = reading == Reading.FIRST && !readsAllTokens();
     NDArray residual = few ? Ops.rows(h, batch.firstTokens()) : h;
     NDArray q = parts.query.forward(residual, pass);
     NDArray k = sites.keys(parts.key.forward(h, pass));
@@ -74,7 +77,7 @@ final class EncoderLayer implements Segment {
     NDArray inner = spec.activation().apply(parts.up.forward(middle, pass));
     NDArray output = pass.dropout(parts.down.forward(inner, pass), spec.dropout());
     NDArray states = sites.output().join(output, middle, pass);
-    return firstTokensOnly && !few ? Ops.rows(states, batch.firstTokens()) : states;
+    return reading == null || few ? states : Ops.rows(states, batch.read());
   }
 
   @Override

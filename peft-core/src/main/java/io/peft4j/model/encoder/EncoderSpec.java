@@ -1,5 +1,6 @@
 package io.peft4j.model.encoder;
 
+import io.peft4j.model.batch.Reading;
 import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.model.chain.Segment;
 import io.peft4j.model.family.Architecture;
@@ -116,16 +117,26 @@ public record EncoderSpec(
   }
 
   @Override
-  public List<Segment> classifier(Weights weights, int labels) {
-    return EncoderBuilder.classifier(this, weights, labels);
+  public Reading sequenceReading() {
+    return Reading.FIRST;
   }
 
-  /** {@return the longest sequence the position embeddings allow} */
+  @Override
+  public List<Segment> body(Weights weights, Reading reading) {
+    return new EncoderBuilder(this, weights).body(reading);
+  }
+
+  @Override
+  public Segment classifier(Weights weights, int labels) {
+    return new EncoderBuilder(this, weights).classifier(labels);
+  }
+
   @Override
   public Architecture.Sizes sizes() {
     return new Architecture.Sizes(hidden, heads, heads, hidden / heads);
   }
 
+  /** {@return the longest sequence the position embeddings allow} */
   @Override
   public int maxLength() {
     return positionsAfterPad ? maxPositions - padId - 1 : maxPositions;

@@ -1,7 +1,9 @@
 package io.peft4j.model.family;
 
+import io.peft4j.model.batch.Reading;
 import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.model.chain.Segment;
+import io.peft4j.model.head.LanguageModelHead;
 import io.peft4j.model.load.Weights;
 import java.util.List;
 
@@ -56,8 +58,30 @@ public interface Architecture {
   /** {@return the name of the module that gives a sequence classifier's logits} */
   String headName();
 
-  /** {@return the segments of a sequence classifier} */
-  List<Segment> classifier(Weights weights, int labels);
+  /** {@return which token of a sequence its classifier reads} */
+  Reading sequenceReading();
+
+  /**
+   * {@return the segments from tokens to the states that a head reads}
+   *
+   * @param reading of the head; the last segment gives [n, hidden], a row for each token read
+   */
+  List<Segment> body(Weights weights, Reading reading);
+
+  /** {@return a sequence classifier's states [examples, hidden] to logits [examples, labels]} */
+  Segment classifier(Weights weights, int labels);
+
+  /** A language model's segments, up to the states that its head reads, and the head. */
+  record LanguageModel(List<Segment> body, LanguageModelHead head) {}
+
+  /**
+   * {@return body and head of a language model, which may have a table in common}
+   *
+   * @throws IllegalArgumentException if the family has none
+   */
+  default LanguageModel languageModel(Weights weights) {
+    throw new IllegalArgumentException(baseName() + " is no causal language model");
+  }
 
   /** Throws IllegalArgumentException unless {@code length} is one that the model takes. */
   default void checkLength(int length) {

@@ -68,7 +68,7 @@ class QloraClassifierParityTest {
       sequences.add(model.sequence(ids, null));
       labels[i] = new float[] {row.get("label").asInt()};
     }
-    return new ClassificationSet(Task.SINGLE_LABEL, sequences, labels);
+    return new ClassificationSet(sequences, labels);
   }
 
   private static int[] inOrder() throws IOException {

@@ -3,7 +3,6 @@ package io.peft4j.quant.soak;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterFiles;
 import io.peft4j.adapter.lora.LoraConfig;
-import io.peft4j.data.Task;
 import io.peft4j.io.OutputLock;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.Model;
@@ -108,7 +107,7 @@ final class SoakTraining {
       sequences.add(model.sequence(SharedModel.ids(model, i), null));
       targets[i][0] = i % 3;
     }
-    return new ClassificationSet(Task.SINGLE_LABEL, sequences, targets);
+    return new ClassificationSet(sequences, targets);
   }
 
   private static CausalSet texts(CausalLm lm) {

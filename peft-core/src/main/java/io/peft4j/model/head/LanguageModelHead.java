@@ -1,4 +1,4 @@
-package io.peft4j.model.decoder;
+package io.peft4j.model.head;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
@@ -6,6 +6,10 @@ import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
+import io.peft4j.eval.Metrics;
+import io.peft4j.model.batch.Reading;
+import io.peft4j.model.chain.Loss;
+import io.peft4j.model.chain.Segment;
 import io.peft4j.model.chain.SegmentChain;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
@@ -15,13 +19,23 @@ import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.Ops;
 import io.peft4j.torch.TrainingOps;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 
 /**
- * States [n, hidden] to logits [n, vocabulary], a chunk of rows at a time: the logits of all rows
- * never exist together, and each chunk is differentiated as soon as its loss is there.
+ * Says what token comes next: states [n, hidden] to logits [n, vocabulary], a chunk of rows at a
+ * time. The logits of all rows never exist together, and each chunk is differentiated as soon as
+ * its loss is there.
  */
-public final class LanguageModelHead implements SegmentChain.Top {
+public final class LanguageModelHead implements Head, SegmentChain.Top {
+
+  /**
+   * The token before each label. A label that no real token precedes is not predicted: the first,
+   * with trained tokens before it or without.
+   */
+  public static final Reading READING = new NextToken();
 
   /** With fewer, reading the weight takes longer than computing with it; more take more memory. */
   private static final int ROWS = 128;
@@ -32,22 +46,44 @@ public final class LanguageModelHead implements SegmentChain.Top {
   /**
    * @param cap logits are softly held within ± it; 0-d, or null
    */
-  LanguageModelHead(Linear linear, NDArray cap) {
+  public LanguageModelHead(Linear linear, NDArray cap) {
     this.linear = linear;
     this.cap = cap;
   }
 
-  public Linear linear() {
-    return linear;
+  @Override
+  public String taskType() {
+    return "CAUSAL_LM";
   }
 
-  /** {@return [n, vocabulary] in the states' type} */
+  @Override
+  public Reading reading() {
+    return READING;
+  }
+
+  @Override
+  public List<Segment> segments() {
+    return List.of();
+  }
+
+  @Override
+  public Optional<Linear> outputEmbedding() {
+    return Optional.of(linear);
+  }
+
+  @Override
   public NDArray logits(NDArray states, Pass pass) {
     NDArray logits = linear.forward(states, pass);
     return cap == null ? logits : Ops.softCap(logits, cap);
   }
 
-  /** {@return the log-probability of each of the batch's labels} */
+  /** {@return one row, the log-probability of each of the batch's labels} */
+  @Override
+  public float[][] outputs(NDArray states, Pass pass) {
+    return new float[][] {logProbs(states, pass)};
+  }
+
+  @Override
   public float[] logProbs(NDArray states, Pass pass) {
     NDArray targets = pass.batch().targets();
     int n = (int) states.getShape().get(0);
@@ -61,6 +97,34 @@ public final class LanguageModelHead implements SegmentChain.Top {
       }
     }
     return Arrays.copyOf(all, pass.batch().labels());
+  }
+
+  /** Its own loss, in chunks; another one is of all logits together. */
+  @Override
+  public SegmentChain.Top top(Loss loss) {
+    return loss == null ? this : Head.super.top(loss);
+  }
+
+  /**
+   * {@return {@code loss}, the mean over all labels, and {@code perplexity}, e to the power of it}
+   *
+   * @param outputs log-probabilities of labels
+   * @param targets not used: outputs are the labels' own
+   */
+  @Override
+  public Map<String, Double> metrics(float[][] outputs, float[][] targets) {
+    double sum = 0;
+    long labels = 0;
+    for (float[] row : outputs) {
+      for (float logProb : row) {
+        sum -= logProb;
+      }
+      labels += row.length;
+    }
+    Map<String, Double> metrics = new LinkedHashMap<>();
+    metrics.put("loss", sum / labels);
+    metrics.put("perplexity", Metrics.perplexity(sum, labels));
+    return metrics;
   }
 
   /** The sum of the labels' cross entropies. */
