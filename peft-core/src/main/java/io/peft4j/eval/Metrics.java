@@ -8,8 +8,8 @@ import java.util.stream.IntStream;
  * Measures of predictions against references, as scikit-learn and SciPy define them. A measure
  * whose denominator is 0 (a class never seen, a constant) is 0.
  *
- * <p>Every measure throws {@link IllegalArgumentException} if there is nothing to measure or the two
- * sides differ in number.
+ * <p>Every measure throws {@link IllegalArgumentException} if there is nothing to measure or the
+ * two sides differ in number.
  */
 public final class Metrics {
   private Metrics() {}

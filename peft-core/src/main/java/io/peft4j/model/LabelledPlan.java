@@ -67,8 +67,7 @@ record LabelledPlan(
 
   @Override
   public HeadKind.Parts build(Weights weights) {
-    Head head =
-        maker.make(new HeadKind.Site(weights, config, architecture.hidden(), labels));
+    Head head = maker.make(new HeadKind.Site(weights, config, architecture.hidden(), labels));
     return new HeadKind.Parts(architecture.body(weights, head.reading()), head);
   }
 }

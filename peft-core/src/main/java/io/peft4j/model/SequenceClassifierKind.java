@@ -28,8 +28,7 @@ final class SequenceClassifierKind implements HeadKind {
       List<Segment> body = architecture.body(weights, reading);
       Segment segment = architecture.classifier(weights, identity.labels().size());
       return new Parts(
-          body,
-          new SequenceClassifierHead(reading, segment, identity.task(), identity.labels()));
+          body, new SequenceClassifierHead(reading, segment, identity.task(), identity.labels()));
     }
   }
 

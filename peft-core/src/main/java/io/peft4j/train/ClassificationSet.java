@@ -133,7 +133,9 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
 
   @Override
   public Loss loss(Model model, int[] examples) {
-    return model.head().loss(Arrays.stream(examples).mapToObj(i -> targets[i]).toArray(float[][]::new));
+    return model
+        .head()
+        .loss(Arrays.stream(examples).mapToObj(i -> targets[i]).toArray(float[][]::new));
   }
 
   /** {@return the logits of all examples, in their order} */

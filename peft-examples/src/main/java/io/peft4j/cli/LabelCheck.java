@@ -55,8 +55,7 @@ final class LabelCheck {
     for (int i = 0; i < targets.length; i++) {
       targets[i] = data.target(i);
     }
-    Map<String, Double> metrics =
-        model.head().metrics(logits.toArray(float[][]::new), targets);
+    Map<String, Double> metrics = model.head().metrics(logits.toArray(float[][]::new), targets);
     String values =
         metrics.entrySet().stream()
             .map(e -> String.format(Locale.ROOT, "%s %.4f", e.getKey(), e.getValue()))

@@ -160,7 +160,8 @@ public final class TokenBatch implements AutoCloseable {
   }
 
   /**
-   * As {@link #of(NDManager, List, Reading, Precision)}, with examples of one group only in each row.
+   * As {@link #of(NDManager, List, Reading, Precision)}, with examples of one group only in each
+   * row.
    *
    * @param groups a number for each sequence, from 0; null for no groups
    */
@@ -269,8 +270,8 @@ public final class TokenBatch implements AutoCloseable {
   }
 
   /**
-   * {@return int64 [n]: cells whose states the head reads, {@link #reads} of them; where tokens have
-   * labels, a few more to round the number up}
+   * {@return int64 [n]: cells whose states the head reads, {@link #reads} of them; where tokens
+   * have labels, a few more to round the number up}
    */
   public NDArray read() {
     return read;

@@ -23,9 +23,7 @@ record HeadTop(Head head, Loss loss) implements SegmentChain.Top {
     try (Autograd.Mode mode = Autograd.record()) {
       NDArray logits = head.logits(top, pass);
       NDArray scalar =
-          loss == null
-              ? TrainingOps.crossEntropy(logits, pass.batch().targets())
-              : loss.of(logits);
+          loss == null ? TrainingOps.crossEntropy(logits, pass.batch().targets()) : loss.of(logits);
       double value = scalar.toType(DataType.FLOAT64, false).getDouble();
       Autograd.backward(scalar, scalar.onesLike().mul(scale));
       return new SegmentChain.Differentiated(value, Autograd.gradient(top));
