@@ -4,14 +4,12 @@ import io.peft4j.data.CausalDataset;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.data.Truncation;
 import io.peft4j.model.Model;
-import io.peft4j.model.batch.Reading;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.model.chain.Loss;
 import io.peft4j.model.head.LanguageModelHead;
 import io.peft4j.text.CausalEncoder;
 import io.peft4j.text.CausalTokenizer;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -24,8 +22,7 @@ import java.util.stream.IntStream;
  */
 public final class CausalSet implements TrainingSet, EvaluationSet {
 
-  private static final Reading LABELS = LanguageModelHead.READING;
-
+  private final LabelledSet set;
   private final Sequences sequences;
   private final Truncation truncation;
 
@@ -38,14 +35,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
   }
 
   private CausalSet(List<TokenSequence> sequences, Truncation truncation) {
-    if (sequences.isEmpty()) {
-      throw new IllegalArgumentException("expected at least one example, found none");
-    }
-    for (int i = 0; i < sequences.size(); i++) {
-      if (LABELS.labelCount(sequences.get(i)) == 0) {
-        throw new IllegalArgumentException("example " + i + ": expected labels, found none");
-      }
-    }
+    this.set = new LabelledSet(sequences, LanguageModelHead.READING);
     this.sequences = new Sequences(sequences);
     this.truncation = truncation;
   }
@@ -82,7 +72,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
 
   /** {@return how many tokens are to be predicted} */
   public long labels() {
-    return sequences.all().stream().mapToLong(LABELS::labelCount).sum();
+    return set.labels();
   }
 
   /**
@@ -131,7 +121,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
 
   @Override
   public int weight(int index) {
-    return LABELS.labelCount(sequences.get(index));
+    return set.weight(index);
   }
 
   @Override
@@ -145,13 +135,12 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
 
   @Override
   public TokenBatch batch(Model model, int[] examples) {
-    return sequences.batch(model, examples);
+    return set.batch(model, examples);
   }
 
-  /** A language model has its own loss. */
   @Override
   public Loss loss(Model model, int[] examples) {
-    return null;
+    return set.loss(model, examples);
   }
 
   /**
@@ -159,12 +148,6 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
    */
   @Override
   public Map<String, Double> evaluate(Model model, int batchSize) {
-    List<float[]> logProbs = new ArrayList<>();
-    for (int[] examples : sequences.batches(batchSize)) {
-      try (TokenBatch batch = batch(model, examples)) {
-        logProbs.add(model.logProbs(batch));
-      }
-    }
-    return model.head().metrics(logProbs.toArray(float[][]::new), null);
+    return set.evaluate(model, batchSize);
   }
 }

@@ -247,7 +247,7 @@ public final class TargetMatcher {
   public static List<String> idleSaved(Targets config, ModuleTree modules) {
     return config.modulesToSave().stream()
         .filter(name -> modules.names().stream().noneMatch(module -> module.endsWith(name)))
-        .filter(name -> !("SEQ_CLS".equals(config.taskType()) && CLASSIFIERS.contains(name)))
+        .filter(name -> !config.heads().contains(name))
         .map(name -> "modules_to_save: " + nothingCalled(name, modules.names(), NOTHING))
         .toList();
   }

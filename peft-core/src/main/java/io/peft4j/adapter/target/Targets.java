@@ -3,6 +3,7 @@ package io.peft4j.adapter.target;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
@@ -25,8 +26,14 @@ public record Targets(
     List<String> layersPattern,
     String taskType) {
 
-  /** What peft saves in full for a sequence classifier, whichever of them the model has. */
-  public static final List<String> CLASSIFIERS = List.of("classifier", "score");
+  private static final List<String> CLASSIFIERS = List.of("classifier", "score");
+
+  /** What peft saves in full with a head, whichever of them the model has. */
+  private static final Map<String, List<String>> HEADS =
+      Map.of(
+          "SEQ_CLS", CLASSIFIERS,
+          "TOKEN_CLS", CLASSIFIERS,
+          "QUESTION_ANS", List.of("qa_outputs"));
 
   /** The task types that peft knows. */
   public static final Set<String> TASK_TYPES =
@@ -63,16 +70,21 @@ public record Targets(
     }
   }
 
-  /** {@return {@code modulesToSave} with the heads that a sequence classifier may have} */
+  /** {@return what a head of this task type may be called; empty for one that is not trained} */
+  public List<String> heads() {
+    return taskType == null ? List.of() : HEADS.getOrDefault(taskType, List.of());
+  }
+
+  /** {@return {@code modulesToSave} with the heads that the task type may have} */
   public List<String> savedWithHead() {
-    if (!"SEQ_CLS".equals(taskType)) {
+    if (heads().isEmpty()) {
       return modulesToSave;
     }
     Set<String> saved = new LinkedHashSet<>();
     if (modulesToSave != null) {
       saved.addAll(modulesToSave);
     }
-    saved.addAll(CLASSIFIERS);
+    saved.addAll(heads());
     return new ArrayList<>(saved);
   }
 }
