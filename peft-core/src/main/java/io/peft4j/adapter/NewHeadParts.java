@@ -14,8 +14,8 @@ final class NewHeadParts {
 
   /**
    * {@return {@code config}, of a head that is trained with it, saving also what of the head the
-   * base lacks below the logits} BERT's pooler or DistilBERT's pre_classifier, if drawn anew, would otherwise
-   * be lost with the model, as it is in peft.
+   * base lacks below the logits} BERT's pooler or DistilBERT's pre_classifier, if drawn anew, would
+   * otherwise be lost with the model, as it is in peft.
    */
   static AdapterConfig savedBy(AdapterConfig config, Model model) {
     Targets targets = config.targets();

@@ -100,8 +100,6 @@ public final class LabelledSet implements TrainingSet, EvaluationSet {
         }
       }
     }
-    return model
-        .head()
-        .metrics(outputs.toArray(float[][]::new), targets.toArray(float[][]::new));
+    return model.head().metrics(outputs.toArray(float[][]::new), targets.toArray(float[][]::new));
   }
 }
