@@ -41,14 +41,19 @@ module io.peft4j.core {
   exports io.peft4j.model.module;
   exports io.peft4j.safetensors;
   exports io.peft4j.text;
+  exports io.peft4j.text.jinja;
   exports io.peft4j.torch;
   exports io.peft4j.train;
+  exports io.peft4j.train.optimizer;
   exports io.peft4j.train.report;
 
   uses io.peft4j.adapter.method.AdapterMethod;
+  uses io.peft4j.model.family.Family;
   uses io.peft4j.model.load.WeightFormat;
   uses io.peft4j.torch.GpuMemory;
-  uses io.peft4j.train.MomentStore.Provider;
+  uses io.peft4j.train.Schedule;
+  uses io.peft4j.train.optimizer.MomentStore.Provider;
+  uses io.peft4j.train.optimizer.Optimizer.Provider;
 
   provides io.peft4j.adapter.method.AdapterMethod with
       io.peft4j.adapter.lora.LoraMethod,
@@ -68,4 +73,16 @@ module io.peft4j.core {
       io.peft4j.adapter.library.AverageMethod,
       io.peft4j.adapter.library.GatedLoraMethod,
       io.peft4j.adapter.library.GatedPrefixMethod;
+  provides io.peft4j.model.family.Family with
+      io.peft4j.model.zoo.BertFamily,
+      io.peft4j.model.zoo.RobertaFamily,
+      io.peft4j.model.zoo.DistilBertFamily,
+      io.peft4j.model.zoo.LlamaFamily,
+      io.peft4j.model.zoo.MistralFamily,
+      io.peft4j.model.zoo.Qwen2Family,
+      io.peft4j.model.zoo.Qwen3Family,
+      io.peft4j.model.zoo.Gemma2Family,
+      io.peft4j.model.zoo.Phi3Family,
+      io.peft4j.model.zoo.Gpt2Family,
+      io.peft4j.model.zoo.GptNeoXFamily;
 }

@@ -1,7 +1,6 @@
 /** Kernels for CUDA GPUs. */
 module io.peft4j.cuda {
   requires ai.djl.api;
-  requires com.sun.jna;
   requires transitive io.peft4j.quant;
   requires jcuda;
 

@@ -12,6 +12,6 @@ module io.peft4j.quant {
 
   provides io.peft4j.model.load.WeightFormat with
       io.peft4j.quant.projection.QuantizedFormat;
-  provides io.peft4j.train.MomentStore.Provider with
+  provides io.peft4j.train.optimizer.MomentStore.Provider with
       io.peft4j.quant.optimizer.EightBitMoments.Provider;
 }

@@ -15,6 +15,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class RowKeys {
 
+  /** For a file of which nothing has been read. */
+  public RowKeys() {}
+
   private static final Logger LOG = LoggerFactory.getLogger(RowKeys.class);
 
   /** Keys with which a row is something else than what a language model is tuned on here. */

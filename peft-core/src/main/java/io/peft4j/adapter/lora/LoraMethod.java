@@ -28,6 +28,9 @@ import java.util.SplittableRandom;
  */
 public final class LoraMethod implements AdapterMethod {
 
+  /** For {@link java.util.ServiceLoader}. */
+  public LoraMethod() {}
+
   @Override
   public String peftType() {
     return "LORA";

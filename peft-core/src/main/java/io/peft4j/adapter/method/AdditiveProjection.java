@@ -10,6 +10,9 @@ import io.peft4j.torch.Ops;
 /** An adapter that adds a matrix to a weight: y + x Dᵀ. */
 public abstract class AdditiveProjection implements ProjectionAdapter {
 
+  /** For its subclasses. */
+  protected AdditiveProjection() {}
+
   /**
    * @param like an array whose manager the result should have
    * @return D, float32 [out, in], with its graph

@@ -5,4 +5,4 @@ package io.peft4j.adapter.method;
  *
  * @param target the name of the place
  */
-record Attachment(String target, Runnable attach, Runnable detach) {}
+public record Attachment(String target, Runnable attach, Runnable detach) {}

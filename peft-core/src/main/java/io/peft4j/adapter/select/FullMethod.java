@@ -12,6 +12,9 @@ import io.peft4j.model.module.Parameter;
 /** Full fine-tuning: all parameters are trained; tied ones remain one tensor. */
 public final class FullMethod implements AdapterMethod {
 
+  /** For {@link java.util.ServiceLoader}. */
+  public FullMethod() {}
+
   @Override
   public String peftType() {
     return FullConfig.PEFT_TYPE;

@@ -62,10 +62,10 @@ public record DecoderSpec(
    * @param offset whether {@code 1 + weight} is the factor
    * @param epsilon added to the variance
    */
-  record Normalization(boolean rms, boolean offset, double epsilon) {}
+  public record Normalization(boolean rms, boolean offset, double epsilon) {}
 
   /** How queries, keys and values come out of linear layers. */
-  enum Joining {
+  public enum Joining {
     /** Three layers. */
     NONE,
     /** One layer: all queries, all keys, all values. */
@@ -87,7 +87,7 @@ public record DecoderSpec(
    * @param windows how many tokens a token sees, itself included, by layer
    * @param dropout probability with which attention probabilities are dropped
    */
-  record Attention(
+  public record Attention(
       int heads,
       int keyHeads,
       int headDim,
@@ -107,10 +107,10 @@ public record DecoderSpec(
    * @param activation between
    * @param bias whether the layers have one
    */
-  record FeedForward(boolean gated, boolean joined, Activation activation, boolean bias) {}
+  public record FeedForward(boolean gated, boolean joined, Activation activation, boolean bias) {}
 
   /** Probabilities, for embeddings and each half layer's output. */
-  record Dropout(double embedding, double hidden) {}
+  public record Dropout(double embedding, double hidden) {}
 
   /**
    * {@return a builder that has what all families say under the same keys: initializer_range,

@@ -59,7 +59,7 @@ public record EncoderSpec(
    * @param logits the last projection
    * @param inBase whether {@code dense} is part of the base model (BERT's pooler)
    */
-  record Head(
+  public record Head(
       String dense,
       Activation activation,
       boolean dropoutBefore,

@@ -14,6 +14,9 @@ import java.util.List;
  */
 public final class PrefixGates {
 
+  /** No gates. */
+  public PrefixGates() {}
+
   /**
    * @param start of the prefix's columns
    * @param gate [rows, queries, n], the first column for keys, the last for values
