@@ -37,6 +37,7 @@ module io.peft4j.core {
   exports io.peft4j.model.decoder;
   exports io.peft4j.model.encoder;
   exports io.peft4j.model.family;
+  exports io.peft4j.model.head;
   exports io.peft4j.model.load;
   exports io.peft4j.model.module;
   exports io.peft4j.safetensors;
