@@ -2,8 +2,8 @@
  * Parameter-efficient fine-tuning of transformers: models, adapters, data, training, generation.
  *
  * <p>Whatever is not exported may change at any time. What is exported and marked {@code
- * Experimental} may change in a minor version; everything else that is exported stays as
- * it is within a major version.
+ * Experimental} may change in a minor version; everything else that is exported stays as it is
+ * within a major version.
  */
 module io.peft4j.core {
   requires transitive ai.djl.api;

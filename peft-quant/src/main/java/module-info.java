@@ -1,4 +1,6 @@
-/** Weights in 4 and 8 bits, in the bytes of bitsandbytes, and the interface that kernels implement. */
+/**
+ * Weights in 4 and 8 bits, in the bytes of bitsandbytes, and the interface that kernels implement.
+ */
 module io.peft4j.quant {
   requires transitive io.peft4j.core;
 

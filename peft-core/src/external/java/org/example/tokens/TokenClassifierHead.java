@@ -59,7 +59,9 @@ final class TokenClassifierHead implements Head {
       @Override
       public int[] targets(TokenSequence sequence) {
         int[] labels = sequence.labels();
-        return real(sequence).map(t -> labels == null ? TokenSequence.IGNORED : labels[t]).toArray();
+        return real(sequence)
+            .map(t -> labels == null ? TokenSequence.IGNORED : labels[t])
+            .toArray();
       }
     };
   }

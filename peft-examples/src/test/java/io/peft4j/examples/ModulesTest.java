@@ -62,13 +62,14 @@ class ModulesTest {
     try {
       return reader
           .open(name)
-          .map(in -> {
-            try (in) {
-              return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-            } catch (IOException e) {
-              throw new UncheckedIOException(e);
-            }
-          })
+          .map(
+              in -> {
+                try (in) {
+                  return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+                } catch (IOException e) {
+                  throw new UncheckedIOException(e);
+                }
+              })
           .orElseThrow()
           .lines()
           .map(String::strip)
