@@ -16,8 +16,10 @@ import io.peft4j.model.module.Norm;
 import io.peft4j.model.module.Parameter;
 import io.peft4j.model.module.RmsNorm;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /** Puts a decoder together from a spec and weights. */
 final class DecoderBuilder {
@@ -83,22 +85,25 @@ final class DecoderBuilder {
     NDArray keyHeads = weights.constant(attention.keyHeads());
     NDArray sizes = weights.constants(new long[] {width, keyWidth, keyWidth});
     NDArray cap = attention.cap() == 0 ? null : weights.constant(attention.cap());
-    RotaryPositions rotary = rotary();
+    Map<Rope, RotaryPositions> rotary = new HashMap<>();
     for (int i = 0; i < spec.layers(); i++) {
       NDArray scale0 = weights.constant(attention.scales()[i]);
       SelfAttention.Constants constants =
-          new SelfAttention.Constants(heads, keyHeads, sizes, scale0, cap, rotary);
+          new SelfAttention.Constants(
+              heads, keyHeads, sizes, scale0, cap, rotary(spec.ropes().get(i), rotary));
       segments.add(layer(base + String.format(Locale.ROOT, names.layer, i) + ".", constants, i));
     }
     segments.add(new FinalNorm(norm(base + names.finalNorm, spec.hidden())));
     return segments;
   }
 
-  private RotaryPositions rotary() {
-    if (spec.rope() == null) {
-      return null;
-    }
-    float[] frequencies = spec.rope().frequencies();
+  /** Layers with the same frequencies share their angles. */
+  private RotaryPositions rotary(Rope rope, Map<Rope, RotaryPositions> known) {
+    return rope == null ? null : known.computeIfAbsent(rope, this::rotary);
+  }
+
+  private RotaryPositions rotary(Rope rope) {
+    float[] frequencies = rope.frequencies();
     boolean whole = 2 * frequencies.length == spec.attention().headDim();
     return new RotaryPositions(weights.constants(frequencies), whole);
   }
@@ -115,12 +120,12 @@ final class DecoderBuilder {
     Linear down = linear(at + names.down, hidden, spec.intermediate(), feedForward.bias());
     DecoderLayer.Parts parts =
         new DecoderLayer.Parts(
-            norm(at + names.beforeAttention, hidden),
+            norm(at, names.beforeAttention, hidden),
             attention,
-            names.afterAttention == null ? null : norm(at + names.afterAttention, hidden),
-            norm(at + names.beforeFeedForward, hidden),
+            norm(at, names.afterAttention, hidden),
+            norm(at, names.beforeFeedForward, hidden),
             new Mlp(up, down, feedForward),
-            names.afterFeedForward == null ? null : norm(at + names.afterFeedForward, hidden));
+            norm(at, names.afterFeedForward, hidden));
     LayerSites sites =
         new LayerSites(
             index,
@@ -142,12 +147,13 @@ final class DecoderBuilder {
       String name = at + names.projections.get(i);
       projections.add(linear(name, widths[i], spec.hidden(), attention.bias()));
     }
-    boolean headNorm = attention.headNorm();
+    boolean normed = attention.norm() != DecoderSpec.QueryNorm.NONE;
+    boolean whole = attention.norm() == DecoderSpec.QueryNorm.WHOLE;
     SelfAttention.Parts parts =
         new SelfAttention.Parts(
             projections,
-            headNorm ? norm(at + "self_attn.q_norm", attention.headDim()) : null,
-            headNorm ? norm(at + "self_attn.k_norm", attention.headDim()) : null,
+            normed ? norm(at + names.queryNorm, whole ? width : attention.headDim()) : null,
+            normed ? norm(at + names.keyNorm, whole ? keyWidth : attention.headDim()) : null,
             linear(at + names.attentionOutput, spec.hidden(), width, attention.outputBias()));
     return new SelfAttention(parts, spec, constants, index);
   }
@@ -160,6 +166,11 @@ final class DecoderBuilder {
     Parameter weight = weights.get(table, rows, spec.hidden());
     Runnable forget = readWhole ? () -> {} : weights.forgetting(table);
     return new Embedding(base + name, weight, scale, forget);
+  }
+
+  /** In a layer; null where it has no name. */
+  private Norm norm(String at, String name, int size) {
+    return name == null ? null : norm(at + name, size);
   }
 
   private Norm norm(String name, int size) {

@@ -10,20 +10,16 @@ import io.peft4j.model.module.Norm;
 import io.peft4j.model.module.Pass;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /**
- * A pre-norm transformer decoder layer (Radford et al., 2019): h [rows, length, hidden] to the same
- * shape. Attention and feed-forward run one after the other, or side by side (Wang and Komatsuzaki,
- * 2021).
+ * A transformer decoder layer (Radford et al., 2019): h [rows, length, hidden] to the same shape.
+ * What each half reads is normalized, or what it gives, or both, as the family has norms. Attention
+ * and feed-forward run one after the other, or side by side (Wang and Komatsuzaki, 2021).
  */
 final class DecoderLayer implements Segment {
 
-  /**
-   * The parts, by role.
-   *
-   * @param afterAttention null where the family has none
-   * @param afterMlp likewise
-   */
+  /** The parts, by role. Norms are null where the family has none. */
   record Parts(
       Norm beforeAttention,
       SelfAttention attention,
@@ -44,11 +40,11 @@ final class DecoderLayer implements Segment {
 
   @Override
   public NDArray forward(NDArray h, Pass pass) {
-    NDArray attention = parts.attention.forward(parts.beforeAttention.forward(h), sites, pass);
+    NDArray attention = parts.attention.forward(normalize(parts.beforeAttention, h), sites, pass);
     attention = pass.dropout(normalize(parts.afterAttention, attention), spec.dropout().hidden());
     NDArray middle = sites.attention().join(attention, h, pass);
     NDArray read = spec.parallel() ? h : middle;
-    NDArray output = parts.mlp.forward(parts.beforeMlp.forward(read), pass);
+    NDArray output = parts.mlp.forward(normalize(parts.beforeMlp, read), pass);
     output = pass.dropout(normalize(parts.afterMlp, output), spec.dropout().hidden());
     return sites.output().join(output, middle, pass);
   }
@@ -83,14 +79,11 @@ final class DecoderLayer implements Segment {
     List<Module> modules = new ArrayList<>();
     modules.add(parts.beforeAttention);
     modules.addAll(parts.attention.modules());
-    if (parts.afterAttention != null) {
-      modules.add(parts.afterAttention);
-    }
+    modules.add(parts.afterAttention);
     modules.add(parts.beforeMlp);
     modules.addAll(parts.mlp.modules());
-    if (parts.afterMlp != null) {
-      modules.add(parts.afterMlp);
-    }
+    modules.add(parts.afterMlp);
+    modules.removeIf(Objects::isNull);
     return modules;
   }
 }

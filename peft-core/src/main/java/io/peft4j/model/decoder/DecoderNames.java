@@ -14,6 +14,8 @@ public final class DecoderNames {
   final String layer;
   final String beforeAttention;
   final List<String> projections;
+  final String queryNorm;
+  final String keyNorm;
   final String attentionOutput;
   final String afterAttention;
   final String beforeFeedForward;
@@ -29,6 +31,8 @@ public final class DecoderNames {
     layer = builder.layer;
     beforeAttention = builder.beforeAttention;
     projections = builder.projections;
+    queryNorm = builder.queryNorm;
+    keyNorm = builder.keyNorm;
     attentionOutput = builder.attentionOutput;
     afterAttention = builder.afterAttention;
     beforeFeedForward = builder.beforeFeedForward;
@@ -58,6 +62,8 @@ public final class DecoderNames {
     private String beforeAttention = "input_layernorm";
     private List<String> projections =
         List.of("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj");
+    private String queryNorm = "self_attn.q_norm";
+    private String keyNorm = "self_attn.k_norm";
     private String attentionOutput = "self_attn.o_proj";
     private String afterAttention;
     private String beforeFeedForward = "post_attention_layernorm";
@@ -101,6 +107,13 @@ public final class DecoderNames {
     /** What makes queries, keys and values: three, or one that makes all. */
     public Builder projections(String... names) {
       projections = List.of(names);
+      return this;
+    }
+
+    /** The norms of queries and of keys, for a spec that has them. */
+    public Builder queryNorms(String queries, String keys) {
+      queryNorm = queries;
+      keyNorm = keys;
       return this;
     }
 

@@ -8,7 +8,9 @@ import io.peft4j.model.load.ModelConfig;
 import io.peft4j.model.load.Weights;
 import io.peft4j.model.module.Activation;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
+import java.util.function.IntFunction;
 import java.util.function.IntPredicate;
 import java.util.function.IntToDoubleFunction;
 
@@ -25,7 +27,7 @@ import java.util.function.IntToDoubleFunction;
  * @param norm kind of all normalizations
  * @param attention heads and what is done to them
  * @param feedForward the other half of a layer
- * @param rope rotary positions; null where positions are learned
+ * @param ropes rotary positions, by layer; null where nothing is turned
  * @param parallel whether attention and feed-forward read the same input, side by side
  * @param embeddingScale factor on token embeddings
  * @param logitCap logits are softly held within ± it; 0 for no cap
@@ -45,7 +47,7 @@ public record DecoderSpec(
     Normalization norm,
     Attention attention,
     FeedForward feedForward,
-    Rope rope,
+    List<Rope> ropes,
     boolean parallel,
     double embeddingScale,
     double logitCap,
@@ -74,6 +76,16 @@ public record DecoderSpec(
     BY_HEAD
   }
 
+  /** What of queries and keys is normalized before they are turned. */
+  enum QueryNorm {
+    /** Nothing. */
+    NONE,
+    /** Each head by itself. */
+    BY_HEAD,
+    /** All heads of a token together. */
+    WHOLE
+  }
+
   /**
    * @param heads query heads
    * @param keyHeads key and value heads, each shared by {@code heads / keyHeads} query heads
@@ -81,7 +93,7 @@ public record DecoderSpec(
    * @param joining how many layers make q, k and v
    * @param bias whether those have a bias
    * @param outputBias whether the layer after has
-   * @param headNorm whether each query and key is normalized
+   * @param norm of queries and keys
    * @param scales factor on the scores, by layer
    * @param cap scores are softly held within ± it; 0 for no cap
    * @param windows how many tokens a token sees, itself included, by layer
@@ -94,7 +106,7 @@ public record DecoderSpec(
       Joining joining,
       boolean bias,
       boolean outputBias,
-      boolean headNorm,
+      QueryNorm norm,
       double[] scales,
       double cap,
       int[] windows,
@@ -262,7 +274,7 @@ public record DecoderSpec(
     private boolean headByHead;
     private boolean bias;
     private boolean outputBias;
-    private boolean headNorm;
+    private QueryNorm queryNorm = QueryNorm.NONE;
     private IntToDoubleFunction scale;
     private double scoreCap;
     private int window = NO_WINDOW;
@@ -271,7 +283,7 @@ public record DecoderSpec(
     private boolean gated;
     private Activation activation;
     private boolean feedForwardBias;
-    private Rope rope;
+    private IntFunction<Rope> rope = layer -> null;
     private boolean parallel;
     private double embeddingScale = 1;
     private double logitCap;
@@ -400,7 +412,13 @@ public record DecoderSpec(
 
     /** Queries and keys are normalized, each head by itself. */
     public Builder headNorm() {
-      headNorm = true;
+      queryNorm = QueryNorm.BY_HEAD;
+      return this;
+    }
+
+    /** Queries and keys are normalized, all heads of a token together. */
+    public Builder wholeNorm() {
+      queryNorm = QueryNorm.WHOLE;
       return this;
     }
 
@@ -454,9 +472,14 @@ public record DecoderSpec(
       return this;
     }
 
-    /** Rotary positions; if not said, they are learned. */
+    /** Rotary positions, the same in all layers; if not said, nothing is turned. */
     public Builder rope(Rope positions) {
-      rope = positions;
+      return rope(layer -> positions);
+    }
+
+    /** Rotary positions by layer; null for one in which nothing is turned. */
+    public Builder rope(IntFunction<Rope> byLayer) {
+      rope = byLayer;
       return this;
     }
 
@@ -495,9 +518,11 @@ public record DecoderSpec(
     public DecoderSpec build() {
       double[] scales = new double[layers];
       int[] windows = new int[layers];
+      Rope[] ropes = new Rope[layers];
       for (int i = 0; i < layers; i++) {
         scales[i] = scale == null ? 1 / Math.sqrt(headDim) : scale.applyAsDouble(i);
         windows[i] = slides.test(i) ? window : NO_WINDOW;
+        ropes[i] = rope.apply(i);
       }
       Joining joining =
           names.projections.size() > 1
@@ -517,13 +542,13 @@ public record DecoderSpec(
               joining,
               bias,
               outputBias,
-              headNorm,
+              queryNorm,
               scales,
               scoreCap,
               windows,
               attentionDropout),
           new FeedForward(gated, gated && names.up.size() == 1, activation, feedForwardBias),
-          rope,
+          Collections.unmodifiableList(Arrays.asList(ropes)),
           parallel,
           embeddingScale,
           logitCap,

@@ -3,6 +3,7 @@ package io.peft4j.model.decoder;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.model.load.ModelConfig;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -40,9 +41,33 @@ public record Rope(float[] frequencies) {
     return of(config, headDim, true, partial, theta);
   }
 
+  /**
+   * As {@link #read}, for layers of one kind, of a family that gives parameters by kind.
+   *
+   * @param kind a name of {@code layer_types}, such as {@code sliding_attention}
+   * @throws IllegalArgumentException also if it gives none for that kind
+   */
+  public static Rope readKind(ModelConfig config, int headDim, String kind) {
+    ModelConfig kinds = config.section("rope_parameters");
+    ModelConfig rope = kinds == null ? null : kinds.section(kind);
+    if (rope == null) {
+      throw config.wrong("'rope_parameters': expected an object under '" + kind + "', found none");
+    }
+    return of(config, rope, headDim, false, 1, THETA);
+  }
+
   private static Rope of(
       ModelConfig config, int headDim, boolean mayBePartial, double partial, double theta) {
-    ModelConfig rope = parameters(config);
+    return of(config, parameters(config), headDim, mayBePartial, partial, theta);
+  }
+
+  private static Rope of(
+      ModelConfig config,
+      ModelConfig rope,
+      int headDim,
+      boolean mayBePartial,
+      double partial,
+      double theta) {
     String key = rope.absent("rope_type") && !rope.absent("type") ? "type" : "rope_type";
     String type = rope.text(key, "default");
     double base = rope.positive("rope_theta", config.positive("rope_theta", theta));
@@ -67,20 +92,7 @@ public record Rope(float[] frequencies) {
     for (int i = 0; i < frequencies.length; i++) {
       frequencies[i] = 1f / (float) Math.pow(base, 2f * i / (float) turned);
     }
-    switch (type) {
-      case "default" -> {}
-      // stretches beyond max_position_embeddings only, where no sequence is taken
-      case "dynamic" -> rope.positive("factor");
-      case "linear" -> {
-        float factor = (float) rope.positive("factor");
-        for (int i = 0; i < frequencies.length; i++) {
-          frequencies[i] /= factor;
-        }
-      }
-      case "llama3" -> scaleLikeLlama3(frequencies, rope, config);
-      default -> throw rope.unsupported(key, "default, linear, dynamic, llama3");
-    }
-    return new Rope(frequencies);
+    return new Rope(RotaryScaling.read(key, type, rope, config).of(frequencies));
   }
 
   /** {@code rope_scaling}, the older name, goes first, as in transformers. */
@@ -107,24 +119,13 @@ public record Rope(float[] frequencies) {
     return found.section(found.json().fieldNames().next());
   }
 
-  /** Llama 3.1's: long wavelengths are divided by a factor, short ones kept, between is between. */
-  private static void scaleLikeLlama3(float[] frequencies, ModelConfig rope, ModelConfig config) {
-    double factor = rope.positive("factor");
-    double low = rope.number("low_freq_factor");
-    double high = rope.number("high_freq_factor");
-    double length =
-        rope.absent("original_max_position_embeddings")
-            ? config.integer("max_position_embeddings")
-            : rope.integer("original_max_position_embeddings");
-    for (int i = 0; i < frequencies.length; i++) {
-      double frequency = frequencies[i];
-      double wavelength = 2 * Math.PI / frequency;
-      if (wavelength > length / low) {
-        frequencies[i] = (float) (frequency / factor);
-      } else if (wavelength >= length / high) {
-        double smooth = (length / wavelength - low) / (high - low);
-        frequencies[i] = (float) ((1 - smooth) * frequency / factor + smooth * frequency);
-      }
-    }
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Rope rope && Arrays.equals(frequencies, rope.frequencies);
+  }
+
+  @Override
+  public int hashCode() {
+    return Arrays.hashCode(frequencies);
   }
 }

@@ -4,8 +4,14 @@ import ai.djl.ndarray.NDArray;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.torch.AttentionOps;
 
-/** Turns queries and keys by where their tokens stand; angles are made once for a batch. */
+/**
+ * Turns queries and keys by where their tokens stand. Angles are made once for a batch, and for
+ * each table of frequencies: a model may have several.
+ */
 final class RotaryPositions {
+
+  /** What a batch keeps angles under. */
+  private record Table(RotaryPositions of, boolean cosine) {}
 
   private final NDArray frequencies;
   private final boolean whole;
@@ -24,8 +30,8 @@ final class RotaryPositions {
    * @return [rows, heads, length, d]
    */
   NDArray turn(NDArray x, NDArray heads, TokenBatch batch) {
-    NDArray cos = batch.derive("cos", () -> table(batch, true));
-    NDArray sin = batch.derive("sin", () -> table(batch, false));
+    NDArray cos = batch.derive(new Table(this, true), () -> table(batch, true));
+    NDArray sin = batch.derive(new Table(this, false), () -> table(batch, false));
     return AttentionOps.rotate(x, cos, sin, heads, whole);
   }
 

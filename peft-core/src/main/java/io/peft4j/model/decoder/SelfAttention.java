@@ -25,7 +25,7 @@ final class SelfAttention {
    * The modules, by role.
    *
    * @param projections one or three linear layers
-   * @param queryNorm of each query head, or null
+   * @param queryNorm of each query head, or of all of a token's; or null
    * @param keyNorm likewise
    */
   record Parts(List<Linear> projections, Norm queryNorm, Norm keyNorm, Linear output) {}
@@ -35,7 +35,7 @@ final class SelfAttention {
    *
    * @param sizes int64 [3], widths of q, k and v
    * @param cap null for none
-   * @param rotary null where positions are learned
+   * @param rotary null where nothing is turned
    */
   record Constants(
       NDArray heads,
@@ -90,6 +90,9 @@ final class SelfAttention {
   private NDArray normalize(Norm norm, NDArray x) {
     if (norm == null) {
       return x;
+    }
+    if (spec.attention().norm() == DecoderSpec.QueryNorm.WHOLE) {
+      return norm.forward(x);
     }
     Shape shape = x.getShape();
     long heads = shape.get(2) / spec.attention().headDim();
