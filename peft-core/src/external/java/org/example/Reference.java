@@ -36,7 +36,11 @@ public record Reference(Path folder, JsonNode golden) {
     double rounded = distance(Precision.BFLOAT16);
     assertTrue(
         rounded < 2 * golden.get("bfloat16").asDouble(),
-        folder + " differs by " + rounded + " in bfloat16, transformers' by " + golden.get("bfloat16"));
+        folder
+            + " differs by "
+            + rounded
+            + " in bfloat16, transformers' by "
+            + golden.get("bfloat16"));
   }
 
   private double distance(Precision precision) throws IOException {

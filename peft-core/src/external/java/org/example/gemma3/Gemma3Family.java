@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.function.IntPredicate;
 
 /**
- * Gemma 3's language model (Kamath et al., 2025): norms on both sides of each half layer and of each
- * query and key head, and rotary positions of two bases, one for the layers that slide.
+ * Gemma 3's language model (Kamath et al., 2025): norms on both sides of each half layer and of
+ * each query and key head, and rotary positions of two bases, one for the layers that slide.
  */
 public final class Gemma3Family implements DecoderFamily {
 
