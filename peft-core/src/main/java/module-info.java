@@ -1,9 +1,9 @@
 /**
  * Parameter-efficient fine-tuning of transformers: models, adapters, data, training, generation.
  *
- * <p>Whatever is not exported may change at any time. What is exported and marked {@code
- * Experimental} may change in a minor version; everything else that is exported stays as it is
- * within a major version.
+ * <p>What is exported stays as it is within a major version, unless it or its package is marked
+ * {@link io.peft4j.api.Experimental} (it may change in a minor one) or {@link
+ * io.peft4j.api.Internal} (it is not for users). What is not exported may change at any time.
  */
 module io.peft4j.core {
   requires transitive ai.djl.api;
@@ -24,6 +24,7 @@ module io.peft4j.core {
   exports io.peft4j.adapter.method;
   exports io.peft4j.adapter.select;
   exports io.peft4j.adapter.target;
+  exports io.peft4j.api;
   exports io.peft4j.data;
   exports io.peft4j.djl;
   exports io.peft4j.eval;

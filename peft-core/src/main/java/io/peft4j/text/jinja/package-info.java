@@ -3,4 +3,7 @@
  * lstrip_blocks}, loop controls, {@code generation} blocks, nothing that changes a value or reaches
  * outside.
  */
+@Internal
 package io.peft4j.text.jinja;
+
+import io.peft4j.api.Internal;
