@@ -11,6 +11,7 @@ import io.peft4j.adapter.method.AdapterConfig;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.model.Model;
 import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.model.chain.MemoryEstimate;
 import io.peft4j.model.load.LoadOptions;
 import io.peft4j.model.load.ModelConfig;
@@ -19,11 +20,14 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The estimate of a step's memory: its arithmetic, and beside what processes really took. */
 class MemoryEstimateTest {
@@ -196,5 +200,48 @@ class MemoryEstimateTest {
     Peak within = run(model, Precision.BFLOAT16, 512, "all", 0, "AUTO", budget);
     assertTrue(within.layers > 0 && within.layers < LAYERS, within.layers + " layers");
     assertTrue(within.measured < 1.1 * budget, within.measured + " of " + budget);
+  }
+
+  /** Of weights' size whatever the batch, or beside the projections. */
+  @ParameterizedTest
+  @CsvSource({"LOHA:all", "LOKR:all", "BOTTLENECK:none", "VERA:all"})
+  @Tag("slow")
+  void whatMethodsKeepIsNearWhatIsMeasured(String method, @TempDir Path folder) throws Exception {
+    assumeTrue(Files.isReadable(Path.of("/proc/self/status")), "no /proc/self/status");
+    Path model = new RandomLlama(LAYERS, 512, 1408, 8000).write(folder.resolve("model"));
+    for (Precision precision : Precision.values()) {
+      for (String mode : List.of("OFF", "ON")) {
+        assertEquals(1, run(model, precision, 128, method, 0, mode, 0).ratio(), 0.2);
+      }
+    }
+  }
+
+  /** A matrix of a weight's size is made in every pass, however few tokens there are. */
+  @Test
+  void matricesAreKeptWhateverTheNumberOfTokens() throws IOException {
+    long hidden = hidden();
+    List<String> targets = List.of("query", "value");
+    MethodConfig loha = MethodConfig.of("LOHA").with("target_modules", targets).with("r", 2);
+    MethodConfig lokr = MethodConfig.of("LOKR").with("target_modules", targets).with("r", 2);
+    long matrix = Float.BYTES * hidden * hidden;
+    assertEquals(2 * 3 * matrix, fixed(loha));
+    assertEquals(2 * matrix, fixed(lokr));
+    assertEquals(0, fixed(LoraConfig.builder().r(2).targetModules("query", "value").build()));
+  }
+
+  /** {@return the bytes that a layer keeps of two batches less those that it keeps of their sum} */
+  private static long fixed(AdapterConfig config) throws IOException {
+    try (Model model = Model.load(BERT, LoadOptions.DEFAULT);
+        AdaptedModel adapted = new AdaptedModel(model)) {
+      adapted.add("a", config, 1).setTrainable(true);
+      return 2 * kept(model, 1) - kept(model, 2);
+    }
+  }
+
+  private static long kept(Model model, int rows) {
+    TokenSequence sequence = model.sequence(new int[] {5, 6, 7, 8}, null);
+    try (TokenBatch batch = model.batch(Collections.nCopies(rows, sequence))) {
+      return model.estimate(batch, 0, 0).graphs().get(0);
+    }
   }
 }

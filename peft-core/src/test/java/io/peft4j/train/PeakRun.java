@@ -3,6 +3,8 @@ package io.peft4j.train;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.adapter.method.Adapter;
+import io.peft4j.adapter.method.AdapterConfig;
+import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.Model;
@@ -20,9 +22,9 @@ import java.util.List;
 import java.util.Random;
 
 /**
- * Three LoRA steps on a decoder in a process of their own. Prints the expected peak, the measured
+ * Three steps of an adapter on a decoder in a process of their own. Prints the expected peak, the measured
  * one and how many layers were run again. Arguments: model folder, precision, row length, targets
- * (all, or names), dropout, off|on|auto, budget in bytes.
+ * (all, or names, of LoRA or with another method's type and a colon in front), dropout, off|on|auto, budget in bytes.
  */
 final class PeakRun {
 
@@ -31,16 +33,7 @@ final class PeakRun {
   public static void main(String[] arguments) throws IOException {
     LoadOptions options = LoadOptions.DEFAULT.withPrecision(Precision.valueOf(arguments[1]));
     int length = Integer.parseInt(arguments[2]);
-    ModuleSelector targets =
-        arguments[3].equals("all")
-            ? ModuleSelector.allLinear()
-            : ModuleSelector.names(arguments[3].split(","));
-    LoraConfig config =
-        LoraConfig.builder()
-            .r(8)
-            .targetModules(targets)
-            .loraDropout(Double.parseDouble(arguments[4]))
-            .build();
+    AdapterConfig config = config(arguments[3], Double.parseDouble(arguments[4]));
     TrainingArguments training =
         TrainingArguments.builder()
             .gradientCheckpointing(GradientCheckpointing.valueOf(arguments[5]))
@@ -72,6 +65,22 @@ final class PeakRun {
         System.out.println("peak " + expected + " " + measured + " " + layers);
       }
     }
+  }
+
+  private static AdapterConfig config(String text, double dropout) {
+    String[] typed = text.split(":");
+    String names = typed[typed.length - 1];
+    ModuleSelector targets =
+        names.equals("all")
+            ? ModuleSelector.allLinear()
+            : ModuleSelector.names(names.split(","));
+    if (typed.length == 1) {
+      return LoraConfig.builder().r(8).targetModules(targets).loraDropout(dropout).build();
+    }
+    MethodConfig config = MethodConfig.of(typed[0]);
+    return config.knows("target_modules")
+        ? config.with("target_modules", targets.toJson())
+        : config;
   }
 
   /** As much as a longer run leaves before the heap is collected. */

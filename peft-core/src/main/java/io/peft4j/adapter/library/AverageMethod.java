@@ -1,5 +1,6 @@
 package io.peft4j.adapter.library;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.DocumentMethod;
@@ -108,6 +109,13 @@ public final class AverageMethod extends DocumentMethod {
     @Override
     public boolean readsAllTokens() {
       return adapters.stream().anyMatch(JunctionAdapter::readsAllTokens);
+    }
+
+    @Override
+    public Kept kept(long hidden) {
+      return adapters.stream()
+          .map(adapter -> adapter.kept(hidden))
+          .reduce(Kept.NOTHING, Kept::plus);
     }
 
     @Override

@@ -1,5 +1,7 @@
 package io.peft4j.adapter.library;
 
+import io.peft4j.model.module.KeptElements;
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.adapter.method.MethodConfig;
@@ -149,6 +151,17 @@ final class BottleneckAdapter implements JunctionAdapter {
     }
     NDArray joined = sum.add(residual);
     return norm == null ? joined : norm.forward(joined);
+  }
+
+  @Override
+  public Kept kept(long hidden) {
+    long inner = parts.down.bias().size();
+    long read = normBefore ? 2 * hidden : hidden;
+    long gated = parts.gate == null ? 0 : hidden + 2;
+    long normalized = parts.norm == null ? 0 : hidden;
+    long scaled = hidden;
+    return Kept.perToken(
+        read + 2 * inner + scaled + gated + normalized + KeptElements.ofDropout(hidden, dropout));
   }
 
   @Override

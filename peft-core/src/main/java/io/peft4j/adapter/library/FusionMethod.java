@@ -1,5 +1,6 @@
 package io.peft4j.adapter.library;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
@@ -205,6 +206,16 @@ public final class FusionMethod extends LibraryMethod {
     @Override
     public NDArray join(NDArray hidden, NDArray output, NDArray residual, Norm norm) {
       return last().join(hidden, output, residual, norm);
+    }
+
+    /** What the bottlenecks give, all of it, with scores; queries, keys and values around them. */
+    @Override
+    public Kept kept(long hidden) {
+      int n = adapters.size();
+      Kept around = Kept.perToken(n * (hidden + 3) + 5 * hidden);
+      return adapters.stream()
+          .map(adapter -> adapter.kept(hidden))
+          .reduce(around, Kept::plus);
     }
 
     @Override

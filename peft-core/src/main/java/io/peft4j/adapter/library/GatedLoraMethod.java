@@ -1,5 +1,6 @@
 package io.peft4j.adapter.library;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -159,10 +160,10 @@ public final class GatedLoraMethod extends LibraryMethod {
     }
 
     @Override
-    public long keptElements(long in, long out) {
+    public Kept kept(long in, long out) {
       long inner = a.getShape().get(0);
       long scaled = gate == null ? inner : 2 * inner + 1; // before the gate, after it, and the gate
-      return scaled + (dropout > 0 ? 2 * in : 0);
+      return Kept.perToken(scaled + (dropout > 0 ? 2 * in : 0));
     }
 
     @Override

@@ -97,9 +97,7 @@ public final class GatedPrefixMethod extends LibraryMethod {
       var random = builder.random(at);
       NDArray flat = builder.drawn(at + "control_trans", random::nextGaussian, length * out);
       trained = flat;
-      table =
-          (like, from, count) ->
-              Ops.columns(like, Ops.borrowed(like, flat).reshape(length, out), from, count);
+      table = new Flat(flat, length, out);
     } else {
       long inner = config.atLeast("bottleneck_size", 1);
       Activation activation = Activation.named(config.text("non_linearity"));
@@ -115,6 +113,19 @@ public final class GatedPrefixMethod extends LibraryMethod {
     List<TrainedLinear> gates =
         config.flag("use_gating") ? gates(config, attention, builder) : List.of();
     new TrainedPrefix(length, width, trained, table, gates).attach(builder);
+  }
+
+  /** A table that is trained itself, all in one row. */
+  private record Flat(NDArray flat, int length, long width) implements TrainedPrefix.Table {
+    @Override
+    public NDArray columns(NDArray like, long from, long count) {
+      return Ops.columns(like, Ops.borrowed(like, flat).reshape(length, width), from, count);
+    }
+
+    @Override
+    public long kept() {
+      return 0;
+    }
   }
 
   private static List<TrainedLinear> gates(

@@ -1,5 +1,6 @@
 package io.peft4j.adapter.lora;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.adapter.method.AdapterBuilder;
@@ -185,8 +186,8 @@ public final class AdaLoraMethod extends DocumentMethod {
     }
 
     @Override
-    public long keptElements(long in, long out) {
-      return triplets.a.getShape().get(0) + (dropout > 0 ? 2 * in : 0);
+    public Kept kept(long in, long out) {
+      return Kept.perToken(triplets.a.getShape().get(0) + (dropout > 0 ? 2 * in : 0));
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.peft4j.adapter.lora;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.model.module.Embedding;
@@ -53,6 +54,15 @@ final class LoraEmbedding implements EmbeddingAdapter {
       rows.attach(manager);
       return rows;
     }
+  }
+
+  /** In float32: what is looked up in A, and with a magnitude the rows that it scales. */
+  @Override
+  public Kept kept(long dim) {
+    long rank = factors.a().getShape().get(0);
+    return magnitude == null
+        ? Kept.perToken(2 * rank)
+        : new Kept(2 * (rank + dim), 0, 4 * rank * dim);
   }
 
   @Override

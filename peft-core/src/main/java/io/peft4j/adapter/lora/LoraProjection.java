@@ -1,5 +1,6 @@
 package io.peft4j.adapter.lora;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.model.module.Linear;
@@ -124,10 +125,13 @@ final class LoraProjection implements ProjectionAdapter {
   }
 
   @Override
-  public long keptElements(long in, long out) {
+  public Kept kept(long in, long out) {
     long dropped = dropout > 0 ? 2 * in : 0;
     long directions = magnitude == null ? 0 : dropout > 0 ? 3 * out : out;
-    return stored.a().getShape().get(0) + dropped + directions;
+    long rank = stored.a().getShape().get(0);
+    // With a magnitude, B as it is scaled, and what the lengths of rows are made of.
+    long wide = magnitude == null ? 0 : 4 * rank * out;
+    return new Kept(rank + dropped + directions, 0, wide);
   }
 
   @Override

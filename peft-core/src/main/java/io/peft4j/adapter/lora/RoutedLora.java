@@ -1,5 +1,6 @@
 package io.peft4j.adapter.lora;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.model.module.Linear;
@@ -27,6 +28,12 @@ public record RoutedLora(NDArray a, NDArray b) implements ProjectionAdapter {
   @Override
   public NDArray mergedWeight(NDArray weight, NDArray base, NDManager manager) {
     throw new IllegalArgumentException("several adapters cannot be merged into one weight");
+  }
+
+  /** It is not trained. */
+  @Override
+  public Kept kept(long in, long out) {
+    return Kept.NOTHING;
   }
 
   @Override

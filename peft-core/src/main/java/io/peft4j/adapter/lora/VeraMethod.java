@@ -1,5 +1,6 @@
 package io.peft4j.adapter.lora;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.AdditiveProjection;
@@ -136,8 +137,8 @@ public final class VeraMethod extends DocumentMethod {
 
     /** What the two vectors scale, and the mask; frozen factors keep nothing. */
     @Override
-    public long keptElements(long in, long out) {
-      return vectors.lambdaD.size() + out + (dropout > 0 ? in : 0);
+    public Kept kept(long in, long out) {
+      return Kept.perToken(vectors.lambdaD.size() + out + (dropout > 0 ? in : 0));
     }
 
     @Override

@@ -76,7 +76,7 @@ public final class LohaMethod extends DocumentMethod {
       NDManager manager = builder.manager();
       NDArray scale = HostTensors.number(manager, sizes.scaling(linear.name()));
       LycorisProjection.Delta delta = like -> LycorisOps.hadamard(like, a1, b1, a2, b2, scale);
-      builder.adapt(linear, new LycorisProjection(delta, a1, config, true));
+      builder.adapt(linear, new LycorisProjection(delta, a1, config, true, 2));
     }
   }
 }

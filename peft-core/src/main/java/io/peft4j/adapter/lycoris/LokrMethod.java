@@ -116,7 +116,7 @@ public final class LokrMethod extends DocumentMethod {
       LycorisProjection.Delta delta = like -> LycorisOps.kron(like, first, second, scale);
       builder.adapt(
           linear,
-          new LycorisProjection(delta, first[0], config, config.flag("rank_dropout_scale")));
+          new LycorisProjection(delta, first[0], config, config.flag("rank_dropout_scale"), 0));
     }
   }
 

@@ -1,5 +1,6 @@
 package io.peft4j.adapter.lycoris;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.adapter.method.AdditiveProjection;
@@ -29,17 +30,21 @@ final class LycorisProjection extends AdditiveProjection {
   private final double rankDropout;
   private final double moduleDropout;
   private final boolean rescaled;
+  private final int matrices;
 
   /**
    * @param trained one of the trained tensors
    * @param rescaled whether rows that rank dropout leaves are scaled up
+   * @param matrices how many matrices of the weight's size the graph of {@code delta} keeps
    */
-  LycorisProjection(Delta delta, NDArray trained, MethodConfig config, boolean rescaled) {
+  LycorisProjection(
+      Delta delta, NDArray trained, MethodConfig config, boolean rescaled, int matrices) {
     this.delta = delta;
     this.trained = trained;
     this.rankDropout = config.probability("rank_dropout");
     this.moduleDropout = config.probability("module_dropout");
     this.rescaled = rescaled;
+    this.matrices = matrices;
   }
 
   static void check(MethodConfig config) {
@@ -104,6 +109,12 @@ final class LycorisProjection extends AdditiveProjection {
 
   private static NDArray ones(NDArray x, long n) {
     return x.getManager().ones(new Shape(n));
+  }
+
+  /** What the update is made of, and itself, as the input's gradient needs it. */
+  @Override
+  public Kept kept(long in, long out) {
+    return new Kept(0, in * out, matrices * in * out);
   }
 
   @Override

@@ -58,17 +58,21 @@ public final class PTuningMethod extends PromptMethod {
     long dim = builder.model().sizes().hidden();
     if (builder.forInference(config)) {
       NDArray prompt = builder.zeros(VirtualPrompt.KEY, length, dim);
-      VirtualPrompt.add(builder, length, prompt, (like, pass) -> prompt);
+      VirtualPrompt.add(builder, length, prompt, (like, pass) -> prompt, 0);
       return;
     }
     var random = builder.random(AT);
     NDArray start = builder.drawn(AT + "embedding.weight", random::nextGaussian, length, dim);
     long hidden = config.atLeast("encoder_hidden_size", 1);
+    boolean lstm = config.text("encoder_reparameterization_type").equals("LSTM");
     VirtualPrompt.Rows rows =
-        config.text("encoder_reparameterization_type").equals("LSTM")
+        lstm
             ? recurrent(config, builder, start, dim, hidden)
             : layered(builder, start, dim, hidden);
-    VirtualPrompt.add(builder, length, start, rows);
+    // Two activations; of each direction of a recurrent layer gates, cells and states, and around.
+    long kept =
+        lstm ? length * hidden * (4 + 26L * config.integer("encoder_num_layers")) : 2 * length * hidden;
+    VirtualPrompt.add(builder, length, start, rows, kept);
     VirtualPrompt.exportRows(builder, rows);
   }
 

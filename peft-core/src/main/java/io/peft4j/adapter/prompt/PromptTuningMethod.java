@@ -79,7 +79,7 @@ public final class PromptTuningMethod extends PromptMethod {
               : random.longs(length, 0, builder.model().words().weight().shape().get(0)).toArray();
       prompt = builder.trained(VirtualPrompt.KEY, rows(builder, words));
     }
-    VirtualPrompt.add(builder, length, prompt, (like, pass) -> prompt);
+    VirtualPrompt.add(builder, length, prompt, (like, pass) -> prompt, 0);
   }
 
   /**

@@ -1,5 +1,6 @@
 package io.peft4j.adapter.prompt;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.model.module.AttentionPrefix;
@@ -24,6 +25,9 @@ public record TrainedPrefix(
   /** Gives some columns of the table, in {@code like}'s type and on its manager. */
   public interface Table {
     NDArray columns(NDArray like, long from, long count);
+
+    /** {@return how many float32 elements the graph of some columns keeps} */
+    long kept();
   }
 
   /** A table that is trained itself. */
@@ -31,6 +35,11 @@ public record TrainedPrefix(
     @Override
     public NDArray columns(NDArray like, long from, long count) {
       return Ops.columns(like, table, from, count);
+    }
+
+    @Override
+    public long kept() {
+      return 0;
     }
   }
 
@@ -44,6 +53,12 @@ public record TrainedPrefix(
       NDArray weight = Ops.rowRange(hidden, second.weight(), from, count);
       NDArray bias = Ops.rowRange(hidden, second.bias(), from, count);
       return Ops.typedLike(like, Ops.linear(hidden, weight, bias));
+    }
+
+    /** What the activation reads, and what it gives. */
+    @Override
+    public long kept() {
+      return 2 * start.getShape().get(0) * first.bias().size();
     }
   }
 
@@ -67,6 +82,12 @@ public record TrainedPrefix(
   @Override
   public NDArray gate(int layer, NDArray x, Pass pass) {
     return gates.isEmpty() ? null : pass.meanOfExample(Ops.sigmoid(gates.get(layer).forward(x)));
+  }
+
+  /** Keys, values and what makes them; of gates what a token's is made of. */
+  @Override
+  public Kept kept() {
+    return new Kept(gates.isEmpty() ? 0 : 4, 2 * length * width, 2 * table.kept());
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.peft4j.adapter.prompt;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.adapter.method.AdapterBuilder;
@@ -37,8 +38,10 @@ final class VirtualPrompt implements EmbeddingAdapter {
   private final NDArray trained;
   private final int length;
   private final Model model;
+  private final long kept;
 
-  private VirtualPrompt(Rows rows, NDArray trained, int length, Model model) {
+  private VirtualPrompt(Rows rows, NDArray trained, int length, Model model, long kept) {
+    this.kept = kept;
     this.rows = rows;
     this.trained = trained;
     this.length = length;
@@ -49,11 +52,12 @@ final class VirtualPrompt implements EmbeddingAdapter {
    * Puts {@code length} tokens before each example.
    *
    * @param trained one of the trained tensors
+   * @param kept how many float32 elements the graph of {@code rows} keeps
    */
-  static void add(AdapterBuilder builder, int length, NDArray trained, Rows rows) {
+  static void add(AdapterBuilder builder, int length, NDArray trained, Rows rows, long kept) {
     Model model = builder.model();
     checkRoom(model, length);
-    VirtualPrompt prompt = new VirtualPrompt(rows, trained, length, model);
+    VirtualPrompt prompt = new VirtualPrompt(rows, trained, length, model, kept);
     Embedding words = model.words();
     builder.attach(
         words.name(),
@@ -128,6 +132,12 @@ final class VirtualPrompt implements EmbeddingAdapter {
 
   private String embeddingName() {
     return model.words().name();
+  }
+
+  /** Which tokens are whose (int64), whether they are, and what makes the rows. */
+  @Override
+  public Kept kept(long dim) {
+    return new Kept(5, length * dim, kept);
   }
 
   @Override

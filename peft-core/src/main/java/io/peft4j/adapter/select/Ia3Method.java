@@ -1,5 +1,6 @@
 package io.peft4j.adapter.select;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.adapter.method.AdapterBuilder;
@@ -140,8 +141,8 @@ public final class Ia3Method extends DocumentMethod {
     }
 
     @Override
-    public long keptElements(long in, long out) {
-      return ofInput ? 0 : out;
+    public Kept kept(long in, long out) {
+      return Kept.perToken(ofInput ? 0 : out);
     }
 
     @Override

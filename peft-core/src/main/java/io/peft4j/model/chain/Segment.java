@@ -1,5 +1,6 @@
 package io.peft4j.model.chain;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.module.LayerSites;
@@ -33,10 +34,8 @@ public interface Segment {
     }
   }
 
-  /** {@return how many elements its graph keeps for the backward pass, beside its input} */
-  default long keptElements(TokenBatch batch) {
-    return 0;
-  }
+  /** {@return what its graph keeps for the backward pass, beside its input} */
+  Kept kept(TokenBatch batch);
 
   /** {@return a layer's other places for adapters, or null} */
   default LayerSites sites() {

@@ -164,7 +164,7 @@ public final class SegmentChain {
     for (Segment segment :
         segments.subList(
             Math.min(lowestTrainable(top), segments.size() - 1), segments.size() - 1)) {
-      graphs.add(width * segment.keptElements(batch));
+      graphs.add(segment.kept(batch).bytes(batch.computedTokens(), width));
     }
     long largest = graphs.stream().mapToLong(Long::longValue).max().orElse(0);
     long states = (long) width * batch.computedTokens() * hidden;

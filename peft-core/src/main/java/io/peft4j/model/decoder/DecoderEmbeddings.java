@@ -1,5 +1,7 @@
 package io.peft4j.model.decoder;
 
+import io.peft4j.model.module.KeptElements;
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.chain.Segment;
@@ -32,6 +34,13 @@ final class DecoderEmbeddings implements Segment {
       h = h.add(positions.forward(pass.lend(batch.positions()), pass));
     }
     return pass.dropout(h, dropout);
+  }
+
+  @Override
+  public Kept kept(TokenBatch batch) {
+    long mask = KeptElements.ofDropout(words.weight().shape().get(1), dropout);
+    Kept kept = Kept.perToken(mask).plus(words.kept());
+    return positions == null ? kept : kept.plus(positions.kept());
   }
 
   @Override

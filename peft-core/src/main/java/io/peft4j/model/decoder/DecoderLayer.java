@@ -1,5 +1,6 @@
 package io.peft4j.model.decoder;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.chain.Segment;
@@ -50,19 +51,16 @@ final class DecoderLayer implements Segment {
   }
 
   @Override
-  public long keptElements(TokenBatch batch) {
+  public Kept kept(TokenBatch batch) {
     long hidden = spec.hidden();
     long dropped = KeptElements.ofDropout(hidden, spec.dropout().hidden());
     long normalized =
         (parts.afterAttention == null ? 0 : hidden) + (parts.afterMlp == null ? 0 : hidden);
     long middle = hidden;
-    long token =
-        parts.attention.keptElements(batch)
-            + parts.mlp.keptElements()
-            + middle
-            + normalized
-            + 2 * dropped;
-    return batch.computedTokens() * token;
+    return Kept.perToken(middle + normalized + 2 * dropped)
+        .plus(parts.attention.kept(batch))
+        .plus(parts.mlp.kept())
+        .plus(sites.kept(hidden, spec.attention().heads(), spec.attention().dropout()));
   }
 
   private static NDArray normalize(Norm norm, NDArray x) {

@@ -1,5 +1,7 @@
 package io.peft4j.model.decoder;
 
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.chain.Segment;
 import io.peft4j.model.module.Module;
@@ -20,6 +22,12 @@ final class FinalNorm implements Segment {
   @Override
   public NDArray forward(NDArray h, Pass pass) {
     return norm.forward(Ops.rows(h, pass.batch().read()));
+  }
+
+  /** What the norm reads, and what its weight, if that is trained, is multiplied with. */
+  @Override
+  public Kept kept(TokenBatch batch) {
+    return Kept.perToken(2 * norm.parameters().get(0).shape().get(0));
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.peft4j.model.decoder;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import io.peft4j.model.module.KeptElements;
@@ -36,12 +37,14 @@ final class Mlp {
     return down.forward(spec.activation().apply(halves.get(0)).mul(halves.get(1)), pass);
   }
 
-  /** {@return how many elements a token's graph keeps} */
-  long keptElements() {
+  /** {@return what its graph keeps} */
+  Kept kept() {
     long width = down.projection().in();
     // The activation's input; if gated, both factors of the product.
     long inner = spec.gated() ? 3 * width : width;
-    return KeptElements.ofInput(up) + inner + KeptElements.ofInput(List.of(down));
+    return Kept.perToken(inner)
+        .plus(KeptElements.ofInput(up))
+        .plus(KeptElements.ofInput(List.of(down)));
   }
 
   List<Module> modules() {

@@ -1,5 +1,8 @@
 package io.peft4j.model.decoder;
 
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.module.KeptElements;
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.chain.Segment;
 import io.peft4j.model.module.Linear;
@@ -19,6 +22,11 @@ final class ScoreHead implements Segment {
   @Override
   public NDArray forward(NDArray states, Pass pass) {
     return score.forward(states, pass);
+  }
+
+  @Override
+  public Kept kept(TokenBatch batch) {
+    return KeptElements.ofInput(List.of(score));
   }
 
   @Override

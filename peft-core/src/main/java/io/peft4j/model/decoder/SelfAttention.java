@@ -1,5 +1,6 @@
 package io.peft4j.model.decoder;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
@@ -124,8 +125,8 @@ final class SelfAttention {
     return AttentionOps.groupedWeigh(pass.dropout(probabilities, p), v);
   }
 
-  /** {@return how many elements a token's graph keeps} */
-  long keptElements(TokenBatch batch) {
+  /** {@return what its graph keeps} */
+  Kept kept(TokenBatch batch) {
     DecoderSpec.Attention attention = spec.attention();
     long width = (long) attention.heads() * attention.headDim();
     long keyWidth = (long) attention.keyHeads() * attention.headDim();
@@ -134,12 +135,14 @@ final class SelfAttention {
     // The fused kernel takes keys and values repeated for each query head, and keeps its output.
     long operands = materialized ? width + 2 * keyWidth : 4 * width;
     long capped = attention.cap() == 0 ? 0 : attention.heads() * batch.rowLength();
-    return KeptElements.ofInput(parts.projections)
-        + operands
-        + (parts.queryNorm == null ? 0 : width + keyWidth)
-        + capped
-        + KeptElements.ofScores(attention.heads(), batch, attention.dropout(), materialized)
-        + KeptElements.ofInput(List.of(parts.output));
+    long token =
+        operands
+            + (parts.queryNorm == null ? 0 : width + keyWidth)
+            + capped
+            + KeptElements.ofScores(attention.heads(), batch, attention.dropout(), materialized);
+    return Kept.perToken(token)
+        .plus(KeptElements.ofInput(parts.projections))
+        .plus(KeptElements.ofInput(List.of(parts.output)));
   }
 
   List<Module> modules() {

@@ -1,5 +1,8 @@
 package io.peft4j.model.encoder;
 
+import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.module.KeptElements;
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.chain.Segment;
 import io.peft4j.model.module.Linear;
@@ -25,6 +28,15 @@ final class ClassifierHead implements Segment {
     NDArray first = spec.dropoutBefore() ? pass.dropout(states, spec.dropout()) : states;
     NDArray pooled = spec.activation().apply(dense.forward(first, pass));
     return logits.forward(pass.dropout(pooled, spec.dropout()), pass);
+  }
+
+  /** Of single tokens, but as if of all: there are few labels, and it is the last. */
+  @Override
+  public Kept kept(TokenBatch batch) {
+    long hidden = dense.projection().out();
+    return Kept.perToken(hidden + 2 * KeptElements.ofDropout(hidden, spec.dropout()))
+        .plus(KeptElements.ofInput(List.of(dense)))
+        .plus(KeptElements.ofInput(List.of(logits)));
   }
 
   @Override

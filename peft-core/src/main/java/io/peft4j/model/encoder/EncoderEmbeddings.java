@@ -1,5 +1,7 @@
 package io.peft4j.model.encoder;
 
+import io.peft4j.model.module.KeptElements;
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.chain.Segment;
@@ -40,6 +42,14 @@ final class EncoderEmbeddings implements Segment {
       h = h.add(types.forward(pass.lend(batch.types()), pass));
     }
     return pass.dropout(norm.forward(h), dropout);
+  }
+
+  @Override
+  public Kept kept(TokenBatch batch) {
+    long hidden = words.weight().shape().get(1);
+    long token = hidden + KeptElements.ofDropout(hidden, dropout); // what the norm reads; the mask
+    Kept kept = Kept.perToken(token).plus(words.kept()).plus(positions.kept());
+    return types == null ? kept : kept.plus(types.kept());
   }
 
   @Override

@@ -1,5 +1,6 @@
 package io.peft4j.model.encoder;
 
+import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.batch.Reading;
 import io.peft4j.model.batch.TokenBatch;
@@ -81,21 +82,22 @@ final class EncoderLayer implements Segment {
   }
 
   @Override
-  public long keptElements(TokenBatch batch) {
+  public Kept kept(TokenBatch batch) {
     long hidden = parts.query.projection().out();
     boolean materialized = spec.attentionDropout() > 0 || batch.rowLength() <= SHORT;
     int headCount = (int) heads.getLong();
     long token =
-        KeptElements.ofInput(List.of(parts.query, parts.key, parts.value))
-            + 3 * hidden
+        3 * hidden
             + KeptElements.ofScores(headCount, batch, spec.attentionDropout(), materialized)
-            + KeptElements.ofInput(List.of(parts.attentionOutput))
             + 2 * KeptElements.ofDropout(hidden, spec.dropout())
             + 2 * hidden // what the norms read
-            + KeptElements.ofInput(List.of(parts.up))
-            + parts.up.projection().out()
-            + KeptElements.ofInput(List.of(parts.down));
-    return batch.computedTokens() * token;
+            + parts.up.projection().out();
+    return Kept.perToken(token)
+        .plus(KeptElements.ofInput(List.of(parts.query, parts.key, parts.value)))
+        .plus(KeptElements.ofInput(List.of(parts.attentionOutput)))
+        .plus(KeptElements.ofInput(List.of(parts.up)))
+        .plus(KeptElements.ofInput(List.of(parts.down)))
+        .plus(sites.kept(hidden, headCount, spec.attentionDropout()));
   }
 
   /** Those of the first tokens, in the order of {@link TokenBatch#firstByRow}. */

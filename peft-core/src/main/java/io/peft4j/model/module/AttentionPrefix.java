@@ -30,6 +30,9 @@ public interface AttentionPrefix {
     return null;
   }
 
+  /** {@return what its graph keeps of a layer in training, beside the attention to it} */
+  Kept kept();
+
   /** {@return whether it has anything to train at the moment} */
   boolean trainable();
 }

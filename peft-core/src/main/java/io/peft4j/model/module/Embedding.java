@@ -77,6 +77,15 @@ public final class Embedding implements Module {
     return y;
   }
 
+  /** {@return what a graph keeps for the adapters}; of itself it keeps nothing but the numbers */
+  public Kept kept() {
+    long dim = weight.shape().get(1);
+    return adapters.stream()
+        .filter(EmbeddingAdapter::trainable)
+        .map(adapter -> adapter.kept(dim))
+        .reduce(Kept.NOTHING, Kept::plus);
+  }
+
   @Override
   public boolean trainable() {
     return weight.trainable() || adapters.stream().anyMatch(EmbeddingAdapter::trainable);

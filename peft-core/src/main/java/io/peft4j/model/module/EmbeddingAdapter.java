@@ -30,6 +30,13 @@ public interface EmbeddingAdapter {
    */
   NDArray mergedTable(NDArray table, NDArray base, NDManager manager);
 
+  /**
+   * {@return what its graph keeps in training}
+   *
+   * @param dim elements of a row
+   */
+  Kept kept(long dim);
+
   /** {@return whether it has anything to train at the moment} */
   boolean trainable();
 }

@@ -52,6 +52,13 @@ public final class Junction {
     return norm == null ? sum : norm.forward(sum);
   }
 
+  /** {@return what the adapters' graphs keep}; frozen ones of a trained layer count as others do */
+  Kept kept(long hidden) {
+    return adapters.stream()
+        .map(adapter -> adapter.kept(hidden))
+        .reduce(Kept.NOTHING, Kept::plus);
+  }
+
   boolean readsAllTokens() {
     return adapters.stream().anyMatch(JunctionAdapter::readsAllTokens);
   }

@@ -32,6 +32,13 @@ public interface JunctionAdapter {
     return false;
   }
 
+  /**
+   * {@return what its graph keeps in training}
+   *
+   * @param hidden elements of a state
+   */
+  Kept kept(long hidden);
+
   /** {@return whether it has anything to train at the moment} */
   boolean trainable();
 }

@@ -12,15 +12,17 @@ public final class KeptElements {
 
   private KeptElements() {}
 
-  /** {@return the elements that a token's graph keeps for {@code linears}, which share an input} */
-  public static long ofInput(List<Linear> linears) {
+  /** {@return what a graph keeps for {@code linears}, which share an input, and their adapters} */
+  public static Kept ofInput(List<Linear> linears) {
     long elements = 0;
     for (Linear linear : linears) {
       if (linear.keepsInput()) {
         elements = Math.max(elements, linear.projection().in());
       }
     }
-    return elements + linears.stream().mapToLong(Linear::keptByAdapters).sum();
+    return linears.stream()
+        .map(Linear::keptByAdapters)
+        .reduce(Kept.perToken(elements), Kept::plus);
   }
 
   /**

@@ -90,6 +90,22 @@ public final class LayerSites {
     return attention.readsAllTokens() || output.readsAllTokens();
   }
 
+  /**
+   * {@return what the graph of the layer keeps for what acts here}
+   *
+   * @param hidden elements of a state
+   * @param heads of queries
+   * @param dropout of attention
+   */
+  public Kept kept(long hidden, int heads, double dropout) {
+    Kept kept = attention.kept(hidden).plus(output.kept(hidden));
+    for (AttentionPrefix prefix : prefixes) {
+      long scores = (long) heads * prefix.length() * (dropout > 0 ? 3 : 1);
+      kept = kept.plus(prefix.kept()).plus(Kept.perToken(scores));
+    }
+    return kept;
+  }
+
   public boolean trainable() {
     return attention.trainable()
         || output.trainable()

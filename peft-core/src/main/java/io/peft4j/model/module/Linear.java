@@ -88,12 +88,12 @@ public final class Linear implements Module {
         || adapters.stream().anyMatch(adapter -> adapter.trainable() && adapter.keepsInput());
   }
 
-  /** {@return how many elements a token's graph keeps for the adapters, beside its input} */
-  long keptByAdapters() {
+  /** {@return what a graph keeps for the adapters, beside its input} */
+  Kept keptByAdapters() {
     return adapters.stream()
         .filter(ProjectionAdapter::trainable)
-        .mapToLong(adapter -> adapter.keptElements(projection.in(), projection.out()))
-        .sum();
+        .map(adapter -> adapter.kept(projection.in(), projection.out()))
+        .reduce(Kept.NOTHING, Kept::plus);
   }
 
   @Override

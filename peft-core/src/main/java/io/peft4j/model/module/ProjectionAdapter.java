@@ -43,15 +43,12 @@ public interface ProjectionAdapter {
   }
 
   /**
-   * {@return how many elements its graph keeps for each token in training, beside the input}; for
-   * estimates of memory
+   * {@return what its graph keeps in training, beside the input}
    *
    * @param in elements of the input
    * @param out elements of the output
    */
-  default long keptElements(long in, long out) {
-    return 0;
-  }
+  Kept kept(long in, long out);
 
   /** {@return whether its graph keeps the input itself in training} */
   default boolean keepsInput() {
