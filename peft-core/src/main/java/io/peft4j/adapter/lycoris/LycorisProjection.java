@@ -111,10 +111,14 @@ final class LycorisProjection extends AdditiveProjection {
     return x.getManager().ones(new Shape(n));
   }
 
-  /** What the update is made of, and itself, as the input's gradient needs it. */
+  /**
+   * What the update is made of, and itself, as the input's gradient needs it. Besides a sum beside
+   * the projection's output, the unscaled update and its gradients are made.
+   */
   @Override
   public Kept kept(long in, long out) {
-    return new Kept(0, in * out, matrices * in * out);
+    long size = in * out;
+    return new Kept(0, size, matrices * size).making(out, (3 + matrices) * size);
   }
 
   @Override

@@ -3,6 +3,7 @@ package io.peft4j.model.chain;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Parameter;
 import io.peft4j.model.module.Pass;
@@ -161,14 +162,17 @@ public final class SegmentChain {
       TokenBatch batch, Top top, long process, long weights, long optimizer) {
     int width = precision.bytes();
     List<Long> graphs = new ArrayList<>();
+    long largest = 0;
     for (Segment segment :
         segments.subList(
             Math.min(lowestTrainable(top), segments.size() - 1), segments.size() - 1)) {
-      graphs.add(segment.kept(batch).bytes(batch.computedTokens(), width));
+      Kept kept = segment.kept(batch);
+      long graph = kept.bytes(batch.computedTokens(), width);
+      graphs.add(graph);
+      // About as much as a layer keeps it makes besides.
+      largest = Math.max(largest, graph + kept.madeBytes(batch.computedTokens(), width));
     }
-    long largest = graphs.stream().mapToLong(Long::longValue).max().orElse(0);
     long states = (long) width * batch.computedTokens() * hidden;
-    // About as much as a layer keeps it makes besides.
     return new MemoryEstimate(
         process,
         streaming ? largestSegment(top) : weights,
