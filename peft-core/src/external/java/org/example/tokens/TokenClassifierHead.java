@@ -1,6 +1,9 @@
 package org.example.tokens;
 
 import ai.djl.ndarray.NDArray;
+import io.peft4j.model.module.KeptElements;
+import io.peft4j.model.module.Kept;
+import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
 import io.peft4j.model.HeadKind;
@@ -73,6 +76,12 @@ final class TokenClassifierHead implements Head {
           @Override
           public NDArray forward(NDArray states, Pass pass) {
             return classifier.forward(pass.dropout(states, dropout), pass);
+          }
+
+          @Override
+          public Kept kept(TokenBatch batch) {
+            long mask = KeptElements.ofDropout(classifier.projection().in(), dropout);
+            return Kept.perToken(mask).plus(KeptElements.ofInput(List.of(classifier)));
           }
 
           @Override

@@ -1,8 +1,9 @@
 package io.peft4j.train;
 
 import io.peft4j.adapter.AdapterMix;
-import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.adapter.method.Adapter;
+import io.peft4j.adapter.method.AdapterConfig;
+import io.peft4j.adapter.method.AdapterMethods;
 import io.peft4j.model.Model;
 import io.peft4j.torch.DropoutMask;
 import io.peft4j.torch.IntraOp;
@@ -60,8 +61,9 @@ final class Workers implements AutoCloseable {
 
   /** {@return whether each tensor acts in one place; a saved embedding may also be the head} */
   private static boolean once(Adapter adapter, Model model) {
-    return adapter.config() instanceof LoraConfig lora
-        && (model.modules().outputEmbedding() == null || lora.modulesToSave() == null);
+    AdapterConfig config = adapter.config();
+    return AdapterMethods.named(config.peftType()).actsOnce()
+        && (model.modules().outputEmbedding() == null || config.targets().modulesToSave() == null);
   }
 
   /**

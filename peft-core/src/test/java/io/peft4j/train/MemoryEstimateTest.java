@@ -204,7 +204,7 @@ class MemoryEstimateTest {
 
   /** Of weights' size whatever the batch, or beside the projections. */
   @ParameterizedTest
-  @CsvSource({"LOHA:all", "LOKR:all", "BOTTLENECK:none", "VERA:all"})
+  @CsvSource({"LOHA:all", "LOKR:all", "BOTTLENECK:none"})
   @Tag("slow")
   void whatMethodsKeepIsNearWhatIsMeasured(String method, @TempDir Path folder) throws Exception {
     assumeTrue(Files.isReadable(Path.of("/proc/self/status")), "no /proc/self/status");

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.compose.MixPresets;
 import io.peft4j.adapter.method.AdapterConfig;
+import io.peft4j.adapter.method.AdapterMethod;
 import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.io.JsonFiles;
 import java.io.IOException;
@@ -26,23 +27,15 @@ import picocli.CommandLine.Spec;
 @Heading("Method")
 final class MethodOptions {
 
-  private static final List<String> MIXES = List.of("mam", "unipelt");
-
-  /** Methods that do not act together with others. */
-  private static final List<String> ALONE = List.of("mam", "unipelt", "full");
-
-  private static final String NAMES =
-      "lora, qlora (lora on all linear layers of a base in nf4 with double quantization), ia3, vera,"
-          + " loha, lokr, adalora, prefix-tuning, prompt-tuning, p-tuning, ln-tuning, bitfit,"
-          + " bottleneck (pfeiffer, houlsby, parallel, scaled-parallel), gated-lora, gated-prefix,"
-          + " mam, unipelt, full (all parameters; saved as a plain checkpoint)";
-
   @Option(
       names = "--method",
       defaultValue = "lora",
       split = ",",
+      completionCandidates = MethodNames.class,
       description =
-          "One of " + NAMES + "; or several, with commas, to act together. Default: lora.")
+          "One of ${COMPLETION-CANDIDATES}; or several, with commas, to act together. qlora is lora on"
+              + " all linear layers of a base in nf4 with double quantization; full trains all"
+              + " parameters, saved as a plain checkpoint. Default: lora.")
   private List<String> methods;
 
   @Option(
@@ -99,12 +92,16 @@ final class MethodOptions {
 
   /** {@return whether all parameters are trained, and the result is a plain checkpoint} */
   boolean full() {
-    return methods.size() == 1 && methods.get(0).equalsIgnoreCase("full");
+    return methods.size() == 1 && trainsBase(methods.get(0).strip().toLowerCase(Locale.ROOT));
+  }
+
+  private static boolean trainsBase(String name) {
+    return MethodNames.method(name).filter(AdapterMethod::trainsBase).isPresent();
   }
 
   /** {@return whether the base is to be quantized unless something else is said} */
   boolean qlora() {
-    return methods.stream().anyMatch("qlora"::equalsIgnoreCase);
+    return methods.stream().anyMatch(MethodNames.QLORA::equalsIgnoreCase);
   }
 
   /** {@return what acts together, by name, as it is where nothing else is said} */
@@ -112,14 +109,14 @@ final class MethodOptions {
     Map<String, MethodPart> parts = new LinkedHashMap<>();
     for (String each : methods) {
       String name = each.strip().toLowerCase(Locale.ROOT);
-      if (methods.size() > 1 && ALONE.contains(name)) {
+      if (methods.size() > 1 && (MethodNames.MIXES.contains(name) || trainsBase(name))) {
         throw new IllegalArgumentException(
             "--method: " + name + " stands alone, found " + String.join(",", methods));
       }
-      if (MIXES.contains(name)) {
+      if (MethodNames.MIXES.contains(name)) {
         MixPresets.named(name, null)
             .forEach((part, config) -> parts.put(part, MethodPart.of(part, config)));
-      } else if (parts.put(methods.size() == 1 ? "default" : name, MethodPart.named(name, NAMES))
+      } else if (parts.put(methods.size() == 1 ? "default" : name, MethodPart.named(name))
           != null) {
         throw new IllegalArgumentException("--method names " + name + " twice");
       }

@@ -4,12 +4,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.peft4j.adapter.library.BottleneckPresets;
 import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.adapter.lora.LoraInit;
 import io.peft4j.adapter.method.AdapterConfig;
+import io.peft4j.adapter.method.AdapterMethods;
 import io.peft4j.adapter.method.MethodConfig;
-import io.peft4j.adapter.select.FullConfig;
 import io.peft4j.io.Spelling;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -33,9 +32,6 @@ final class MethodPart {
           "task_type",
           "inference_mode");
 
-  private static final List<String> BOTTLENECKS =
-      List.of("bottleneck", "pfeiffer", "houlsby", "parallel", "scaled-parallel");
-
   private static final int VIRTUAL_TOKENS = 20;
 
   private final String name;
@@ -55,29 +51,26 @@ final class MethodPart {
   /**
    * A method by itself.
    *
-   * @param known what to say there is where there is no method of that name
+   * @throws IllegalArgumentException if there is none of that name
    */
-  static MethodPart named(String name, String known) {
-    if (name.equals("full")) {
-      return new MethodPart(name, new FullConfig());
+  static MethodPart named(String name) {
+    boolean qlora = name.equals(MethodNames.QLORA);
+    if (qlora || name.equals("lora")) {
+      return new MethodPart(name, LoraOptions.defaults(qlora));
     }
-    if (name.equals("lora") || name.equals("qlora")) {
-      return new MethodPart(name, LoraOptions.defaults(name.equals("qlora")));
-    }
-    if (BOTTLENECKS.contains(name)) {
-      return new MethodPart(
-          name, BottleneckPresets.named(name.equals("bottleneck") ? "pfeiffer" : name));
-    }
-    try {
-      MethodConfig config = MethodConfig.of(name.toUpperCase(Locale.ROOT).replace('-', '_'));
-      return new MethodPart(
-          name,
-          config.knows("num_virtual_tokens")
-              ? config.with("num_virtual_tokens", VIRTUAL_TOKENS)
-              : config);
-    } catch (IllegalArgumentException e) {
-      throw new IllegalArgumentException("--method: expected " + known + ", found " + name, e);
-    }
+    AdapterConfig start =
+        MethodNames.config(name)
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "--method: expected "
+                            + MethodNames.told()
+                            + ", or several of them, found "
+                            + name));
+    boolean prompt = start instanceof MethodConfig config && config.knows("num_virtual_tokens");
+    return new MethodPart(
+        name,
+        prompt ? ((MethodConfig) start).with("num_virtual_tokens", VIRTUAL_TOKENS) : start);
   }
 
   /** {@return whether the method has the key, but other uses for it or none} */
@@ -127,10 +120,8 @@ final class MethodPart {
 
   private List<String> keys() {
     List<String> keys = new ArrayList<>();
-    if (!(start instanceof FullConfig)) {
-      start.toJson().fieldNames().forEachRemaining(keys::add);
-      keys.removeAll(ABOUT);
-    }
+    start.toJson().fieldNames().forEachRemaining(keys::add);
+    keys.removeAll(ABOUT);
     return keys;
   }
 
@@ -156,11 +147,8 @@ final class MethodPart {
       }
       return config;
     }
-    if (start instanceof FullConfig) {
-      return start;
-    }
     ObjectNode json = start.toJson().put("task_type", taskType);
     json.setAll(given);
-    return LoraConfig.ofJson(json);
+    return AdapterMethods.named(start.peftType()).parse(json);
   }
 }

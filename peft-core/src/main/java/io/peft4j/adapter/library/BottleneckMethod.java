@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.method.AdapterBuilder;
+import io.peft4j.adapter.method.AdapterConfig;
 import io.peft4j.adapter.method.AdapterMethod;
 import io.peft4j.adapter.method.ConfigReader;
 import io.peft4j.adapter.method.MethodConfig;
@@ -12,7 +13,9 @@ import io.peft4j.model.module.Activation;
 import io.peft4j.model.module.Junction;
 import io.peft4j.model.module.LayerSites;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.DoubleSupplier;
 
 /**
@@ -46,6 +49,15 @@ public final class BottleneckMethod extends LibraryMethod {
 
   public BottleneckMethod() {
     super("BOTTLENECK", CONFIG, AdapterMethod.CONFIG, "adapter.safetensors");
+  }
+
+  @Override
+  public Map<String, AdapterConfig> presets() {
+    Map<String, AdapterConfig> presets = new LinkedHashMap<>();
+    for (String form : List.of("pfeiffer", "houlsby", "parallel", "scaled_parallel")) {
+      presets.put(form, BottleneckPresets.named(form));
+    }
+    return presets;
   }
 
   @Override

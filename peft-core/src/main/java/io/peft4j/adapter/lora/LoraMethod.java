@@ -57,6 +57,11 @@ public final class LoraMethod implements AdapterMethod {
   }
 
   @Override
+  public boolean actsOnce() {
+    return true;
+  }
+
+  @Override
   public List<String> parameterNames() {
     return List.of(
         "lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector");

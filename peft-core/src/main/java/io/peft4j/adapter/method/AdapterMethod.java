@@ -99,6 +99,14 @@ public interface AdapterMethod {
     return false;
   }
 
+  /**
+   * {@return whether each of its tensors acts in one place of the model}, so that a backward pass
+   * adds to its gradient once; a method with {@link AdapterConfig#targets}
+   */
+  default boolean actsOnce() {
+    return false;
+  }
+
   /** {@return whether it acts through other adapters, which have to be on the model before} */
   default boolean composes() {
     return false;
