@@ -18,11 +18,11 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Orthogonal fine-tuning (Qiu et al., 2023): {@code y = W (R x)}, where R is block-diagonal and each
- * block orthogonal, Cayley's transform of a skew matrix, or the start of its Neumann series.
+ * Orthogonal fine-tuning (Qiu et al., 2023): {@code y = W (R x)}, where R is block-diagonal and
+ * each block orthogonal, Cayley's transform of a skew matrix, or the start of its Neumann series.
  *
- * <p>On disk {@code MODULE.oft_R.weight} [blocks, b (b - 1) / 2], the upper triangles; one row where
- * blocks are shared.
+ * <p>On disk {@code MODULE.oft_R.weight} [blocks, b (b - 1) / 2], the upper triangles; one row
+ * where blocks are shared.
  */
 public final class OftMethod extends DocumentMethod {
 
@@ -119,7 +119,10 @@ public final class OftMethod extends DocumentMethod {
     return n;
   }
 
-  /** Where each element of a skew matrix is in zero, the upper triangle row by row, and its negative. */
+  /**
+   * Where each element of a skew matrix is in zero, the upper triangle row by row, and its
+   * negative.
+   */
   private static NDArray index(NDManager owner, int size) {
     long[] index = new long[size * size];
     int count = size * (size - 1) / 2;

@@ -117,8 +117,7 @@ class OftMethodTest {
         }
       }
       long[] labels = Arrays.stream(ints(golden.get("labels"))).asLongStream().toArray();
-      Loss loss =
-          logits -> TrainingOps.crossEntropy(logits, logits.getManager().create(labels));
+      Loss loss = logits -> TrainingOps.crossEntropy(logits, logits.getManager().create(labels));
       try (TokenBatch batch = batch(inputs(golden.get("case").asText()), null)) {
         return model.forwardBackward(batch, loss, 1, 0, recompute);
       }
@@ -144,7 +143,8 @@ class OftMethodTest {
     Map<String, float[]> tensors = new TreeMap<>();
     try (SafetensorsFile file = SafetensorsFile.open(path)) {
       for (TensorInfo info : file.tensors().values()) {
-        tensors.put(info.name().replaceFirst("^base_model\\.model\\.", ""), Floats.read(file, info));
+        tensors.put(
+            info.name().replaceFirst("^base_model\\.model\\.", ""), Floats.read(file, info));
       }
     }
     return tensors;
@@ -174,7 +174,8 @@ class OftMethodTest {
       assertArrayEquals(
           Files.readAllBytes(folder.resolve("adapter_model.safetensors")),
           Files.readAllBytes(again.resolve("adapter_model.safetensors")));
-      ObjectNode expected = (ObjectNode) JSON.readTree(folder.resolve("adapter_config.json").toFile());
+      ObjectNode expected =
+          (ObjectNode) JSON.readTree(folder.resolve("adapter_config.json").toFile());
       ObjectNode found = (ObjectNode) JSON.readTree(again.resolve("adapter_config.json").toFile());
       expected.remove(List.of("target_modules", "modules_to_save")); // sets, in any order
       found.remove(List.of("target_modules", "modules_to_save"));
@@ -243,7 +244,8 @@ class OftMethodTest {
     refused("r", 4, "expected one of 'r' and 'oft_block_size'");
     String message =
         assertThrows(
-                IllegalArgumentException.class, () -> MethodConfig.of("OFT").with("block_shared", 1))
+                IllegalArgumentException.class,
+                () -> MethodConfig.of("OFT").with("block_shared", 1))
             .getMessage();
     assertTrue(message.contains("near: block_share"), message);
   }

@@ -1,17 +1,17 @@
 package org.example.tokens;
 
 import ai.djl.ndarray.NDArray;
-import io.peft4j.model.module.KeptElements;
-import io.peft4j.model.module.Kept;
-import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.data.LabelNames;
 import io.peft4j.data.Task;
 import io.peft4j.model.HeadKind;
 import io.peft4j.model.batch.Reading;
+import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.model.chain.Segment;
 import io.peft4j.model.head.ClassifierMetrics;
 import io.peft4j.model.head.Head;
+import io.peft4j.model.module.Kept;
+import io.peft4j.model.module.KeptElements;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Pass;

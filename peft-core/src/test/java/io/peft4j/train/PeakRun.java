@@ -22,9 +22,10 @@ import java.util.List;
 import java.util.Random;
 
 /**
- * Three steps of an adapter on a decoder in a process of their own. Prints the expected peak, the measured
- * one and how many layers were run again. Arguments: model folder, precision, row length, targets
- * (all, or names, of LoRA or with another method's type and a colon in front), dropout, off|on|auto, budget in bytes.
+ * Three steps of an adapter on a decoder in a process of their own. Prints the expected peak, the
+ * measured one and how many layers were run again. Arguments: model folder, precision, row length,
+ * targets (all, or names, of LoRA or with another method's type and a colon in front), dropout,
+ * off|on|auto, budget in bytes.
  */
 final class PeakRun {
 
@@ -71,9 +72,7 @@ final class PeakRun {
     String[] typed = text.split(":");
     String names = typed[typed.length - 1];
     ModuleSelector targets =
-        names.equals("all")
-            ? ModuleSelector.allLinear()
-            : ModuleSelector.names(names.split(","));
+        names.equals("all") ? ModuleSelector.allLinear() : ModuleSelector.names(names.split(","));
     if (typed.length == 1) {
       return LoraConfig.builder().r(8).targetModules(targets).loraDropout(dropout).build();
     }

@@ -69,8 +69,7 @@ final class MethodPart {
                             + name));
     boolean prompt = start instanceof MethodConfig config && config.knows("num_virtual_tokens");
     return new MethodPart(
-        name,
-        prompt ? ((MethodConfig) start).with("num_virtual_tokens", VIRTUAL_TOKENS) : start);
+        name, prompt ? ((MethodConfig) start).with("num_virtual_tokens", VIRTUAL_TOKENS) : start);
   }
 
   /** {@return whether the method has the key, but other uses for it or none} */

@@ -1,12 +1,12 @@
 package io.peft4j.adapter.library;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.model.Model;
 import io.peft4j.model.module.JunctionAdapter;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.Norm;
 import io.peft4j.model.module.Parameter;
 import io.peft4j.model.module.Pass;

@@ -1,13 +1,13 @@
 package io.peft4j.adapter.library;
 
-import io.peft4j.model.module.KeptElements;
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.adapter.prompt.TrainedLinear;
 import io.peft4j.model.module.Activation;
 import io.peft4j.model.module.JunctionAdapter;
+import io.peft4j.model.module.Kept;
+import io.peft4j.model.module.KeptElements;
 import io.peft4j.model.module.Norm;
 import io.peft4j.model.module.Pass;
 import io.peft4j.torch.Ops;

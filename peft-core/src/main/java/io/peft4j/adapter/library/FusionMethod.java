@@ -1,6 +1,5 @@
 package io.peft4j.adapter.library;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
@@ -12,6 +11,7 @@ import io.peft4j.adapter.method.StepHook;
 import io.peft4j.adapter.prompt.TrainedLinear;
 import io.peft4j.model.Model;
 import io.peft4j.model.module.JunctionAdapter;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.Norm;
 import io.peft4j.model.module.Pass;
 import io.peft4j.torch.Autograd;
@@ -213,9 +213,7 @@ public final class FusionMethod extends LibraryMethod {
     public Kept kept(long hidden) {
       int n = adapters.size();
       Kept around = Kept.perToken(n * (hidden + 3) + 5 * hidden);
-      return adapters.stream()
-          .map(adapter -> adapter.kept(hidden))
-          .reduce(around, Kept::plus);
+      return adapters.stream().map(adapter -> adapter.kept(hidden)).reduce(around, Kept::plus);
     }
 
     @Override

@@ -1,6 +1,5 @@
 package io.peft4j.adapter.library;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -10,6 +9,7 @@ import io.peft4j.adapter.method.AdapterMethod;
 import io.peft4j.adapter.method.ConfigReader;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.adapter.prompt.TrainedLinear;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Pass;
 import io.peft4j.model.module.ProjectionAdapter;

@@ -1,6 +1,5 @@
 package io.peft4j.adapter.lora;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.adapter.method.AdapterBuilder;
@@ -9,6 +8,7 @@ import io.peft4j.adapter.method.AdditiveProjection;
 import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Pass;

@@ -1,10 +1,10 @@
 package io.peft4j.adapter.lora;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.model.module.Embedding;
 import io.peft4j.model.module.EmbeddingAdapter;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.Pass;
 
 /** LoRA, or DoRA, on one embedding: {@code y + scaling · (Aᵀ)[ids] Bᵀ}. */

@@ -1,12 +1,12 @@
 package io.peft4j.adapter.lora;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.adapter.method.AdditiveProjection;
 import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.DocumentMethod;
 import io.peft4j.adapter.method.MethodConfig;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Pass;

@@ -1,12 +1,12 @@
 package io.peft4j.adapter.lycoris;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.adapter.method.AdditiveProjection;
 import io.peft4j.adapter.method.ConfigKeys;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.adapter.target.NamePatterns;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Pass;
 import io.peft4j.torch.Ops;

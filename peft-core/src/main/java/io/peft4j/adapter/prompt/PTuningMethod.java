@@ -71,7 +71,9 @@ public final class PTuningMethod extends PromptMethod {
             : layered(builder, start, dim, hidden);
     // Two activations; of each direction of a recurrent layer gates, cells and states, and around.
     long kept =
-        lstm ? length * hidden * (4 + 26L * config.integer("encoder_num_layers")) : 2 * length * hidden;
+        lstm
+            ? length * hidden * (4 + 26L * config.integer("encoder_num_layers"))
+            : 2 * length * hidden;
     VirtualPrompt.add(builder, length, start, rows, kept);
     VirtualPrompt.exportRows(builder, rows);
   }

@@ -1,9 +1,9 @@
 package io.peft4j.adapter.prompt;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.adapter.method.AdapterBuilder;
 import io.peft4j.model.module.AttentionPrefix;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.LayerSites;
 import io.peft4j.model.module.Pass;
 import io.peft4j.torch.Ops;

@@ -1,6 +1,5 @@
 package io.peft4j.adapter.prompt;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.adapter.method.AdapterBuilder;
@@ -9,6 +8,7 @@ import io.peft4j.adapter.method.Export;
 import io.peft4j.model.Model;
 import io.peft4j.model.module.Embedding;
 import io.peft4j.model.module.EmbeddingAdapter;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.Pass;
 import io.peft4j.torch.Ops;
 import java.util.LinkedHashMap;

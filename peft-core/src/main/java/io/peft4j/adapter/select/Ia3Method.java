@@ -1,6 +1,5 @@
 package io.peft4j.adapter.select;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.peft4j.adapter.method.AdapterBuilder;
@@ -11,6 +10,7 @@ import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.model.Model;
 import io.peft4j.model.family.Families;
 import io.peft4j.model.family.Family;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Pass;

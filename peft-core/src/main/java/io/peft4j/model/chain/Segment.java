@@ -1,8 +1,8 @@
 package io.peft4j.model.chain;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.LayerSites;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;

@@ -1,9 +1,9 @@
 package io.peft4j.model.decoder;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.chain.Segment;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.KeptElements;
 import io.peft4j.model.module.LayerSites;
 import io.peft4j.model.module.Module;

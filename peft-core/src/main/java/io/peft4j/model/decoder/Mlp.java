@@ -1,8 +1,8 @@
 package io.peft4j.model.decoder;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.KeptElements;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;

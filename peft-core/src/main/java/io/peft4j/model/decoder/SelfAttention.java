@@ -1,10 +1,10 @@
 package io.peft4j.model.decoder;
 
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.Shape;
 import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.module.Kept;
 import io.peft4j.model.module.KeptElements;
 import io.peft4j.model.module.LayerSites;
 import io.peft4j.model.module.Linear;

@@ -1,11 +1,11 @@
 package io.peft4j.model.encoder;
 
-import io.peft4j.model.module.KeptElements;
-import io.peft4j.model.module.Kept;
 import ai.djl.ndarray.NDArray;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.chain.Segment;
 import io.peft4j.model.module.Embedding;
+import io.peft4j.model.module.Kept;
+import io.peft4j.model.module.KeptElements;
 import io.peft4j.model.module.LayerNorm;
 import io.peft4j.model.module.Module;
 import io.peft4j.model.module.Pass;

@@ -54,9 +54,7 @@ public final class Junction {
 
   /** {@return what the adapters' graphs keep}; frozen ones of a trained layer count as others do */
   Kept kept(long hidden) {
-    return adapters.stream()
-        .map(adapter -> adapter.kept(hidden))
-        .reduce(Kept.NOTHING, Kept::plus);
+    return adapters.stream().map(adapter -> adapter.kept(hidden)).reduce(Kept.NOTHING, Kept::plus);
   }
 
   boolean readsAllTokens() {

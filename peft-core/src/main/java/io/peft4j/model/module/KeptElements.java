@@ -20,9 +20,7 @@ public final class KeptElements {
         elements = Math.max(elements, linear.projection().in());
       }
     }
-    return linears.stream()
-        .map(Linear::keptByAdapters)
-        .reduce(Kept.perToken(elements), Kept::plus);
+    return linears.stream().map(Linear::keptByAdapters).reduce(Kept.perToken(elements), Kept::plus);
   }
 
   /**
