@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.adapter.method.Adapter;
+import io.peft4j.data.LabelNames;
 import io.peft4j.model.Model;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.batch.TokenSequence;
@@ -83,11 +84,23 @@ class TokenClassifierTest {
           }
         }
         assertEquals(at, logits.length, "a row for each token");
-        double loss = model.forwardBackward(batch, null, 1.0 / set.labels(), 0, false);
-        assertEquals(golden.get("loss").asDouble(), loss / set.labels(), 1e-6);
-        assertEquals(loss / set.labels(), set.evaluate(model, 2).get("loss"), 1e-6);
+        for (boolean recompute : new boolean[] {false, true}) {
+          adapter.clearGradients();
+          double loss = model.forwardBackward(batch, null, 1.0 / set.labels(), 0, recompute);
+          assertEquals(golden.get("loss").asDouble(), loss / set.labels(), 1e-6);
+          assertTrue(gradientDistance(adapter) < 1e-5, "gradients: " + gradientDistance(adapter));
+        }
       }
-      assertTrue(gradientDistance(adapter) < 1e-5, "gradients: " + gradientDistance(adapter));
+      assertEquals(golden.get("loss").asDouble(), set.evaluate(model, 2).get("loss"), 1e-6);
+    }
+  }
+
+  @Test
+  void aNewHeadIsDrawnForTheLabelsThatAreAskedFor() throws Exception {
+    LoadOptions options = LoadOptions.DEFAULT.withNewHead(null, LabelNames.of(List.of("X", "Y")));
+    try (Model model = Model.load(folder(), options, TokenClassifierHead.KIND)) {
+      assertEquals(List.of("X", "Y"), model.labels().names());
+      assertEquals(List.of("classifier.weight", "classifier.bias"), model.untrained());
     }
   }
 

@@ -57,8 +57,7 @@ public final class AdapterFiles {
    */
   private static final String SECOND = ".modules_to_save.";
 
-  private static final ObjectMapper JSON =
-      new ObjectMapper().enable(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS);
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
 
   private AdapterFiles() {}
 
@@ -216,7 +215,9 @@ public final class AdapterFiles {
     DefaultIndenter indenter = new DefaultIndenter("  ", "\n");
     printer.indentObjectsWith(indenter);
     printer.indentArraysWith(indenter);
-    return JSON.writer(printer).writeValueAsString(JSON.treeToValue(json, TreeMap.class));
+    return JSON.writer(printer)
+        .with(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS)
+        .writeValueAsString(JSON.treeToValue(json, TreeMap.class));
   }
 
   /** {@return a float32 tensor as something to write} */

@@ -30,7 +30,7 @@ public final class AdapterMix {
   /** The file that says which folders make up a mix. */
   public static final String FILE = "mix.json";
 
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
 
   private final AdaptedModel model;
   private final Map<String, Adapter> adapters = new LinkedHashMap<>();

@@ -26,7 +26,7 @@ import org.slf4j.LoggerFactory;
 public final class GenerationConfig {
 
   private static final Logger LOGGER = LoggerFactory.getLogger(GenerationConfig.class);
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
   private static final String FILE = "generation_config.json";
 
   /** What transformers adds to a prompt where nothing says how much. */

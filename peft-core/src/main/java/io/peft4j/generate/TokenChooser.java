@@ -1,5 +1,6 @@
 package io.peft4j.generate;
 
+import io.peft4j.eval.Metrics;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -27,7 +28,7 @@ final class TokenChooser {
   /** {@return the next token, given the model's logits} */
   int choose(float[] logits) {
     float[] scores = scores(logits);
-    int token = sample ? draw(Scores.softmax(scores)) : likeliest(scores);
+    int token = sample ? draw(Scores.softmax(scores)) : Metrics.argmax(scores);
     tokens = Arrays.copyOf(tokens, tokens.length + 1);
     tokens[tokens.length - 1] = token;
     return token;
@@ -38,14 +39,6 @@ final class TokenChooser {
     float[] scores = logits.clone();
     processors.forEach(processor -> processor.process(tokens, scores));
     return scores;
-  }
-
-  private static int likeliest(float[] scores) {
-    int best = 0;
-    for (int i = 1; i < scores.length; i++) {
-      best = scores[i] > scores[best] ? i : best;
-    }
-    return best;
   }
 
   /**

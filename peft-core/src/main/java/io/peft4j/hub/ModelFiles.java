@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.peft4j.io.JsonErrors;
+import io.peft4j.io.JsonFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,7 +44,7 @@ final class ModelFiles {
   private static final Pattern UNSAFE =
       Pattern.compile("(.*/)?\\.{0,2}(/.*)?|.*[\\\\\\x00].*", Pattern.DOTALL);
   private static final Pattern SHARD = Pattern.compile("[^/\\\\:]+\\.safetensors");
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
 
   /** The most bytes that anything but weights may have: tokenizers come to some 40 MB. */
   private static final long MOST = 256L << 20;

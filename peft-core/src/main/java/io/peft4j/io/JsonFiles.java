@@ -7,10 +7,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Reads JSON documents. */
+/** JSON, in files and out of them. */
 public final class JsonFiles {
 
-  private static final ObjectMapper JSON = new ObjectMapper();
+  /** One for all: making it is dear. Nobody may configure it; its readers and writers can be. */
+  public static final ObjectMapper MAPPER = new ObjectMapper();
 
   private JsonFiles() {}
 
@@ -25,7 +26,7 @@ public final class JsonFiles {
     byte[] content = Files.readAllBytes(file);
     GitLfs.refusePointer(file, content);
     try {
-      return JSON.readTree(content);
+      return MAPPER.readTree(content);
     } catch (JsonProcessingException e) {
       throw new IllegalArgumentException(file + ": not JSON: " + JsonErrors.sentence(e), e);
     }

@@ -1,8 +1,8 @@
 package io.peft4j.text;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.io.JsonFiles;
 
 /**
  * A token that is looked for in a text before anything else, as {@code added_tokens} of {@code
@@ -61,7 +61,7 @@ record AddedToken(
   }
 
   ObjectNode json(int id) {
-    return new ObjectMapper()
+    return JsonFiles.MAPPER
         .createObjectNode()
         .put("id", id)
         .put("content", content)

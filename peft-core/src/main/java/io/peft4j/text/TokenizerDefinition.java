@@ -27,7 +27,7 @@ import java.util.TreeMap;
  */
 record TokenizerDefinition(Path file, TokenizerConfig config, ObjectNode json) {
 
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
   private static final String FILE = "tokenizer.json";
   private static final String LINES = "vocab.txt";
   private static final String NUMBERS = "vocab.json";

@@ -1,8 +1,8 @@
 package io.peft4j.text;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.io.GitLfs;
+import io.peft4j.io.JsonFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,7 +22,7 @@ final class WordPieceVocabulary {
    * @throws IllegalArgumentException if a special token that BERT needs is missing
    */
   static ObjectNode read(Path file) throws IOException {
-    ObjectNode tree = new ObjectMapper().createObjectNode();
+    ObjectNode tree = JsonFiles.MAPPER.createObjectNode();
     ObjectNode vocabulary = tree.putObject("model").put("type", "WordPiece").putObject("vocab");
     int line = 0;
     GitLfs.refusePointer(file);

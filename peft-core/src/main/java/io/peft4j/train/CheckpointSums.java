@@ -24,7 +24,7 @@ final class CheckpointSums {
 
   static final String FILE = "checksums.json";
 
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
   private static final int BUFFER = 1 << 16;
 
   private CheckpointSums() {}

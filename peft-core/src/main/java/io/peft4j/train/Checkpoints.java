@@ -2,13 +2,14 @@ package io.peft4j.train;
 
 import ai.djl.ndarray.NDArray;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectWriter;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import io.peft4j.adapter.AdapterMix;
 import io.peft4j.io.AtomicFiles;
 import io.peft4j.io.Durable;
 import io.peft4j.io.FileGroup;
 import io.peft4j.io.JsonErrors;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.io.OutputLock;
 import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.SafetensorsFile;
@@ -55,8 +56,8 @@ final class Checkpoints {
           "\\.(checkpoint-\\d+|adapter_(config\\.json|(model|state)\\.safetensors)\\..*)\\.tmp");
   private static final String OPTIMIZER = "optimizer.safetensors";
   private static final String STATE = "trainer_state.json";
-  private static final ObjectMapper JSON =
-      new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+  private static final ObjectWriter JSON =
+      JsonFiles.MAPPER.writer(SerializationFeature.INDENT_OUTPUT);
 
   private final Path output;
 
@@ -215,7 +216,7 @@ final class Checkpoints {
   private static TrainerState state(Path folder) throws IOException {
     Path file = folder.resolve(STATE);
     try {
-      TrainerState state = JSON.readValue(Files.readAllBytes(file), TrainerState.class);
+      TrainerState state = JsonFiles.MAPPER.readValue(Files.readAllBytes(file), TrainerState.class);
       if (state == null || state.plan() == null || state.step() < 0 || state.updates() < 0) {
         throw new IllegalArgumentException(
             file + ": expected the state of a training with its steps and its plan, found none");

@@ -14,6 +14,7 @@ import io.peft4j.adapter.lycoris.LokrMethod;
 import io.peft4j.adapter.method.Adapter;
 import io.peft4j.adapter.method.MethodConfig;
 import io.peft4j.data.RowPacking;
+import io.peft4j.eval.Metrics;
 import io.peft4j.model.Decoding;
 import io.peft4j.model.batch.TokenSequence;
 import java.io.IOException;
@@ -256,8 +257,8 @@ class MethodParityTest {
       // Another prompt beside it, of another length, must not be noticed.
       try (Decoding decoding = subject.lm.start(List.of(prompt, new int[] {7, 7, 9}))) {
         for (int i = 0; i < found.length; i++) {
-          found[i] = best(decoding.logits()[0]);
-          decoding.append(new int[] {found[i], best(decoding.logits()[1])});
+          found[i] = Metrics.argmax(decoding.logits()[0]);
+          decoding.append(new int[] {found[i], Metrics.argmax(decoding.logits()[1])});
         }
       }
       assertArrayEquals(expected, found);
@@ -305,14 +306,6 @@ class MethodParityTest {
         }
       }
     }
-  }
-
-  private static int best(float[] logits) {
-    int best = 0;
-    for (int i = 1; i < logits.length; i++) {
-      best = logits[i] > logits[best] ? i : best;
-    }
-    return best;
   }
 
   @Test

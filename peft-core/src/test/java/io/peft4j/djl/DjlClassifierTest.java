@@ -16,6 +16,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.peft4j.Golden;
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.data.Task;
+import io.peft4j.eval.Metrics;
 import io.peft4j.model.Model;
 import io.peft4j.model.load.LoadOptions;
 import io.peft4j.text.TextTokenizer;
@@ -93,17 +94,9 @@ class DjlClassifierTest {
       check(model, softmax(logits[singles.get(0)]), results.get(49));
       check(model, softmax(logits[singles.get(1)]), results.get(50));
       assertEquals(
-          model.labels().names().get(argmax(logits[0])), results.get(0).best().getClassName());
+          model.labels().names().get(Metrics.argmax(logits[0])), results.get(0).best().getClassName());
       assertEquals(List.of(), predictor.batchPredict(List.of()));
     }
-  }
-
-  private static int argmax(float[] row) {
-    int best = 0;
-    for (int i = 1; i < row.length; i++) {
-      best = row[i] > row[best] ? i : best;
-    }
-    return best;
   }
 
   @Test

@@ -9,6 +9,7 @@ import io.peft4j.adapter.AdapterMix;
 import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.data.EpochOrder;
 import io.peft4j.io.AtomicFiles;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.Model;
 import io.peft4j.model.batch.TokenBatch;
@@ -193,7 +194,7 @@ final class BenchCausalCommand implements Callable<Integer> {
   }
 
   private List<Example> read() throws IOException {
-    ObjectMapper json = new ObjectMapper();
+    ObjectMapper json = JsonFiles.MAPPER;
     List<Example> rows = new ArrayList<>();
     for (String line : Files.readAllLines(examples)) {
       JsonNode row = json.readTree(line);
@@ -225,7 +226,7 @@ final class BenchCausalCommand implements Callable<Integer> {
         .peakRssBytes()
         .ifPresent(bytes -> result.put("peak_rss_mb", bytes / 1024.0 / 1024.0));
     stopwatch.gpu().ifPresent(gpu -> result.put("peak_gpu_mb", gpu.peakBytes() / 1024.0 / 1024.0));
-    String text = new ObjectMapper().writeValueAsString(result);
+    String text = JsonFiles.MAPPER.writeValueAsString(result);
     if (output != null) {
       AtomicFiles.writeString(output, text + "\n");
     }

@@ -1,6 +1,5 @@
 package io.peft4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.AdaptedModel;
@@ -11,6 +10,7 @@ import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;
 import io.peft4j.data.TextFormat;
 import io.peft4j.io.AtomicFiles;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.model.Model;
 import io.peft4j.text.TextTokenizer;
 import io.peft4j.train.ClassificationSet;
@@ -223,7 +223,7 @@ final class BenchCommand implements Callable<Integer> {
         .memory()
         .gpu()
         .ifPresent(gpu -> result.put("peak_gpu_mb", gpu.peakBytes() / 1024.0 / 1024.0));
-    String json = new ObjectMapper().writeValueAsString(result);
+    String json = JsonFiles.MAPPER.writeValueAsString(result);
     if (output != null) {
       AtomicFiles.writeString(output, json + "\n");
     }

@@ -11,6 +11,7 @@ import io.peft4j.generate.GenerationConfig;
 import io.peft4j.generate.GenerationListener;
 import io.peft4j.generate.Generator;
 import io.peft4j.io.AtomicFiles;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.model.CausalLm;
 import io.peft4j.text.CausalTokenizer;
 import java.io.IOException;
@@ -41,7 +42,7 @@ import picocli.CommandLine.Option;
     sortOptions = false)
 final class GenerateCommand implements Callable<Integer> {
 
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
 
   @Mixin private ModelOptions model;
 

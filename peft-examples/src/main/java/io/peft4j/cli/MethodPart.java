@@ -9,6 +9,7 @@ import io.peft4j.adapter.lora.LoraInit;
 import io.peft4j.adapter.method.AdapterConfig;
 import io.peft4j.adapter.method.AdapterMethods;
 import io.peft4j.adapter.method.MethodConfig;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.io.Spelling;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -20,7 +21,7 @@ import java.util.Set;
 /** One method of those that are to act together, while its config is put together. */
 final class MethodPart {
 
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
 
   /** Keys of every config that are no settings. */
   private static final Set<String> ABOUT =

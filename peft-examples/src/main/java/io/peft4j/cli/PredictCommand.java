@@ -9,6 +9,7 @@ import io.peft4j.data.Example;
 import io.peft4j.data.Task;
 import io.peft4j.data.TextFormat;
 import io.peft4j.data.TextReader;
+import io.peft4j.eval.Metrics;
 import io.peft4j.model.Model;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.batch.TokenSequence;
@@ -159,11 +160,7 @@ final class PredictCommand implements Callable<Integer> {
   private static ObjectNode answer(float[] logits, Model base) {
     ObjectNode answer = JsonNodeFactory.instance.objectNode();
     if (base.task() == Task.SINGLE_LABEL) {
-      int best = 0;
-      for (int i = 1; i < logits.length; i++) {
-        best = logits[i] > logits[best] ? i : best;
-      }
-      answer.put("label", base.labels().name(best));
+      answer.put("label", base.labels().name(Metrics.argmax(logits)));
     } else if (base.task() == Task.MULTI_LABEL) {
       ArrayNode labels = answer.putArray("label");
       for (int i = 0; i < logits.length; i++) {

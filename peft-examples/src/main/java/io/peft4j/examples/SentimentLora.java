@@ -17,6 +17,7 @@ import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;
 import io.peft4j.data.TextFormat;
 import io.peft4j.data.TextReader;
+import io.peft4j.eval.Metrics;
 import io.peft4j.examples.chart.CurveChart;
 import io.peft4j.model.Model;
 import io.peft4j.model.batch.TokenBatch;
@@ -249,7 +250,7 @@ public final class SentimentLora extends PracticeProject {
       say("reloaded from its files, the adapter gives %s logits%n", same ? "the same" : "OTHER");
       for (int i = 0; i < logits.length; i++) {
         double[] probabilities = base.task().probabilities(logits[i]);
-        int best = argmax(probabilities);
+        int best = Metrics.argmax(logits[i]);
         say("%-8s %.3f  %s", base.labels().name(best), probabilities[best], sentences.get(i));
       }
       return same ? 0 : 1;
@@ -283,13 +284,5 @@ public final class SentimentLora extends PracticeProject {
     try (TokenBatch batch = model.batch(sequences)) {
       return model.logits(batch);
     }
-  }
-
-  private static int argmax(double[] values) {
-    int best = 0;
-    for (int i = 1; i < values.length; i++) {
-      best = values[i] > values[best] ? i : best;
-    }
-    return best;
   }
 }

@@ -11,6 +11,7 @@ import ai.djl.engine.Engine;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
@@ -64,6 +65,33 @@ class ModuleBoundariesTest {
           .allowEmptyShould(true);
 
   /** The command line is the product; practice projects come to it as anybody's commands do. */
+  /**
+   * What a model ends in is asked of the head, whatever kind it is: only what makes one, and the
+   * data that are for one, name it.
+   */
+  @ArchTest
+  static final ArchRule NOBODY_ASKS_WHICH_HEAD_IT_IS =
+      noClasses()
+          .that()
+          .resideOutsideOfPackages("io.peft4j.model..")
+          .and()
+          .doNotHaveFullyQualifiedName("io.peft4j.train.CausalSet")
+          .should()
+          .dependOnClassesThat(
+              DescribedPredicate.describe(
+                  "are heads",
+                  type ->
+                      type.isAssignableTo("io.peft4j.model.head.Head") && !type.isInterface()));
+
+  /** Making one is dear; each would have its own caches. */
+  @ArchTest
+  static final ArchRule ONE_OBJECT_MAPPER =
+      noClasses()
+          .that()
+          .doNotHaveFullyQualifiedName("io.peft4j.io.JsonFiles")
+          .should()
+          .callConstructor(ObjectMapper.class);
+
   @ArchTest
   static final ArchRule COMMAND_LINE_NAMES_NO_PRACTICE_PROJECT =
       noClasses()

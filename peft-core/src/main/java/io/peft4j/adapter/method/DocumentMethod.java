@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.adapter.target.TargetMatcher;
 import io.peft4j.adapter.target.Targets;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.model.Model;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,7 +17,7 @@ import java.util.List;
  */
 public abstract class DocumentMethod implements AdapterMethod {
 
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
 
   private final String peftType;
   private final ObjectNode defaults;

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.adapter.target.NamePatterns;
 import io.peft4j.adapter.target.Targets;
+import io.peft4j.io.JsonFiles;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -24,7 +25,7 @@ import java.util.function.UnaryOperator;
  */
 public final class MethodConfig implements AdapterConfig {
 
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
 
   private final DocumentMethod method;
   private final ObjectNode json;

@@ -1,8 +1,8 @@
 package io.peft4j.model.family;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.model.load.ModelConfig;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -121,7 +121,7 @@ public final class Families {
 
   private static ObjectNode defaults(Family family) {
     try {
-      return (ObjectNode) new ObjectMapper().readTree(family.defaults());
+      return (ObjectNode) JsonFiles.MAPPER.readTree(family.defaults());
     } catch (JsonProcessingException | ClassCastException e) {
       throw new IllegalStateException(name(family) + ": its defaults are no JSON object", e);
     }

@@ -35,7 +35,7 @@ public final class ModelConfig {
   /** How many labels a config has that says nothing of them, as in transformers. */
   public static final int DEFAULT_LABELS = 2;
 
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
 
   private final Path file;
   private final ObjectNode json;

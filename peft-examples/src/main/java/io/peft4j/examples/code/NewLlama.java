@@ -3,6 +3,7 @@ package io.peft4j.examples.code;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.io.AtomicFiles;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.safetensors.CheckpointWriter;
 import io.peft4j.safetensors.DType;
 import io.peft4j.safetensors.TensorSource;
@@ -32,7 +33,7 @@ public record NewLlama(
     int vocabulary, int layers, int hidden, int heads, int keyHeads, int feedForward, int context) {
 
   private static final double SPREAD = 0.02;
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
 
   /** Writes {@code config.json}, {@code generation_config.json} and random weights. */
   public void write(Path folder, long seed) throws IOException {

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.peft4j.io.JsonErrors;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.quant.BlockScales;
 import io.peft4j.quant.FloatType;
 import io.peft4j.quant.FourBitTensor;
@@ -26,7 +27,7 @@ import java.util.stream.Collectors;
  */
 record QuantState(
     QuantType type, int blockSize, FloatType sourceType, long[] shape, Nested nested) {
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
 
   /**
    * @param blockSize scales a nested block

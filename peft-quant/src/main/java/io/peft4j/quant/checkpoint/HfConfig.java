@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.io.GitLfs;
 import io.peft4j.io.JsonErrors;
+import io.peft4j.io.JsonFiles;
 import io.peft4j.model.decoder.HeadTie;
 import io.peft4j.model.family.Families;
 import io.peft4j.quant.QuantizationConfig;
@@ -25,7 +26,7 @@ final class HfConfig {
   static final String FILE = "config.json";
 
   private static final String KEY = "quantization_config";
-  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final ObjectMapper JSON = JsonFiles.MAPPER;
 
   private final ObjectNode root;
 
