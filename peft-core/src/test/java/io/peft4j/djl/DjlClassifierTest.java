@@ -94,7 +94,8 @@ class DjlClassifierTest {
       check(model, softmax(logits[singles.get(0)]), results.get(49));
       check(model, softmax(logits[singles.get(1)]), results.get(50));
       assertEquals(
-          model.labels().names().get(Metrics.argmax(logits[0])), results.get(0).best().getClassName());
+          model.labels().names().get(Metrics.argmax(logits[0])),
+          results.get(0).best().getClassName());
       assertEquals(List.of(), predictor.batchPredict(List.of()));
     }
   }

@@ -80,8 +80,7 @@ class ModuleBoundariesTest {
           .dependOnClassesThat(
               DescribedPredicate.describe(
                   "are heads",
-                  type ->
-                      type.isAssignableTo("io.peft4j.model.head.Head") && !type.isInterface()));
+                  type -> type.isAssignableTo("io.peft4j.model.head.Head") && !type.isInterface()));
 
   /** Making one is dear; each would have its own caches. */
   @ArchTest
