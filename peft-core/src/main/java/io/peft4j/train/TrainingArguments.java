@@ -2,7 +2,9 @@ package io.peft4j.train;
 
 import io.peft4j.train.optimizer.Optimizer;
 import io.peft4j.train.optimizer.OptimizerArguments;
+import java.util.Collections;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * How to train; names and defaults are those of transformers' {@code TrainingArguments} where it
@@ -300,7 +302,7 @@ public final class TrainingArguments implements OptimizerArguments {
     }
 
     public Builder optimArgs(Map<String, String> value) {
-      values.optimArgs = Map.copyOf(value);
+      values.optimArgs = Collections.unmodifiableMap(new TreeMap<>(value));
       return this;
     }
 

@@ -77,7 +77,7 @@ public record DecoderSpec(
   }
 
   /** What of queries and keys is normalized before they are turned. */
-  enum QueryNorm {
+  public enum QueryNorm {
     /** Nothing. */
     NONE,
     /** Each head by itself. */

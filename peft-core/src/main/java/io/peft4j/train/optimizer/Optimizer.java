@@ -17,8 +17,10 @@ import java.util.TreeMap;
  * <pre>{@code
  * public void step(Step step, Map<String, NDArray> gradients) {
  *   gradients.forEach(
- *       (name, gradient) ->
- *           parameters.get(name).subi(gradient.muli(step.learningRate() * step.gradientScale())));
+ *       (name, gradient) -> {
+ *         double factor = step.learningRate() * step.gradientScale();
+ *         parameters.get(name).subi(gradient.mul(factor));
+ *       });
  * }
  * }</pre>
  *
@@ -40,8 +42,9 @@ public interface Optimizer {
    * Takes a step. Nothing is recorded for automatic differentiation meanwhile.
    *
    * @param gradients by the names of the parameters to update, float32, each of its parameter's
-   *     shape and on its device; they may be overwritten, and are not to be kept. A parameter that
-   *     got none is not there, and stays as it is
+   *     shape and on its device; not to be changed or kept. They and what is computed from them
+   *     (whose manager is theirs) are freed afterwards. A parameter that got none is not there, and
+   *     stays as it is
    */
   void step(Step step, Map<String, NDArray> gradients);
 
