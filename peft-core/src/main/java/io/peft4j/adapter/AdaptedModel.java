@@ -40,6 +40,17 @@ import org.slf4j.LoggerFactory;
  * <p>Owns its adapters, not the model. Adding, loading, activating, merging or deleting adapters
  * while another thread runs the model throws an {@link IllegalStateException}, and nothing is
  * changed; see {@link Uses}.
+ *
+ * <pre>{@code
+ * try (Model base = Model.load(folder, LoadOptions.DEFAULT);
+ *     AdaptedModel model = new AdaptedModel(base)) {
+ *   model.load("german", german);
+ *   model.load("legal", legal);
+ *   model.activate("german"); // base.logits(batch) is that adapter's now
+ *   model.merge("german"); // as fast as the bare base, until
+ *   model.unmerge(); // the base is itself again, to the bit
+ * }
+ * }</pre>
  */
 public final class AdaptedModel implements AutoCloseable {
 

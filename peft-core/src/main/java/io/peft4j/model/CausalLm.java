@@ -15,6 +15,15 @@ import java.util.List;
  *
  * <p>Any number of threads may run it at the same time, see {@link Model}; a {@link Decoding}
  * belongs to one.
+ *
+ * <pre>{@code
+ * try (CausalLm lm = CausalLm.load(folder, LoadOptions.DEFAULT);
+ *     CausalTokenizer tokenizer = CausalTokenizer.of(folder, lm.model())) {
+ *   Generator generator = new Generator(lm, tokenizer);
+ *   GenerationConfig config = GenerationConfig.greedy().withMaxNewTokens(40);
+ *   System.out.println(generator.generateTexts(List.of("Once upon a time"), config).get(0).text());
+ * }
+ * }</pre>
  */
 public final class CausalLm implements AutoCloseable {
 

@@ -45,6 +45,17 @@ import org.slf4j.LoggerFactory;
  * <p>Any number of threads may run it at the same time ({@link #logits}, {@link #logProbs}); on a
  * GPU, or with streamed weights, they take turns. Closing it, and changing its adapters, while
  * another thread runs it throws; see {@link Uses}.
+ *
+ * <pre>{@code
+ * try (Model model = Model.load(folder, LoadOptions.DEFAULT);
+ *     TextTokenizer tokenizer = TextTokenizer.of(folder, model)) {
+ *   Tokens text = tokenizer.encode("Works on every ward.");
+ *   TokenSequence sequence = model.sequence(text.ids(), text.types());
+ *   try (TokenBatch batch = model.batch(List.of(sequence))) {
+ *     float[][] logits = model.logits(batch); // [examples][labels]
+ *   }
+ * }
+ * }</pre>
  */
 public final class Model implements AutoCloseable {
 

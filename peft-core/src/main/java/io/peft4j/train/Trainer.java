@@ -38,6 +38,14 @@ import org.slf4j.LoggerFactory;
  * <p>The order of the data and every dropout mask are functions of the seed and the step, so a run
  * that was killed and resumed from its last checkpoint ends with the bytes it would have ended
  * with.
+ *
+ * <pre>{@code
+ * model.add("mine", LoraConfig.builder().r(8).loraAlpha(16).taskType("SEQ_CLS").build(), 42);
+ * TrainingArguments arguments =
+ *     TrainingArguments.builder().numTrainEpochs(3).learningRate(1e-3).build();
+ * new Trainer(model, "mine", arguments, train, heldOut, new LogListener(10), output, Map.of())
+ *     .train(true); // goes on from the last checkpoint, if there is one
+ * }</pre>
  */
 public final class Trainer {
 
