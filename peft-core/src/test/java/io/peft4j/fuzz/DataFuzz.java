@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
 
 /**
  * Mutated data files: reads them to their ends, as classifiers and as language models take them,
@@ -52,7 +53,8 @@ public final class DataFuzz implements FuzzKind {
     }
     Files.copy(Golden.path("templates/chatml.jinja"), folder.resolve("chat_template.jinja"));
     tokenizer = CausalTokenizer.load(folder, 384);
-    LABELLED.forEach((name, text) -> add(name, text));
+    // in an order of its own, as the order of Map.of differs between processes
+    new TreeMap<>(LABELLED).forEach(this::add);
     for (String name : List.of("data.txt", "rows.jsonl", "rows.json")) {
       for (String text : learnt(name)) {
         add("causal-" + name, text);
