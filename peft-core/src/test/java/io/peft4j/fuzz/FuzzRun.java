@@ -42,7 +42,7 @@ public final class FuzzRun {
           Fork.startInto(
                   output,
                   Fuzz.class,
-                  List.of("-Xmx512m"),
+                  List.of("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
                   kind.getName(),
                   seed,
                   from,
