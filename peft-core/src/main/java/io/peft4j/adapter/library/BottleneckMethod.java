@@ -21,7 +21,7 @@ import java.util.function.DoubleSupplier;
 /**
  * Bottleneck adapters (Houlsby et al., 2019; Pfeiffer et al., 2021; He et al., 2022): small
  * networks {@code s · W_up f(W_down x)} where sub-layers join the residual stream, one after the
- * other with them or beside them. See {@link BottleneckAdapter} for what they do, {@link #preset}
+ * other with them or beside them. See {@link BottleneckAdapter} for what they do, {@link #presets}
  * for the forms that have names.
  *
  * <p>Config and files are those of the adapters library: {@code

@@ -20,7 +20,7 @@ import java.util.Locale;
 
 /**
  * Prefix tuning as the adapters library has it, with the gate that makes it a part of UniPELT (Mao
- * et al., 2022): {@link TrainedPrefix} by a network or, where {@code flat}, itself. Unlike in peft
+ * et al., 2022): {@code TrainedPrefix} by a network or, where {@code flat}, itself. Unlike in peft
  * the text's positions stay as they are.
  *
  * <p>On disk {@code BASE.prefix_tuning.prefix_tunings.NAME.self_prefix.wte.weight} and {@code
