@@ -1,5 +1,6 @@
 package io.peft4j.cli;
 
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.AutoComplete;
 import picocli.CommandLine;
@@ -34,10 +35,18 @@ final class CompletionCommand implements Callable<Integer> {
   public Integer call() {
     CommandLine peft = spec.root().commandLine();
     // picocli's script is for bash, and makes zsh take it
-    System.out.print(
-        shell == Shell.FISH
-            ? FishCompletion.script(peft)
-            : AutoComplete.bash(peft.getCommandName(), peft));
+    System.out.print(shell == Shell.FISH ? FishCompletion.script(peft) : bash(peft));
     return 0;
+  }
+
+  /** Picocli numbers the script's variables by the user's locale, whose digits no shell takes. */
+  private static String bash(CommandLine peft) {
+    Locale users = Locale.getDefault(Locale.Category.FORMAT);
+    Locale.setDefault(Locale.Category.FORMAT, Locale.ROOT);
+    try {
+      return AutoComplete.bash(peft.getCommandName(), peft);
+    } finally {
+      Locale.setDefault(Locale.Category.FORMAT, users);
+    }
   }
 }

@@ -131,6 +131,19 @@ class HelpTest {
     return all;
   }
 
+  /** Variables called cmds٠ are no variables to a shell. */
+  @Test
+  void completionIsTheSameUnderEachLocale() throws Exception {
+    Locale before = Locale.getDefault();
+    Locale.setDefault(Locale.forLanguageTag("ar-EG-u-nu-arab"));
+    try {
+      String script = Files.readString(script("bash"));
+      assertTrue(script.chars().allMatch(c -> c < 128), script);
+    } finally {
+      Locale.setDefault(before);
+    }
+  }
+
   private String shell(String... command) throws Exception {
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
     String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
