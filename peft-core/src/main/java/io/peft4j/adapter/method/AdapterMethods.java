@@ -1,11 +1,9 @@
 package io.peft4j.adapter.method;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import io.peft4j.io.Services;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.ServiceLoader;
 
 /**
@@ -14,23 +12,13 @@ import java.util.ServiceLoader;
  */
 public final class AdapterMethods {
 
-  private static final List<AdapterMethod> ALL = load();
+  private static final List<AdapterMethod> ALL =
+      Services.load(
+          AdapterMethod.class,
+          AdapterMethods.class.getClassLoader(),
+          Thread.currentThread().getContextClassLoader());
 
   private AdapterMethods() {}
-
-  private static List<AdapterMethod> load() {
-    Map<Class<?>, AdapterMethod> found = new LinkedHashMap<>(); // a loader may see another's too
-    List<ClassLoader> loaders = new ArrayList<>();
-    loaders.add(AdapterMethods.class.getClassLoader());
-    if (Thread.currentThread().getContextClassLoader() != null) {
-      loaders.add(Thread.currentThread().getContextClassLoader());
-    }
-    for (ClassLoader loader : loaders) {
-      ServiceLoader.load(AdapterMethod.class, loader).stream()
-          .forEach(provider -> found.computeIfAbsent(provider.type(), type -> provider.get()));
-    }
-    return List.copyOf(found.values());
-  }
 
   /** {@return all of them} */
   public static List<AdapterMethod> all() {

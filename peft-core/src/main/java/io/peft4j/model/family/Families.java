@@ -3,10 +3,10 @@ package io.peft4j.model.family;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.io.JsonFiles;
+import io.peft4j.io.Services;
 import io.peft4j.model.load.ModelConfig;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,7 +21,8 @@ import java.util.stream.Collectors;
  */
 public final class Families {
 
-  private static final List<Family> OWN = load(Families.class.getClassLoader());
+  private static final List<Family> OWN =
+      Services.load(Family.class, Families.class.getClassLoader());
 
   private Families() {}
 
@@ -35,18 +36,10 @@ public final class Families {
     if (context == null || context == Families.class.getClassLoader()) {
       return distinct(OWN);
     }
-    List<Family> both = new ArrayList<>(OWN);
-    both.addAll(load(context));
-    return distinct(both);
+    return distinct(Services.load(Family.class, Families.class.getClassLoader(), context));
   }
 
-  private static List<Family> load(ClassLoader loader) {
-    return ServiceLoader.load(Family.class, loader).stream()
-        .map(ServiceLoader.Provider::get)
-        .toList();
-  }
-
-  /** One of each class, which both loaders may have found. */
+  /** One for each type. */
   static List<Family> distinct(List<Family> found) {
     Map<String, Family> byType = new LinkedHashMap<>();
     for (Family family : found) {
