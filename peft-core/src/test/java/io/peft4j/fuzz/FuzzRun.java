@@ -42,7 +42,11 @@ public final class FuzzRun {
           Fork.startInto(
                   output,
                   Fuzz.class,
-                  List.of("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
+                  List.of(
+                      "-Xmx512m",
+                      "-XX:TieredStopAtLevel=1",
+                      "-XX:+UseSerialGC",
+                      "-Djava.io.tmpdir=" + folder), // what a kind makes goes with the test's
                   kind.getName(),
                   seed,
                   from,

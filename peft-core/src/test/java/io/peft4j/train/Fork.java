@@ -9,6 +9,9 @@ import java.util.Map;
 /** Starts a main class of the tests in a JVM of its own. */
 public final class Fork {
 
+  /** Such as the locale. As arguments they are not told of in the first line of the output. */
+  private static final String OPTIONS = "JDK_JAVA_OPTIONS";
+
   private Fork() {}
 
   /** Standard output is to be read, errors go where this JVM's go. */
@@ -57,6 +60,10 @@ public final class Fork {
   private static List<String> command(Class<?> main, List<String> options, Object... arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    String inherited = System.getenv(OPTIONS);
+    if (inherited != null && !inherited.isBlank()) {
+      command.addAll(List.of(inherited.strip().split("\\s+")));
+    }
     command.addAll(options);
     command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
     for (Object argument : arguments) {
@@ -67,6 +74,7 @@ public final class Fork {
 
   private static ProcessBuilder builder(List<String> command) {
     ProcessBuilder builder = new ProcessBuilder(command);
+    builder.environment().remove(OPTIONS);
     builder.environment().put("OMP_NUM_THREADS", "1");
     // oneDNN's store of kernels fills up within a run's first steps, so that what grows later is a
     // leak
