@@ -25,7 +25,6 @@ import io.peft4j.safetensors.TensorInfo;
 import io.peft4j.safetensors.TensorSource;
 import io.peft4j.torch.HostTensors;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -222,12 +221,8 @@ public final class AdapterFiles {
 
   /** {@return a float32 tensor as something to write} */
   public static TensorSource source(String name, NDArray tensor) {
-    List<Long> shape = new ArrayList<>();
-    for (long dimension : tensor.getShape().getShape()) {
-      shape.add(dimension);
-    }
-    ByteBuffer bytes = HostTensors.elements(tensor);
-    return TensorSource.of(name, DType.F32, shape, bytes);
+    List<Long> shape = HostTensors.dimensions(tensor.getShape());
+    return TensorSource.of(name, DType.F32, shape, HostTensors.elements(tensor));
   }
 
   /**
@@ -371,10 +366,7 @@ public final class AdapterFiles {
   }
 
   private static void checkShape(Path path, String key, NDArray expected, TensorInfo found) {
-    List<Long> shape = new ArrayList<>();
-    for (long dimension : expected.getShape().getShape()) {
-      shape.add(dimension);
-    }
+    List<Long> shape = HostTensors.dimensions(expected.getShape());
     if (!shape.equals(found.shape())) {
       throw new IllegalArgumentException(
           path + ": tensor '" + key + "': expected shape " + shape + ", found " + found.shape());

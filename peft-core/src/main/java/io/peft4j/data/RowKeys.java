@@ -15,9 +15,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class RowKeys {
 
-  /** For a file of which nothing has been read. */
-  public RowKeys() {}
-
   private static final Logger LOG = LoggerFactory.getLogger(RowKeys.class);
 
   /** Keys with which a row is something else than what a language model is tuned on here. */
@@ -41,6 +38,9 @@ public final class RowKeys {
   private record Seen(int line, int rows) {}
 
   private final Map<String, Seen> unused = new TreeMap<>();
+
+  /** For a file of which nothing has been read. */
+  public RowKeys() {}
 
   /** {@return what is wrong with a row's keys, or null} */
   static String refused(JsonNode row) {

@@ -39,11 +39,7 @@ public final class AtomicFiles {
     if (Files.isDirectory(target)) {
       throw new IOException(target + ": expected a file to write, found a folder");
     }
-    Durable.uninterrupted(
-        () -> {
-          replace(target, content);
-          return null;
-        });
+    Durable.finish(() -> replace(target, content));
   }
 
   private static void replace(Path target, Content content) throws IOException {

@@ -28,6 +28,12 @@ public final class Durable {
     T run() throws IOException;
   }
 
+  /** The same, where nothing comes of it. */
+  @FunctionalInterface
+  public interface Task {
+    void run() throws IOException;
+  }
+
   /**
    * Forces a file's content, or a folder's names, to the disk.
    *
@@ -79,5 +85,14 @@ public final class Durable {
         Thread.currentThread().interrupt();
       }
     }
+  }
+
+  /** As {@link #uninterrupted}, where nothing comes of it. */
+  public static void finish(Task task) throws IOException {
+    uninterrupted(
+        () -> {
+          task.run();
+          return null;
+        });
   }
 }

@@ -36,13 +36,12 @@ public final class FileGroup {
    *     folder; it is then as it was
    */
   public static void write(Path folder, Map<String, AtomicFiles.Content> files) throws IOException {
-    Durable.uninterrupted(
+    Durable.finish(
         () -> {
           Durable.createDirectories(folder);
           try (OutputLock lock = OutputLock.of(folder)) {
             replace(folder, files);
           }
-          return null;
         });
   }
 

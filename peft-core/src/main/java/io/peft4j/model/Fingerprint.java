@@ -68,10 +68,7 @@ public final class Fingerprint {
     Fingerprint fingerprint = new Fingerprint();
     for (Parameter parameter : parameters) {
       NDArray base = parameter.base();
-      List<Long> shape = new ArrayList<>();
-      for (long dimension : base.getShape().getShape()) {
-        shape.add(dimension);
-      }
+      List<Long> shape = HostTensors.dimensions(base.getShape());
       fingerprint.line(
           parameter.name(), Ops.isBfloat16(base) ? "BF16" : base.getDataType().name(), shape);
       fingerprint.memory(base);

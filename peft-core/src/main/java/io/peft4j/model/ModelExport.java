@@ -158,10 +158,7 @@ public final class ModelExport {
   }
 
   private static TensorSource source(Model model, Parameter parameter) {
-    List<Long> shape = new ArrayList<>();
-    for (long dimension : parameter.shape().getShape()) {
-      shape.add(dimension);
-    }
+    List<Long> shape = new ArrayList<>(HostTensors.dimensions(parameter.shape()));
     if (parameter.turned()) {
       Collections.reverse(shape);
     }

@@ -10,6 +10,8 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.JniUtils;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.List;
 import java.util.function.Consumer;
 
 /**
@@ -158,5 +160,10 @@ public final class HostTensors {
   /** Overwrites {@code to} with the elements of {@code from}, on whatever devices they are. */
   public static void copy(NDArray from, NDArray to) {
     OpsScript.call("overwrite", to, from).close();
+  }
+
+  /** {@return a shape as files have it} */
+  public static List<Long> dimensions(Shape shape) {
+    return Arrays.stream(shape.getShape()).boxed().toList();
   }
 }

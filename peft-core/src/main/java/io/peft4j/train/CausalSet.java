@@ -23,7 +23,6 @@ import java.util.stream.IntStream;
 public final class CausalSet implements TrainingSet, EvaluationSet {
 
   private final LabelledSet set;
-  private final Sequences sequences;
   private final Truncation truncation;
 
   /**
@@ -36,7 +35,6 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
 
   private CausalSet(List<TokenSequence> sequences, Truncation truncation) {
     this.set = new LabelledSet(sequences, LanguageModelHead.READING);
-    this.sequences = new Sequences(sequences);
     this.truncation = truncation;
   }
 
@@ -67,7 +65,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
 
   /** {@return tokens of all examples} */
   public long tokens() {
-    return sequences.all().stream().mapToLong(TokenSequence::length).sum();
+    return set.sequences().all().stream().mapToLong(TokenSequence::length).sum();
   }
 
   /** {@return how many tokens are to be predicted} */
@@ -106,17 +104,17 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
   }
 
   private CausalSet subset(IntStream indices) {
-    return new CausalSet(indices.sorted().mapToObj(sequences::get).toList(), truncation);
+    return new CausalSet(indices.sorted().mapToObj(set.sequences()::get).toList(), truncation);
   }
 
   @Override
   public int size() {
-    return sequences.size();
+    return set.size();
   }
 
   @Override
   public int length(int index) {
-    return sequences.length(index);
+    return set.length(index);
   }
 
   @Override
@@ -127,7 +125,7 @@ public final class CausalSet implements TrainingSet, EvaluationSet {
   @Override
   public String fingerprint() {
     IntChecksum checksum = new IntChecksum();
-    for (TokenSequence sequence : sequences.all()) {
+    for (TokenSequence sequence : set.sequences().all()) {
       checksum.add(sequence.ids()).add(sequence.positions()).add(sequence.labels());
     }
     return checksum.hex();

@@ -24,7 +24,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -131,7 +130,10 @@ final class Checkpoints {
           (name, tensor) ->
               tensors.add(
                   TensorSource.of(
-                      name, typeOf(name, tensor), shape(tensor), HostTensors.elements(tensor))));
+                      name,
+                      typeOf(name, tensor),
+                      HostTensors.dimensions(tensor.getShape()),
+                      HostTensors.elements(tensor))));
       SafetensorsWriter.write(temporary.resolve(OPTIMIZER), tensors, Map.of());
       AtomicFiles.writeString(temporary.resolve(STATE), JSON.writeValueAsString(state));
       CheckpointSums.write(temporary);
@@ -251,16 +253,13 @@ final class Checkpoints {
 
   /** Reads the adapters alone, as they were at {@code step}. */
   void restore(int step, AdapterMix mix) throws IOException {
-    Durable.uninterrupted(
-        () -> {
-          mix.restore(folder(step));
-          return null;
-        });
+    Durable.finish(() -> mix.restore(folder(step)));
   }
 
   private static void read(SafetensorsFile file, String name, NDArray tensor) {
     TensorInfo info = file.info(name);
-    if (info.dtype() != typeOf(name, tensor) || !info.shape().equals(shape(tensor))) {
+    if (info.dtype() != typeOf(name, tensor)
+        || !info.shape().equals(HostTensors.dimensions(tensor.getShape()))) {
       throw new IllegalArgumentException(
           String.format(
               Locale.ROOT,
@@ -268,7 +267,7 @@ final class Checkpoints {
               file.path(),
               name,
               typeOf(name, tensor),
-              shape(tensor),
+              HostTensors.dimensions(tensor.getShape()),
               info.dtype(),
               info.shape()));
     }
@@ -286,10 +285,6 @@ final class Checkpoints {
           throw new IllegalStateException(
               "the optimizer's state '" + name + "' is of " + tensor.getDataType());
     };
-  }
-
-  private static List<Long> shape(NDArray tensor) {
-    return Arrays.stream(tensor.getShape().getShape()).boxed().toList();
   }
 
   /**

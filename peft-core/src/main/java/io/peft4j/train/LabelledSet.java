@@ -42,6 +42,10 @@ public final class LabelledSet implements TrainingSet, EvaluationSet {
     this.reading = reading;
   }
 
+  Sequences sequences() {
+    return sequences;
+  }
+
   /** {@return of how many tokens there is something to say} */
   public long labels() {
     return sequences.all().stream().mapToLong(reading::labelCount).sum();

@@ -254,20 +254,12 @@ public final class Trainer {
 
     private void save() throws IOException {
       try {
-        Durable.uninterrupted(
-            () -> {
-              trained.export(output, metadata);
-              return null;
-            });
+        Durable.finish(() -> trained.export(output, metadata));
       } catch (IOException e) {
         throw new IOException(
             "cannot write the result to " + output + ": " + Checkpoints.reason(e), e);
       }
-      Durable.uninterrupted(
-          () -> {
-            trained.checkExported(output, this::outputs);
-            return null;
-          });
+      Durable.finish(() -> trained.checkExported(output, this::outputs));
     }
 
     /** {@return what the model gives for the first examples, with the adapters active now} */

@@ -21,6 +21,9 @@ public interface TrainingSet {
   /** {@return the examples as a batch for {@code model}; the caller closes it} */
   TokenBatch batch(Model model, int[] examples);
 
-  /** {@return the loss of those examples, summed over its terms} */
+  /**
+   * {@return the loss of those examples, summed over its terms; null for what the model's head has
+   * for the labels of tokens}
+   */
   Loss loss(Model model, int[] examples);
 }

@@ -8,7 +8,6 @@ import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.AdapterMix;
 import io.peft4j.adapter.lora.LoraConfig;
 import io.peft4j.data.EpochOrder;
-import io.peft4j.io.AtomicFiles;
 import io.peft4j.io.JsonFiles;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.Model;
@@ -226,10 +225,6 @@ final class BenchCausalCommand implements Callable<Integer> {
         .peakRssBytes()
         .ifPresent(bytes -> result.put("peak_rss_mb", bytes / 1024.0 / 1024.0));
     stopwatch.gpu().ifPresent(gpu -> result.put("peak_gpu_mb", gpu.peakBytes() / 1024.0 / 1024.0));
-    String text = JsonFiles.MAPPER.writeValueAsString(result);
-    if (output != null) {
-      AtomicFiles.writeString(output, text + "\n");
-    }
-    JsonOutput.println(System.out, result);
+    JsonOutput.report(result, output);
   }
 }

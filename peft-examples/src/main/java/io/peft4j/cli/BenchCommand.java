@@ -9,8 +9,6 @@ import io.peft4j.data.EpochOrder;
 import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;
 import io.peft4j.data.TextFormat;
-import io.peft4j.io.AtomicFiles;
-import io.peft4j.io.JsonFiles;
 import io.peft4j.model.Model;
 import io.peft4j.text.TextTokenizer;
 import io.peft4j.train.ClassificationSet;
@@ -223,10 +221,6 @@ final class BenchCommand implements Callable<Integer> {
         .memory()
         .gpu()
         .ifPresent(gpu -> result.put("peak_gpu_mb", gpu.peakBytes() / 1024.0 / 1024.0));
-    String json = JsonFiles.MAPPER.writeValueAsString(result);
-    if (output != null) {
-      AtomicFiles.writeString(output, json + "\n");
-    }
-    JsonOutput.println(System.out, result);
+    JsonOutput.report(result, output);
   }
 }

@@ -381,15 +381,7 @@ public record DecoderSpec(
      * @throws IllegalArgumentException if they cannot
      */
     public Builder heads(int count) {
-      if (hidden % count != 0) {
-        throw config.wrong(
-            "expected a width that is a multiple of the number of heads; found width "
-                + hidden
-                + ", "
-                + count
-                + " heads");
-      }
-      return heads(count, count, hidden / count);
+      return heads(count, count, config.headWidth(hidden, count));
     }
 
     /** {@return a head's elements} */

@@ -249,14 +249,7 @@ public record EncoderSpec(
      * @throws IllegalArgumentException if they cannot
      */
     public Builder width(int elements, int headCount) {
-      if (elements % headCount != 0) {
-        throw config.wrong(
-            "expected a width that is a multiple of the number of heads; found width "
-                + elements
-                + ", "
-                + headCount
-                + " heads");
-      }
+      config.headWidth(elements, headCount);
       hidden = elements;
       heads = headCount;
       return this;

@@ -428,6 +428,23 @@ public final class ModelConfig {
         file + ": '" + said(key) + "' must be " + expected + ", found " + found);
   }
 
+  /**
+   * {@return how many elements each of {@code heads} has that share {@code width}}
+   *
+   * @throws IllegalArgumentException if they cannot
+   */
+  public int headWidth(int width, int heads) {
+    if (width % heads != 0) {
+      throw wrong(
+          "expected a width that is a multiple of the number of heads; found width "
+              + width
+              + ", "
+              + heads
+              + " heads");
+    }
+    return width / heads;
+  }
+
   /** {@return an exception saying what is wrong in this file} */
   public IllegalArgumentException wrong(String message) {
     return new IllegalArgumentException(file + ": " + message);

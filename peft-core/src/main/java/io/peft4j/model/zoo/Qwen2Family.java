@@ -1,18 +1,11 @@
 package io.peft4j.model.zoo;
 
-import io.peft4j.model.decoder.DecoderFamily;
-import io.peft4j.model.decoder.DecoderNames;
 import io.peft4j.model.decoder.DecoderSpec;
-import io.peft4j.model.decoder.LayerTypes;
 import io.peft4j.model.decoder.Rope;
-import io.peft4j.model.family.GgufNames;
 import io.peft4j.model.load.ModelConfig;
-import java.util.List;
 
 /** Qwen2 (Yang et al., 2024): a Llama with biases before attention. */
-public final class Qwen2Family implements DecoderFamily {
-
-  private static final DecoderNames NAMES = DecoderNames.builder().build();
+public final class Qwen2Family extends QwenFamily {
 
   @Override
   public String modelType() {
@@ -31,41 +24,13 @@ public final class Qwen2Family implements DecoderFamily {
   }
 
   @Override
-  public DecoderNames names() {
-    return NAMES;
-  }
-
-  @Override
   public DecoderSpec spec(ModelConfig config) {
     DecoderSpec.Builder spec = DecoderSpec.asLlama(config, NAMES);
-    if (config.flag("use_sliding_window", false) && !config.absent("sliding_window")) {
-      spec.window(
-          config.size("sliding_window"),
-          LayerTypes.sliding(config, layer -> layer >= config.integer("max_window_layers", 28)));
-    }
+    slide(spec, config);
     return spec.attentionBias(true, false)
         .activation(config.activation("hidden_act", "silu"))
         .rope(Rope.read(config, spec.headDim()))
         .build();
-  }
-
-  @Override
-  public List<String> defaultTargets(String peftType) {
-    return switch (peftType) {
-      case "IA3" -> List.of("q_proj", "v_proj", "down_proj");
-      case "LN_TUNING" -> List.of("post_attention_layernorm");
-      default -> List.of("q_proj", "v_proj");
-    };
-  }
-
-  @Override
-  public GgufNames gguf() {
-    return GgufNames.asLlama("qwen2");
-  }
-
-  @Override
-  public String tokenizerClass() {
-    return "Qwen2Tokenizer";
   }
 
   @Override
