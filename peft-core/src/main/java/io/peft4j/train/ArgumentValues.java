@@ -48,6 +48,9 @@ final class ArgumentValues implements Cloneable {
   int earlyStoppingPatience;
   NonFinite nonFinite = NonFinite.STOP;
 
+  /** Null for what the head has. */
+  LossFunction computeLossFunc;
+
   ArgumentValues copy() {
     try {
       return (ArgumentValues) clone();
@@ -165,6 +168,7 @@ final class ArgumentValues implements Cloneable {
         "loadBestModelAtEnd=" + loadBestModelAtEnd,
         "metricForBestModel=" + metricForBestModel,
         "earlyStoppingPatience=" + earlyStoppingPatience,
-        "nonFinite=" + nonFinite);
+        "nonFinite=" + nonFinite,
+        "computeLossFunc=" + (computeLossFunc == null ? "the head's" : computeLossFunc.name()));
   }
 }

@@ -1,5 +1,8 @@
 package io.peft4j.train;
 
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import io.peft4j.data.Task;
 import io.peft4j.data.TextDataset;
 import io.peft4j.data.Truncation;
@@ -136,6 +139,17 @@ public final class ClassificationSet implements TrainingSet, EvaluationSet {
     return model
         .head()
         .loss(Arrays.stream(examples).mapToObj(i -> targets[i]).toArray(float[][]::new));
+  }
+
+  /** {@return the targets, float32 [examples, 1 or outputs]} */
+  @Override
+  public NDArray labels(TokenBatch batch, int[] examples, NDManager manager) {
+    int width = targets[examples[0]].length;
+    float[] flat = new float[examples.length * width];
+    for (int i = 0; i < examples.length; i++) {
+      System.arraycopy(targets[examples[i]], 0, flat, i * width, width);
+    }
+    return manager.create(flat, new Shape(examples.length, width));
   }
 
   /** {@return the logits of all examples, in their order} */

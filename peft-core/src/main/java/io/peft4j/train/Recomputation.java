@@ -19,11 +19,15 @@ final class Recomputation {
   /** Share of the memory of machine or GPU that a run without a budget may take. */
   private static final double SHARE = 0.8;
 
+  /** The logits, their log-softmax, and the gradient of each. */
+  private static final long LOGITS = 4;
+
   private final Model model;
   private final GradientCheckpointing mode;
   private final long budget;
   private final long process;
   private final long optimizer;
+  private final boolean allLogits;
   private boolean warned;
 
   /**
@@ -37,6 +41,7 @@ final class Recomputation {
     this.budget = arguments.memoryBudget() > 0 ? arguments.memoryBudget() : (long) (SHARE * all);
     this.process = gpu.map(GpuMemory.Use::usedBytes).orElseGet(ProcessMemory::withoutFiles);
     this.optimizer = optimizer;
+    this.allLogits = arguments.computeLossFunc().isPresent();
   }
 
   private Optional<GpuMemory.Use> onGpu(Device device) {
@@ -60,8 +65,18 @@ final class Recomputation {
     };
   }
 
+  /**
+   * {@return bytes that a loss of one's own takes beside what the head's takes} The head's needs
+   * few rows over the vocabulary at a time; another has all, in several stages.
+   */
+  private long logits(TokenBatch batch) {
+    long outputs =
+        model.head().outputEmbedding().map(linear -> (long) linear.projection().out()).orElse(0L);
+    return allLogits ? LOGITS * Float.BYTES * batch.read().size() * outputs : 0;
+  }
+
   private int withinBudget(TokenBatch batch) {
-    MemoryEstimate estimate = model.estimate(batch, process, optimizer);
+    MemoryEstimate estimate = model.estimate(batch, process + logits(batch), optimizer);
     int layers = estimate.recomputedWithin(budget);
     LOGGER.debug("{}: {} layers are run again", estimate, layers);
     if (!warned && estimate.peak(layers) > budget) {

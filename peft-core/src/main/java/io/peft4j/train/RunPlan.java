@@ -50,6 +50,7 @@ final class RunPlan {
       plan.put("loraplus_lr_ratio", text(arguments.loraplusLrRatio()));
       plan.put("loraplus_lr_embedding", text(arguments.loraplusLrEmbedding()));
     }
+    arguments.computeLossFunc().ifPresent(loss -> plan.put("compute_loss_func", loss.name()));
     plan.put("max_grad_norm", text(arguments.maxGradNorm()));
     plan.put("load_best_model_at_end", text(arguments.loadBestModelAtEnd()));
     plan.put("metric_for_best_model", arguments.metricForBestModel());

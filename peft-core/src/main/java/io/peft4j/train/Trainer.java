@@ -7,6 +7,7 @@ import io.peft4j.io.OutputLock;
 import io.peft4j.model.Model;
 import io.peft4j.model.Uses;
 import io.peft4j.model.batch.TokenBatch;
+import io.peft4j.model.chain.Loss;
 import io.peft4j.model.module.Module;
 import io.peft4j.torch.DropoutMask;
 import io.peft4j.train.TrainingArguments.NonFinite;
@@ -341,11 +342,20 @@ public final class Trainer {
       try (TokenBatch batch = data.batch(base, examples)) {
         return base.forwardBackward(
             batch,
-            data.loss(base, examples),
+            loss(batch, examples),
             1.0 / weight,
             dropoutKey,
             recomputation.layers(batch));
       }
+    }
+
+    private Loss loss(TokenBatch batch, int[] examples) {
+      return arguments
+          .computeLossFunc()
+          .<Loss>map(
+              own ->
+                  logits -> own.of(logits, data.labels(batch, examples, logits.getManager())))
+          .orElseGet(() -> data.loss(model.model(), examples));
     }
 
     private long dropoutKey(int step, int part) {

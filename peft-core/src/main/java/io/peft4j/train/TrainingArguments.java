@@ -4,6 +4,7 @@ import io.peft4j.train.optimizer.Optimizer;
 import io.peft4j.train.optimizer.OptimizerArguments;
 import java.util.Collections;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -233,6 +234,11 @@ public final class TrainingArguments implements OptimizerArguments {
     return values.nonFinite;
   }
 
+  /** {@return what is minimized, if it is not what the model's head has for the data} */
+  public Optional<LossFunction> computeLossFunc() {
+    return Optional.ofNullable(values.computeLossFunc);
+  }
+
   /** {@return a builder with transformers' defaults} */
   public static Builder builder() {
     return new Builder();
@@ -428,6 +434,11 @@ public final class TrainingArguments implements OptimizerArguments {
 
     public Builder nonFinite(NonFinite value) {
       values.nonFinite = value;
+      return this;
+    }
+
+    public Builder computeLossFunc(LossFunction value) {
+      values.computeLossFunc = value;
       return this;
     }
 

@@ -1,5 +1,7 @@
 package io.peft4j.train;
 
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import io.peft4j.model.Model;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.chain.Loss;
@@ -26,4 +28,17 @@ public interface TrainingSet {
    * for the labels of tokens}
    */
   Loss loss(Model model, int[] examples);
+
+  /**
+   * {@return what should be said of those examples, as a {@link LossFunction} takes it: of each
+   * state that the head reads an int64 [n], with {@link
+   * io.peft4j.model.batch.TokenSequence#IGNORED} where there is nothing to say; or of each example
+   * a float32 [examples, values]}
+   *
+   * @param batch of them
+   * @param manager for what has to be made
+   */
+  default NDArray labels(TokenBatch batch, int[] examples, NDManager manager) {
+    return batch.targets();
+  }
 }

@@ -26,6 +26,8 @@ class JavadocSnippetsTest {
   /** What a snippet takes as given. */
   private static final String AROUND =
       """
+      import ai.djl.ndarray.NDArray;
+      import ai.djl.ndarray.types.DataType;
       import io.peft4j.adapter.*;
       import io.peft4j.adapter.lora.*;
       import io.peft4j.adapter.method.*;
@@ -59,6 +61,7 @@ class JavadocSnippetsTest {
         "model/Model.java",
         "model/CausalLm.java",
         "adapter/AdaptedModel.java",
+        "train/LossFunction.java",
         "train/Trainer.java"
       })
   void compiles(String file) throws IOException {
