@@ -134,8 +134,7 @@ final class CarriedTensors implements AutoCloseable {
   }
 
   private Parameter outputTable() {
-    String head = model.modules().outputEmbedding();
-    return head == null ? null : ((Linear) model.modules().leaf(head)).weight();
+    return model.modules().outputEmbedding().map(Linear::weight).orElse(null);
   }
 
   private static boolean equal(NDArray a, NDArray b) {
@@ -277,17 +276,18 @@ final class CarriedTensors implements AutoCloseable {
    * @throws IllegalArgumentException if it does not
    */
   static void checkSizes(Model model) {
-    String name = model.modules().outputEmbedding();
-    if (name == null) {
+    Linear head = model.modules().outputEmbedding().orElse(null);
+    if (head == null) {
       return;
     }
     long known = model.vocabularySize();
-    long told = ((Linear) model.modules().leaf(name)).projection().out();
+    long told = head.projection().out();
     if (known != told) {
       throw new IllegalArgumentException(
           String.format(
               Locale.ROOT,
-              "the embedding has %d tokens and the head %d; what the adapter was trained on beside it is not in its folder",
+              "the embedding has %d tokens and the head %d; what the adapter was trained on beside"
+                  + " it is not in its folder",
               known,
               told));
     }

@@ -38,6 +38,10 @@ public final class ClassificationTranslator<I> implements Translator<I, Classifi
 
   private ClassificationTranslator(
       Model model, TextTokenizer tokenizer, Function<I, Example> example) {
+    if (model.head().task().isEmpty()) {
+      throw new IllegalArgumentException(
+          "expected a sequence classifier, found a head for " + model.head().taskType());
+    }
     if (model.task() == Task.REGRESSION) {
       throw new IllegalArgumentException("a regression model gives a number, not classes");
     }
@@ -52,7 +56,7 @@ public final class ClassificationTranslator<I> implements Translator<I, Classifi
   /**
    * {@return a translator for single texts}
    *
-   * @throws IllegalArgumentException if the model does regression
+   * @throws IllegalArgumentException if the model does regression or is no classifier
    */
   public static ClassificationTranslator<String> ofTexts(Model model, TextTokenizer tokenizer) {
     return new ClassificationTranslator<>(
@@ -62,7 +66,7 @@ public final class ClassificationTranslator<I> implements Translator<I, Classifi
   /**
    * {@return a translator for pairs of texts}
    *
-   * @throws IllegalArgumentException if the model does regression
+   * @throws IllegalArgumentException if the model does regression or is no classifier
    */
   public static ClassificationTranslator<StringPair> ofPairs(Model model, TextTokenizer tokenizer) {
     return new ClassificationTranslator<>(

@@ -48,7 +48,7 @@ public final class DjlClassifier implements AutoCloseable {
   /**
    * {@return a predictor for texts, to be closed by the caller}
    *
-   * @throws IllegalArgumentException if the model does regression
+   * @throws IllegalArgumentException if the model does regression or is no classifier
    */
   public Predictor<String, Classifications> newPredictor() {
     return djl.newPredictor(ClassificationTranslator.ofTexts(model, tokenizer));
@@ -57,7 +57,7 @@ public final class DjlClassifier implements AutoCloseable {
   /**
    * {@return a predictor for pairs of texts, to be closed by the caller}
    *
-   * @throws IllegalArgumentException if the model does regression
+   * @throws IllegalArgumentException if the model does regression or is no classifier
    */
   public Predictor<StringPair, Classifications> newPairPredictor() {
     return djl.newPredictor(ClassificationTranslator.ofPairs(model, tokenizer));

@@ -113,7 +113,7 @@ public final class Model implements AutoCloseable {
     this.sites = segments.stream().map(Segment::sites).filter(Objects::nonNull).toList();
     this.virtualTokens =
         new VirtualTokens(architecture.sequence(new int[1], new int[1]).positions()[0]);
-    this.modules = new ModuleTree(leaves, head.outputEmbedding().map(Linear::name).orElse(null));
+    this.modules = new ModuleTree(leaves, head.outputEmbedding());
     this.words =
         leaves.stream()
             .filter(Embedding.class::isInstance)
@@ -158,14 +158,27 @@ public final class Model implements AutoCloseable {
     return head;
   }
 
-  /** {@return what the classification head learns; null for a head without problem type} */
+  /**
+   * {@return what the classification head learns} Whether it is one, {@link Head#task} says.
+   *
+   * @throws IllegalStateException if the head has no problem type, as a language model's
+   */
   public Task task() {
-    return head.task().orElse(null);
+    return head.task().orElseThrow(() -> lacks("problem type"));
   }
 
-  /** {@return the names of the logits; null for a head whose outputs have none} */
+  /**
+   * {@return the names of the logits} Whether they have any, {@link Head#labels} says.
+   *
+   * @throws IllegalStateException if the head's outputs have none, as a language model's
+   */
   public LabelNames labels() {
-    return head.labels().orElse(null);
+    return head.labels().orElseThrow(() -> lacks("labels"));
+  }
+
+  private IllegalStateException lacks(String what) {
+    return new IllegalStateException(
+        checkpoint.path() + ": its head is for " + head.taskType() + ", which has no " + what);
   }
 
   public ModuleTree modules() {

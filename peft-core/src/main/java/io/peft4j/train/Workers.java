@@ -63,7 +63,8 @@ final class Workers implements AutoCloseable {
   private static boolean once(Adapter adapter, Model model) {
     AdapterConfig config = adapter.config();
     return AdapterMethods.named(config.peftType()).actsOnce()
-        && (model.modules().outputEmbedding() == null || config.targets().modulesToSave() == null);
+        && (model.modules().outputEmbedding().isEmpty()
+            || config.targets().modulesToSave() == null);
   }
 
   /**

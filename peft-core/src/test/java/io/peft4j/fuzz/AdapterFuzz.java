@@ -95,7 +95,7 @@ public final class AdapterFuzz implements FuzzKind {
   }
 
   private static float[][] run(Model model) {
-    boolean classifier = model.labels() != null;
+    boolean classifier = model.head().task().isPresent();
     TokenSequence sequence = model.sequence(TOKENS, null);
     try (TokenBatch batch =
         model.batch(List.of(classifier ? sequence : sequence.withLabels(TOKENS)))) {
@@ -115,7 +115,7 @@ public final class AdapterFuzz implements FuzzKind {
   @Override
   public void use(Path folder) throws IOException {
     try {
-      if (base.adapted.model().labels() != null) {
+      if (base.adapted.model().head().task().isPresent()) {
         AdapterHead.of(base.folder, folder, LoadOptions.DEFAULT);
       }
       AdapterMix mix = AdapterMix.load(base.adapted, folder);

@@ -78,12 +78,12 @@ public final class MixedAdapters implements AutoCloseable {
     for (Linear linear : heads(adapter)) {
       heads.addAll(linear.parameters());
     }
-    String output = model.model().modules().outputEmbedding();
     return plain
         && adapter.embeddings().isEmpty()
         && adapter.carried().isEmpty()
         && heads.containsAll(adapter.overlays().keySet())
-        && adapter.projections().keySet().stream().noneMatch(l -> l.name().equals(output));
+        && model.model().modules().outputEmbedding().stream()
+            .noneMatch(adapter.projections()::containsKey);
   }
 
   /** {@return the linear layers that the adapter trains in full} */

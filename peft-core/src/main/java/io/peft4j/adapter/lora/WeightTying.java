@@ -3,7 +3,6 @@ package io.peft4j.adapter.lora;
 import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.model.Model;
 import io.peft4j.model.module.Linear;
-import io.peft4j.model.module.Module;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -25,13 +24,12 @@ final class WeightTying {
 
   /** {@return the head that shares the embedding's table, or null} */
   static Linear head(Model model) {
-    String name = model.modules().outputEmbedding();
-    Module head = name == null ? null : model.modules().leaf(name);
-    return head instanceof Linear linear
-            && linear.weight() != null
-            && linear.weight().tied() == model.words().weight()
-        ? linear
-        : null;
+    return model
+        .modules()
+        .outputEmbedding()
+        .filter(linear -> linear.weight() != null)
+        .filter(linear -> linear.weight().tied() == model.words().weight())
+        .orElse(null);
   }
 
   /** {@return {@code config} with the embedding, and not the head, among what it names} */

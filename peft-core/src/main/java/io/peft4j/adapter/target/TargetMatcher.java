@@ -147,7 +147,7 @@ public final class TargetMatcher {
 
   private boolean inAllLinear(String name, ModuleTree modules) {
     boolean head =
-        name.equals(modules.outputEmbedding())
+        modules.outputEmbedding().filter(linear -> linear.name().equals(name)).isPresent()
             || ("SEQ_CLS".equals(config.taskType()) && CLASSIFIERS.contains(name));
     return !head && !excluded.test(name);
   }

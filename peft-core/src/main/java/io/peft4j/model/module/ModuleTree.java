@@ -5,18 +5,19 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /** The modules of a model under their Hugging Face names, in the order they run. */
 public final class ModuleTree {
 
   private final Map<String, Module> leaves = new LinkedHashMap<>();
-  private final String outputEmbedding;
+  private final Optional<Linear> outputEmbedding;
 
   /**
-   * @param outputEmbedding name of a language model's head, or null
+   * @param outputEmbedding the leaf that is a head over the vocabulary, if there is one
    */
-  public ModuleTree(List<Module> leaves, String outputEmbedding) {
+  public ModuleTree(List<Module> leaves, Optional<Linear> outputEmbedding) {
     for (Module leaf : leaves) {
       this.leaves.put(leaf.name(), leaf);
     }
@@ -58,8 +59,8 @@ public final class ModuleTree {
     return found;
   }
 
-  /** {@return the name of a language model's head, or null} */
-  public String outputEmbedding() {
+  /** {@return the head over the vocabulary, where the model has one} */
+  public Optional<Linear> outputEmbedding() {
     return outputEmbedding;
   }
 

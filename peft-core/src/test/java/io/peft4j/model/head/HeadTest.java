@@ -3,6 +3,7 @@ package io.peft4j.model.head;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.peft4j.Golden;
 import io.peft4j.model.CausalLm;
@@ -74,6 +75,12 @@ class HeadTest {
       assertEquals(
           "the labels of a CAUSAL_LM head are the tokens', see TokenSequence.withLabels",
           refused.getMessage());
+      assertTrue(lm.model().head().task().isEmpty());
+      assertTrue(lm.model().head().labels().isEmpty());
+      assertThrows(IllegalStateException.class, () -> lm.model().task());
+      String message =
+          assertThrows(IllegalStateException.class, () -> lm.model().labels()).getMessage();
+      assertTrue(message.endsWith("its head is for CAUSAL_LM, which has no labels"), message);
     }
     try (Model model = Model.load(Golden.path("encoders/bert"), LoadOptions.DEFAULT);
         TokenBatch batch = model.batch(List.of(model.sequence(new int[] {5, 9, 13}, null)))) {

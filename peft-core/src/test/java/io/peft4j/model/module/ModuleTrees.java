@@ -28,7 +28,12 @@ public final class ModuleTrees {
             }
           }
         });
-    return new ModuleTree(leaves, outputEmbedding);
+    return new ModuleTree(
+        leaves,
+        leaves.stream()
+            .filter(leaf -> leaf.name().equals(outputEmbedding))
+            .map(Linear.class::cast)
+            .findFirst());
   }
 
   private static final class Weightless implements Projection {
