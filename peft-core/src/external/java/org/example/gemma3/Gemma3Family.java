@@ -3,6 +3,7 @@ package org.example.gemma3;
 import io.peft4j.model.decoder.DecoderFamily;
 import io.peft4j.model.decoder.DecoderNames;
 import io.peft4j.model.decoder.DecoderSpec;
+import io.peft4j.model.decoder.DecoderSpecBuilder;
 import io.peft4j.model.decoder.LayerTypes;
 import io.peft4j.model.decoder.Rope;
 import io.peft4j.model.load.ModelConfig;
@@ -30,13 +31,13 @@ public final class Gemma3Family implements DecoderFamily {
   @Override
   public String defaults() {
     return """
-        {"vocab_size": 262208, "hidden_size": 2304, "intermediate_size": 9216,
-         "num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4,
-         "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh",
-         "max_position_embeddings": 131072, "initializer_range": 0.02, "rms_norm_eps": 1e-6,
-         "pad_token_id": 0, "tie_word_embeddings": true, "attention_bias": false,
-         "attention_dropout": 0.0, "query_pre_attn_scalar": 256, "sliding_window": 4096}
-        """;
+    {"vocab_size": 262208, "hidden_size": 2304, "intermediate_size": 9216,
+     "num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4,
+     "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh",
+     "max_position_embeddings": 131072, "initializer_range": 0.02, "rms_norm_eps": 1e-6,
+     "pad_token_id": 0, "tie_word_embeddings": true, "attention_bias": false,
+     "attention_dropout": 0.0, "query_pre_attn_scalar": 256, "sliding_window": 4096}
+    """;
   }
 
   @Override
@@ -51,7 +52,7 @@ public final class Gemma3Family implements DecoderFamily {
     boolean bias = config.flag("attention_bias", false);
     double scale = 1 / Math.sqrt(config.positive("query_pre_attn_scalar", 256));
     IntPredicate slides = LayerTypes.sliding(config, layer -> (layer + 1) % 6 != 0);
-    DecoderSpec.Builder spec = DecoderSpec.asLlama(config, NAMES, config.size("head_dim"));
+    DecoderSpecBuilder spec = DecoderSpec.asLlama(config, NAMES, config.size("head_dim"));
     Rope near = Rope.readKind(config, spec.headDim(), "sliding_attention");
     Rope far = Rope.readKind(config, spec.headDim(), "full_attention");
     return spec.rmsNormFromOne(config.number("rms_norm_eps", 1e-6))

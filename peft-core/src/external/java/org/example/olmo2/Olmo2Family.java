@@ -3,6 +3,7 @@ package org.example.olmo2;
 import io.peft4j.model.decoder.DecoderFamily;
 import io.peft4j.model.decoder.DecoderNames;
 import io.peft4j.model.decoder.DecoderSpec;
+import io.peft4j.model.decoder.DecoderSpecBuilder;
 import io.peft4j.model.decoder.Rope;
 import io.peft4j.model.load.ModelConfig;
 import java.util.List;
@@ -29,11 +30,11 @@ public final class Olmo2Family implements DecoderFamily {
   @Override
   public String defaults() {
     return """
-        {"vocab_size": 50304, "hidden_size": 4096, "intermediate_size": 11008,
-         "num_hidden_layers": 32, "num_attention_heads": 32, "hidden_act": "silu",
-         "max_position_embeddings": 2048, "initializer_range": 0.02, "pad_token_id": 1,
-         "rms_norm_eps": 1e-5, "attention_bias": false, "attention_dropout": 0.0}
-        """;
+    {"vocab_size": 50304, "hidden_size": 4096, "intermediate_size": 11008,
+     "num_hidden_layers": 32, "num_attention_heads": 32, "hidden_act": "silu",
+     "max_position_embeddings": 2048, "initializer_range": 0.02, "pad_token_id": 1,
+     "rms_norm_eps": 1e-5, "attention_bias": false, "attention_dropout": 0.0}
+    """;
   }
 
   @Override
@@ -44,7 +45,7 @@ public final class Olmo2Family implements DecoderFamily {
   @Override
   public DecoderSpec spec(ModelConfig config) {
     boolean bias = config.flag("attention_bias", false);
-    DecoderSpec.Builder spec = DecoderSpec.asLlama(config, NAMES);
+    DecoderSpecBuilder spec = DecoderSpec.asLlama(config, NAMES);
     return spec.attentionBias(bias, bias)
         .wholeNorm()
         .activation(config.activation("hidden_act", "silu"))

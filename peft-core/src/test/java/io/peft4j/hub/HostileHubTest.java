@@ -93,8 +93,11 @@ class HostileHubTest extends HubTestBase {
     hub.trickleMillis = 50;
     HubConfig usual = config(null, false);
     HubConfig impatient =
-        new HubConfig(
-            cache, usual.endpoint(), null, false, true, Duration.ofSeconds(2), 0, Duration.ZERO);
+        usual.toBuilder()
+            .timeout(Duration.ofSeconds(2))
+            .retries(0)
+            .retryDelay(Duration.ZERO)
+            .build();
     long begun = System.nanoTime();
     IOException e =
         assertThrows(IOException.class, () -> new ModelHub(impatient).locate("org/model"));

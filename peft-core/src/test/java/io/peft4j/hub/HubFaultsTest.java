@@ -94,7 +94,8 @@ class HubFaultsTest extends HubTestBase {
     assertEquals(
         List.of(Hashes.gitBlob(new byte[0])),
         list(repository().resolve("blobs")),
-        "only the empty file could not be corrupted; the next, a small one, failed its git checksum");
+        "only the empty file could not be corrupted; the next, a small one, failed its git"
+            + " checksum");
     hub.corrupt = false;
     online().locate("org/model");
     Files.delete(repository().resolve("blobs").resolve(blob));
@@ -158,16 +159,7 @@ class HubFaultsTest extends HubTestBase {
   void aStalledConnectionIsDroppedAndResumed() throws IOException {
     hub.stalls.set(1);
     HubConfig usual = config(null, false);
-    HubConfig impatient =
-        new HubConfig(
-            cache,
-            usual.endpoint(),
-            null,
-            false,
-            true,
-            Duration.ofSeconds(3),
-            usual.retries(),
-            usual.retryDelay());
+    HubConfig impatient = usual.toBuilder().timeout(Duration.ofSeconds(3)).build();
     long begun = System.nanoTime();
     assertComplete(new ModelHub(impatient).locate("org/model"));
     assertTrue(System.nanoTime() - begun < TimeUnit.SECONDS.toNanos(60), "did not wait it out");

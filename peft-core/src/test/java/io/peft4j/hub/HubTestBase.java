@@ -74,15 +74,15 @@ abstract class HubTestBase {
   }
 
   HubConfig config(URI endpoint, String token, boolean offline, boolean symlinks) {
-    return new HubConfig(
-        cache,
-        endpoint,
-        token,
-        offline,
-        symlinks,
-        Duration.ofSeconds(30),
-        3,
-        Duration.ofMillis(10));
+    return HubConfig.builder(cache)
+        .endpoint(endpoint)
+        .token(token)
+        .offline(offline)
+        .symlinks(symlinks)
+        .timeout(Duration.ofSeconds(30))
+        .retries(3)
+        .retryDelay(Duration.ofMillis(10))
+        .build();
   }
 
   ModelHub online() {

@@ -285,15 +285,10 @@ class ModelHubTest extends HubTestBase {
   void aHubThatCannotBeReachedIsSaidAtOnce() throws IOException {
     HubConfig config = config(URI.create("http://127.0.0.1:1"), null, false, true);
     HubConfig patient =
-        new HubConfig(
-            config.cache(),
-            config.endpoint(),
-            null,
-            false,
-            true,
-            Duration.ofSeconds(30),
-            5,
-            Duration.ofSeconds(5)); // a single wait would already be too long
+        config.toBuilder()
+            .retries(5)
+            .retryDelay(Duration.ofSeconds(5)) // a single wait would already be too long
+            .build();
     long start = System.nanoTime();
     assertThrows(IOException.class, () -> new ModelHub(patient).locate("my-model"));
     assertTrue(System.nanoTime() - start < 3e9);

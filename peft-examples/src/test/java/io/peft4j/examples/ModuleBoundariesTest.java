@@ -15,6 +15,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.tngtech.archunit.base.DescribedPredicate;
 import com.tngtech.archunit.core.domain.Dependency;
 import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaConstructor;
 import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ImportOption.DoNotIncludeTests;
 import com.tngtech.archunit.junit.AnalyzeClasses;
@@ -257,6 +258,36 @@ class ModuleBoundariesTest {
           .should()
           .onlyDependOnClassesThat(
               not(resideInAnyPackage("picocli..", "org.knowm..", "me.tongfei..")));
+
+  /**
+   * What users make and pass in gets new arguments in time, and a constructor that names them all
+   * would break whoever calls it; a record has no other. So it is made by builders, by {@code of}
+   * and by {@code with…}. What counts: public classes with one of these names. Not the parts of a
+   * spec, which its builder makes; nor {@code StoredNames}, which are found and not told.
+   */
+  @ArchTest
+  static final ArchRule CONFIGS_ARE_MADE_BY_BUILDERS =
+      classes()
+          .that()
+          .haveNameMatching(
+              "[\\w.]+\\.\\w*"
+                  + "(Options|Config|Format|Spec|Arguments|Names|Selector|Targets|Combination)")
+          .and()
+          .arePublic()
+          .and()
+          .doNotHaveFullyQualifiedName("io.peft4j.model.load.StoredNames")
+          .should(
+              new ArchCondition<>("have no public constructor with parameters") {
+                @Override
+                public void check(JavaClass config, ConditionEvents events) {
+                  for (JavaConstructor constructor : config.getConstructors()) {
+                    if (constructor.getModifiers().contains(JavaModifier.PUBLIC)
+                        && !constructor.getParameters().isEmpty()) {
+                      events.add(SimpleConditionEvent.violated(config, constructor.getFullName()));
+                    }
+                  }
+                }
+              });
 
   @ArchTest
   static final ArchRule NO_CYCLES_OF_PACKAGES =

@@ -1,35 +1,32 @@
 package io.peft4j.quant;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 
-/**
- * How weights are quantized.
- *
- * @param type the storage
- * @param blockSize elements that share a scale: a power of two from 32 to 4096. Not used by int8,
- *     whose scales are a row's
- * @param doubleQuant whether the scales of a 4-bit type are quantized too (0.127 bits a weight in
- *     place of 0.5 at block 64)
- * @param computeType the type that matmuls on the weight run in
- * @param outlierThreshold int8 only: columns that hold a magnitude from here on are kept in float16
- *     (LLM.int8()'s decomposition, applied to the weight); 0 keeps none
- */
-public record QuantizationConfig(
-    QuantType type,
-    int blockSize,
-    boolean doubleQuant,
-    FloatType computeType,
-    float outlierThreshold) {
+/** How weights are quantized. */
+public final class QuantizationConfig {
 
   /** bitsandbytes' default block size. */
   public static final int DEFAULT_BLOCK_SIZE = 64;
+
+  private final QuantType type;
+  private final int blockSize;
+  private final boolean doubleQuant;
+  private final FloatType computeType;
+  private final float outlierThreshold;
 
   /**
    * @throws QuantizationException if the block size is unsupported, double quantization is asked of
    *     int8, or outliers of a 4-bit type
    */
-  public QuantizationConfig {
+  private QuantizationConfig(
+      QuantType type,
+      int blockSize,
+      boolean doubleQuant,
+      FloatType computeType,
+      float outlierThreshold) {
     Objects.requireNonNull(type, "type");
     Objects.requireNonNull(computeType, "computeType");
     checkBlockSize(blockSize);
@@ -44,6 +41,45 @@ public record QuantizationConfig(
               outlierThreshold,
               type.id()));
     }
+    this.type = type;
+    this.blockSize = blockSize;
+    this.doubleQuant = doubleQuant;
+    this.computeType = computeType;
+    this.outlierThreshold = outlierThreshold;
+  }
+
+  /** {@return the storage} */
+  public QuantType type() {
+    return type;
+  }
+
+  /**
+   * {@return elements that share a scale: a power of two from 32 to 4096. Not used by int8, whose
+   * scales are a row's}
+   */
+  public int blockSize() {
+    return blockSize;
+  }
+
+  /**
+   * {@return whether the scales of a 4-bit type are quantized too (0.127 bits a weight in place of
+   * 0.5 at block 64)}
+   */
+  public boolean doubleQuant() {
+    return doubleQuant;
+  }
+
+  /** {@return the type that matmuls on the weight run in} */
+  public FloatType computeType() {
+    return computeType;
+  }
+
+  /**
+   * {@return int8 only: columns that hold a magnitude from here on are kept in float16
+   * (LLM.int8()'s decomposition, applied to the weight); 0 keeps none}
+   */
+  public float outlierThreshold() {
+    return outlierThreshold;
   }
 
   /** NF4 in blocks of 64 with plain scales, computing in bf16. */
@@ -81,5 +117,24 @@ public record QuantizationConfig(
       throw new QuantizationException(
           "unsupported block size " + size + ", expected a power of two from 32 to 4096");
     }
+  }
+
+  private List<Object> values() {
+    return Arrays.asList(type, blockSize, doubleQuant, computeType, outlierThreshold);
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof QuantizationConfig that && values().equals(that.values());
+  }
+
+  @Override
+  public int hashCode() {
+    return values().hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return "QuantizationConfig" + values();
   }
 }

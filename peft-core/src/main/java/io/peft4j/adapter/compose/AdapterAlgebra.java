@@ -44,14 +44,7 @@ public final class AdapterAlgebra {
       AdaptedModel model, String name, Map<String, Double> weights, Combination combination) {
     List<Adapter> adapters = adapters(model, weights);
     Combination.Type type = adapters.size() == 1 ? Combination.Type.LINEAR : combination.type();
-    Combination settled =
-        new Combination(
-            type,
-            combination.density(),
-            combination.svdRank(),
-            combination.svdClamp(),
-            combination.frequency(),
-            combination.seed());
+    Combination settled = combination.withType(type);
     List<LoraConfig> configs = adapters.stream().map(AdapterAlgebra::plainLora).toList();
     int rank = rank(settled, configs);
     LoraConfig config =
@@ -188,7 +181,7 @@ public final class AdapterAlgebra {
     }
     return names.isEmpty()
         ? ModuleSelector.regex(String.join("|", expressions))
-        : new ModuleSelector(List.copyOf(names), null);
+        : ModuleSelector.names(List.copyOf(names));
   }
 
   private static void checkSavedOnce(List<Adapter> adapters) {

@@ -2,22 +2,74 @@ package io.peft4j.adapter.compose;
 
 import io.peft4j.adapter.lora.MersenneTwister;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 
 /**
  * How LoRA adapters become one: the values of {@code combination_type} of peft's {@code
  * add_weighted_adapter}. Those that end in {@code svd} act on whole updates B A and split the
  * result again, the others on the factors.
- *
- * @param type what is done
- * @param density which share of the numbers survives pruning; 1 for all
- * @param svdRank rank of the result of the forms with svd; 0 for the largest of the adapters'
- * @param svdClamp quantile at which the factors of those are clamped; 0 for none
- * @param frequency whether TIES counts signs, rather than adding up values
- * @param seed of what DARE drops, as torch draws it
  */
-public record Combination(
-    Type type, double density, int svdRank, double svdClamp, boolean frequency, long seed) {
+public final class Combination {
+
+  private final Type type;
+  private final double density;
+  private final int svdRank;
+  private final double svdClamp;
+  private final boolean frequency;
+  private final long seed;
+
+  /**
+   * @throws IllegalArgumentException if a number is out of range
+   */
+  private Combination(
+      Type type, double density, int svdRank, double svdClamp, boolean frequency, long seed) {
+    if (!(density >= 0 && density <= 1)) {
+      throw new IllegalArgumentException("density must be in [0, 1], found " + density);
+    }
+    if (svdRank < 0) {
+      throw new IllegalArgumentException("svd_rank must not be negative, found " + svdRank);
+    }
+    if (!(svdClamp >= 0 && svdClamp <= 1)) {
+      throw new IllegalArgumentException("svd_clamp must be in [0, 1], found " + svdClamp);
+    }
+    this.type = type;
+    this.density = density;
+    this.svdRank = svdRank;
+    this.svdClamp = svdClamp;
+    this.frequency = frequency;
+    this.seed = seed;
+  }
+
+  /** {@return what is done} */
+  public Type type() {
+    return type;
+  }
+
+  /** {@return which share of the numbers survives pruning; 1 for all} */
+  public double density() {
+    return density;
+  }
+
+  /** {@return rank of the result of the forms with svd; 0 for the largest of the adapters'} */
+  public int svdRank() {
+    return svdRank;
+  }
+
+  /** {@return quantile at which the factors of those are clamped; 0 for none} */
+  public double svdClamp() {
+    return svdClamp;
+  }
+
+  /** {@return whether TIES counts signs, rather than adding up values} */
+  public boolean frequency() {
+    return frequency;
+  }
+
+  /** {@return of what DARE drops, as torch draws it} */
+  public long seed() {
+    return seed;
+  }
 
   /** What is done to the numbers of several adapters. */
   public enum Type {
@@ -67,29 +119,39 @@ public record Combination(
     }
   }
 
-  /**
-   * @throws IllegalArgumentException if a number is out of range
-   */
-  public Combination {
-    if (!(density >= 0 && density <= 1)) {
-      throw new IllegalArgumentException("density must be in [0, 1], found " + density);
-    }
-    if (svdRank < 0) {
-      throw new IllegalArgumentException("svd_rank must not be negative, found " + svdRank);
-    }
-    if (!(svdClamp >= 0 && svdClamp <= 1)) {
-      throw new IllegalArgumentException("svd_clamp must be in [0, 1], found " + svdClamp);
-    }
-  }
-
   /** {@return a combination that prunes nothing} */
   public static Combination of(Type type) {
     return new Combination(type, 1, 0, 0, false, 0);
   }
 
+  /** {@return the same done otherwise} */
+  Combination withType(Type value) {
+    return new Combination(value, density, svdRank, svdClamp, frequency, seed);
+  }
+
   /** {@return the same with another density} */
   public Combination withDensity(double value) {
     return new Combination(type, value, svdRank, svdClamp, frequency, seed);
+  }
+
+  /** {@return the same with another rank of the forms with svd} */
+  public Combination withSvdRank(int value) {
+    return new Combination(type, density, value, svdClamp, frequency, seed);
+  }
+
+  /** {@return the same with factors clamped at another quantile} */
+  public Combination withSvdClamp(double value) {
+    return new Combination(type, density, svdRank, value, frequency, seed);
+  }
+
+  /** {@return the same with TIES counting signs, or not} */
+  public Combination withFrequency(boolean value) {
+    return new Combination(type, density, svdRank, svdClamp, value, seed);
+  }
+
+  /** {@return the same with DARE dropping others} */
+  public Combination withSeed(long value) {
+    return new Combination(type, density, svdRank, svdClamp, frequency, value);
   }
 
   /**
@@ -159,5 +221,24 @@ public record Combination(
       merged[j] /= Math.max(1, agreeing);
     }
     return merged;
+  }
+
+  private List<Object> values() {
+    return Arrays.asList(type, density, svdRank, svdClamp, frequency, seed);
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Combination that && values().equals(that.values());
+  }
+
+  @Override
+  public int hashCode() {
+    return values().hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return "Combination" + values();
   }
 }

@@ -110,8 +110,14 @@ public final class LoraConfig implements AdapterConfig {
 
   @Override
   public Targets targets() {
-    return new Targets(
-        targetModules, excludeModules, modulesToSave, layersToTransform, layersPattern, taskType);
+    return Targets.builder()
+        .targetModules(targetModules)
+        .excludeModules(excludeModules)
+        .modulesToSave(modulesToSave)
+        .layersToTransform(layersToTransform)
+        .layersPattern(layersPattern)
+        .taskType(taskType)
+        .build();
   }
 
   private static void check(boolean condition, String message) {

@@ -77,7 +77,7 @@ public final class LoraConfigJson {
   private static JsonNode texts(List<String> texts) {
     return texts == null
         ? JsonNodeFactory.instance.nullNode()
-        : new ModuleSelector(texts, null).toJson();
+        : ModuleSelector.names(texts).toJson();
   }
 
   static LoraConfig read(ObjectNode json) {

@@ -58,7 +58,7 @@ final class WeightTying {
     }
     ModuleSelector tied =
         targets.regex() == null
-            ? new ModuleSelector(withEmbedding(targets.names(), words, head.name()), null)
+            ? ModuleSelector.names(withEmbedding(targets.names(), words, head.name()))
             : targets.matches(words)
                 ? targets
                 : ModuleSelector.regex(

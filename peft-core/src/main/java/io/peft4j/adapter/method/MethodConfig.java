@@ -207,13 +207,14 @@ public final class MethodConfig implements AdapterConfig {
   @Override
   public Targets targets() {
     ConfigReader reader = new ConfigReader(toJson());
-    return new Targets(
-        selector("target_modules"),
-        selector("exclude_modules"),
-        reader.texts("modules_to_save"),
-        reader.integers("layers_to_transform"),
-        reader.texts("layers_pattern"),
-        text("task_type"));
+    return Targets.builder()
+        .targetModules(selector("target_modules"))
+        .excludeModules(selector("exclude_modules"))
+        .modulesToSave(reader.texts("modules_to_save"))
+        .layersToTransform(reader.integers("layers_to_transform"))
+        .layersPattern(reader.texts("layers_pattern"))
+        .taskType(text("task_type"))
+        .build();
   }
 
   @Override

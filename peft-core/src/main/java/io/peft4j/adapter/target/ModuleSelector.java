@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.peft4j.adapter.regex.PythonRegex;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 
@@ -11,32 +12,49 @@ import java.util.function.Predicate;
  * Which modules a config means, as peft has it: a list of names, each matching a module of that
  * name or one whose name ends in it after a dot; or a regular expression for the whole name, in the
  * syntax of Python's {@code re}.
- *
- * @param names the list, or null
- * @param regex the expression, or null; {@value #ALL_LINEAR} stands for every linear layer but the
- *     output head
  */
-public record ModuleSelector(List<String> names, String regex) {
+public final class ModuleSelector {
 
   /** The word that stands for every linear layer but the output head. */
   public static final String ALL_LINEAR = "all-linear";
+
+  private final List<String> names;
+  private final String regex;
 
   /**
    * @throws IllegalArgumentException if not exactly one of the two is given, or the expression is
    *     not one
    */
-  public ModuleSelector {
+  private ModuleSelector(List<String> names, String regex) {
     if ((names == null) == (regex == null)) {
       throw new IllegalArgumentException("a module selector is either a list or an expression");
     }
-    names = names == null ? null : List.copyOf(names);
+    this.names = names == null ? null : List.copyOf(names);
     if (regex != null) {
       PythonRegex.compile(regex);
     }
+    this.regex = regex;
+  }
+
+  /** {@return the list, or null} */
+  public List<String> names() {
+    return names;
+  }
+
+  /**
+   * {@return the expression, or null; {@value #ALL_LINEAR} stands for every linear layer but the
+   * output head}
+   */
+  public String regex() {
+    return regex;
   }
 
   public static ModuleSelector names(String... names) {
-    return new ModuleSelector(List.of(names), null);
+    return names(List.of(names));
+  }
+
+  public static ModuleSelector names(List<String> names) {
+    return new ModuleSelector(names, null);
   }
 
   public static ModuleSelector regex(String regex) {
@@ -101,7 +119,7 @@ public record ModuleSelector(List<String> names, String regex) {
     if (node.isTextual()) {
       return regex(node.asText());
     }
-    return new ModuleSelector(texts(key, node), null);
+    return names(texts(key, node));
   }
 
   public static List<String> texts(String key, JsonNode node) {
@@ -116,5 +134,24 @@ public record ModuleSelector(List<String> names, String regex) {
       texts.add(element.asText());
     }
     return texts;
+  }
+
+  private List<Object> values() {
+    return Arrays.asList(names, regex);
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof ModuleSelector that && values().equals(that.values());
+  }
+
+  @Override
+  public int hashCode() {
+    return values().hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return "ModuleSelector" + values();
   }
 }

@@ -73,7 +73,7 @@ public final class TargetMatcher {
       throw new IllegalArgumentException(
           "target_modules is missing, and there is no default for model_type " + modelType);
     }
-    return new ModuleSelector(names, null);
+    return ModuleSelector.names(names);
   }
 
   /**

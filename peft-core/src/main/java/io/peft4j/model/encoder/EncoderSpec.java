@@ -13,43 +13,143 @@ import java.util.List;
  * What distinguishes one encoder family or checkpoint from another, read from {@code config.json}
  * by an {@link EncoderFamily} and made with a {@link #builder}. {@link EncoderLayer} and the rest
  * run them all.
- *
- * @param layers how many encoder layers
- * @param hidden width of the residual stream
- * @param heads attention heads
- * @param intermediate width of the feed-forward part
- * @param vocabulary rows of the token embedding
- * @param maxPositions rows of the position embedding
- * @param types rows of the token-type embedding; 0 where the family has none
- * @param epsilon of the layer norms
- * @param activation in the feed-forward part
- * @param dropout of hidden states
- * @param attentionDropout of attention probabilities
- * @param initializerRange standard deviation of newly initialized weights
- * @param padId token that pads
- * @param positionsAfterPad whether positions count from {@code padId + 1} over real tokens
- *     (RoBERTa) rather than from 0 over all
- * @param names where the modules are
- * @param head what makes logits of the first token's state
  */
-public record EncoderSpec(
-    int layers,
-    int hidden,
-    int heads,
-    int intermediate,
-    int vocabulary,
-    int maxPositions,
-    int types,
-    double epsilon,
-    Activation activation,
-    double dropout,
-    double attentionDropout,
-    double initializerRange,
-    int padId,
-    boolean positionsAfterPad,
-    EncoderNames names,
-    Head head)
-    implements Architecture {
+public final class EncoderSpec implements Architecture {
+
+  private final int layers;
+  private final int hidden;
+  private final int heads;
+  private final int intermediate;
+  private final int vocabulary;
+  private final int maxPositions;
+  private final int types;
+  private final double epsilon;
+  private final Activation activation;
+  private final double dropout;
+  private final double attentionDropout;
+  private final double initializerRange;
+  private final int padId;
+  private final boolean positionsAfterPad;
+  private final EncoderNames names;
+  private final Head head;
+
+  EncoderSpec(
+      int layers,
+      int hidden,
+      int heads,
+      int intermediate,
+      int vocabulary,
+      int maxPositions,
+      int types,
+      double epsilon,
+      Activation activation,
+      double dropout,
+      double attentionDropout,
+      double initializerRange,
+      int padId,
+      boolean positionsAfterPad,
+      EncoderNames names,
+      Head head) {
+    this.layers = layers;
+    this.hidden = hidden;
+    this.heads = heads;
+    this.intermediate = intermediate;
+    this.vocabulary = vocabulary;
+    this.maxPositions = maxPositions;
+    this.types = types;
+    this.epsilon = epsilon;
+    this.activation = activation;
+    this.dropout = dropout;
+    this.attentionDropout = attentionDropout;
+    this.initializerRange = initializerRange;
+    this.padId = padId;
+    this.positionsAfterPad = positionsAfterPad;
+    this.names = names;
+    this.head = head;
+  }
+
+  /** {@return how many encoder layers} */
+  public int layers() {
+    return layers;
+  }
+
+  /** {@return width of the residual stream} */
+  public int hidden() {
+    return hidden;
+  }
+
+  /** {@return attention heads} */
+  public int heads() {
+    return heads;
+  }
+
+  /** {@return width of the feed-forward part} */
+  public int intermediate() {
+    return intermediate;
+  }
+
+  /** {@return rows of the token embedding} */
+  public int vocabulary() {
+    return vocabulary;
+  }
+
+  /** {@return rows of the position embedding} */
+  public int maxPositions() {
+    return maxPositions;
+  }
+
+  /** {@return rows of the token-type embedding; 0 where the family has none} */
+  public int types() {
+    return types;
+  }
+
+  /** {@return of the layer norms} */
+  public double epsilon() {
+    return epsilon;
+  }
+
+  /** {@return in the feed-forward part} */
+  public Activation activation() {
+    return activation;
+  }
+
+  /** {@return of hidden states} */
+  public double dropout() {
+    return dropout;
+  }
+
+  /** {@return of attention probabilities} */
+  public double attentionDropout() {
+    return attentionDropout;
+  }
+
+  /** {@return standard deviation of newly initialized weights} */
+  public double initializerRange() {
+    return initializerRange;
+  }
+
+  /** {@return token that pads} */
+  public int padId() {
+    return padId;
+  }
+
+  /**
+   * {@return whether positions count from {@code padId + 1} over real tokens (RoBERTa) rather than
+   * from 0 over all}
+   */
+  public boolean positionsAfterPad() {
+    return positionsAfterPad;
+  }
+
+  /** {@return where the modules are} */
+  public EncoderNames names() {
+    return names;
+  }
+
+  /** {@return what makes logits of the first token's state} */
+  public Head head() {
+    return head;
+  }
 
   /**
    * @param dense the projection below the logits
@@ -74,8 +174,8 @@ public record EncoderSpec(
    * @param padId where the config says that there is none
    * @throws IllegalArgumentException naming file and key of what is wrong
    */
-  public static Builder builder(ModelConfig config, EncoderNames names, int padId) {
-    return new Builder(config, names, padId);
+  public static EncoderSpecBuilder builder(ModelConfig config, EncoderNames names, int padId) {
+    return new EncoderSpecBuilder(config, names, padId);
   }
 
   /**
@@ -84,7 +184,7 @@ public record EncoderSpec(
    * @param padId where the config says that there is none
    * @throws IllegalArgumentException naming file and key of what is missing or not supported
    */
-  public static Builder asBert(ModelConfig config, EncoderNames names, int padId) {
+  public static EncoderSpecBuilder asBert(ModelConfig config, EncoderNames names, int padId) {
     String positions = config.text("position_embedding_type", "absolute");
     if (!positions.equals("absolute")) {
       throw config.unsupported("position_embedding_type", "absolute");
@@ -200,144 +300,5 @@ public record EncoderSpec(
       visible[to++] = mask[i] != 0;
     }
     return new TokenSequence(id, type, position, visible);
-  }
-
-  /** A spec to be filled in. */
-  public static final class Builder {
-
-    private final ModelConfig config;
-    private final EncoderNames names;
-    private final int vocabulary;
-    private final int maxPositions;
-    private final double initializerRange;
-    private final int padId;
-    private int layers;
-    private int hidden;
-    private int heads;
-    private int intermediate;
-    private int types;
-    private double epsilon = 1e-12;
-    private Activation activation;
-    private double dropout;
-    private double attentionDropout;
-    private boolean positionsAfterPad;
-    private String dense;
-    private Activation headActivation;
-    private boolean dropoutBefore;
-    private double headDropout;
-    private String logits;
-    private boolean denseInBase;
-
-    private Builder(ModelConfig config, EncoderNames names, int padId) {
-      this.config = config;
-      this.names = names;
-      this.vocabulary = config.size("vocab_size");
-      this.maxPositions = config.size("max_position_embeddings");
-      this.initializerRange = config.number("initializer_range", 0.02);
-      this.padId = config.integer("pad_token_id", padId);
-    }
-
-    /** How many layers there are. */
-    public Builder layers(int count) {
-      layers = count;
-      return this;
-    }
-
-    /**
-     * Width of the residual stream, and the heads that share it.
-     *
-     * @throws IllegalArgumentException if they cannot
-     */
-    public Builder width(int elements, int headCount) {
-      config.headWidth(elements, headCount);
-      hidden = elements;
-      heads = headCount;
-      return this;
-    }
-
-    /** Width of the feed-forward part. */
-    public Builder intermediate(int width) {
-      intermediate = width;
-      return this;
-    }
-
-    /** Rows of the token-type embedding; if not said, there is none. */
-    public Builder types(int rows) {
-      types = rows;
-      return this;
-    }
-
-    /** What the norms add to the variance; if not said, 1e-12. */
-    public Builder epsilon(double value) {
-      epsilon = value;
-      return this;
-    }
-
-    /** What is in the feed-forward part. */
-    public Builder activation(Activation function) {
-      activation = function;
-      return this;
-    }
-
-    /** Probabilities with which hidden states and attention probabilities are dropped. */
-    public Builder dropout(double states, double attention) {
-      dropout = states;
-      attentionDropout = attention;
-      return this;
-    }
-
-    /** Positions count from {@code pad_token_id + 1}, over tokens that are no padding. */
-    public Builder positionsAfterPad() {
-      positionsAfterPad = true;
-      return this;
-    }
-
-    /** The head's last layer, which gives logits, and the probability of dropout before it. */
-    public Builder head(String name, double dropoutBefore) {
-      logits = name;
-      headDropout = dropoutBefore;
-      return this;
-    }
-
-    /** The layer before that, in the base (BERT's pooler), and what follows it. */
-    public Builder headInBase(String name, Activation function) {
-      dense = name;
-      headActivation = function;
-      denseInBase = true;
-      return this;
-    }
-
-    /**
-     * The layer before that, in the head, and what follows it.
-     *
-     * @param dropoutBeforeToo whether there is dropout before it as well
-     */
-    public Builder headDense(String name, Activation function, boolean dropoutBeforeToo) {
-      dense = name;
-      headActivation = function;
-      dropoutBefore = dropoutBeforeToo;
-      return this;
-    }
-
-    /** {@return the spec} */
-    public EncoderSpec build() {
-      return new EncoderSpec(
-          layers,
-          hidden,
-          heads,
-          intermediate,
-          vocabulary,
-          maxPositions,
-          types,
-          epsilon,
-          activation,
-          dropout,
-          attentionDropout,
-          initializerRange,
-          padId,
-          positionsAfterPad,
-          names,
-          new Head(dense, headActivation, dropoutBefore, headDropout, logits, denseInBase));
-    }
   }
 }

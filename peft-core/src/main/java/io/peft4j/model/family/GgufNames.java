@@ -1,39 +1,81 @@
 package io.peft4j.model.family;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/**
- * What llama.cpp calls a family and its modules ({@code gguf-py}'s tensor mapping).
- *
- * @param architecture the family
- * @param layers the list of layers among the modules, such as {@code model.layers}
- * @param inLayer names of a layer's modules, by Hugging Face's
- * @param outside names of the other modules, by Hugging Face's
- * @param permuted modules of a layer whose rows change places: llama.cpp turns neighbouring
- *     elements of their heads, Hugging Face element i and i + d/2
- */
-public record GgufNames(
-    String architecture,
-    String layers,
-    Map<String, String> inLayer,
-    Map<String, String> outside,
-    Set<String> permuted) {
+/** What llama.cpp calls a family and its modules ({@code gguf-py}'s tensor mapping). */
+public final class GgufNames {
 
-  /** Where it turns heads as Hugging Face does. */
-  public GgufNames(
+  private final String architecture;
+  private final String layers;
+  private final Map<String, String> inLayer;
+  private final Map<String, String> outside;
+  private final Set<String> permuted;
+
+  private GgufNames(
+      String architecture,
+      String layers,
+      Map<String, String> inLayer,
+      Map<String, String> outside,
+      Set<String> permuted) {
+    this.architecture = architecture;
+    this.layers = layers;
+    this.inLayer = inLayer;
+    this.outside = outside;
+    this.permuted = permuted;
+  }
+
+  /** {@return the family} */
+  public String architecture() {
+    return architecture;
+  }
+
+  /** {@return the list of layers among the modules, such as {@code model.layers}} */
+  public String layers() {
+    return layers;
+  }
+
+  /** {@return names of a layer's modules, by Hugging Face's} */
+  public Map<String, String> inLayer() {
+    return inLayer;
+  }
+
+  /** {@return names of the other modules, by Hugging Face's} */
+  public Map<String, String> outside() {
+    return outside;
+  }
+
+  /**
+   * {@return modules of a layer whose rows change places: llama.cpp turns neighbouring elements of
+   * their heads, Hugging Face element i and i + d/2}
+   */
+  public Set<String> permuted() {
+    return permuted;
+  }
+
+  /**
+   * {@return those of a family where it turns heads as Hugging Face does}
+   *
+   * @param architecture what it calls the family
+   * @param layers the list of layers among the modules, such as {@code model.layers}
+   * @param inLayer names of a layer's modules, by Hugging Face's
+   * @param outside names of the other modules, by Hugging Face's
+   */
+  public static GgufNames of(
       String architecture,
       String layers,
       Map<String, String> inLayer,
       Map<String, String> outside) {
-    this(architecture, layers, inLayer, outside, Set.of());
+    return new GgufNames(architecture, layers, inLayer, outside, Set.of());
   }
 
   /** {@return those of a family whose modules are called as Llama's, and turned as they are} */
   public static GgufNames asLlama(String architecture) {
-    return new GgufNames(
+    return of(
         architecture,
         "model.layers",
         Map.of(
@@ -79,5 +121,24 @@ public record GgufNames(
 
   private Matcher inLayer(String module) {
     return Pattern.compile(Pattern.quote(layers) + "\\.(\\d+)\\.(.+)").matcher(module);
+  }
+
+  private List<Object> values() {
+    return Arrays.asList(architecture, layers, inLayer, outside, permuted);
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof GgufNames that && values().equals(that.values());
+  }
+
+  @Override
+  public int hashCode() {
+    return values().hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return "GgufNames" + values();
   }
 }

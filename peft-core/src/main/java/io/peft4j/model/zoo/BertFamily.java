@@ -20,12 +20,12 @@ public final class BertFamily implements EncoderFamily {
   @Override
   public String defaults() {
     return """
-        {"vocab_size": 30522, "hidden_size": 768, "num_hidden_layers": 12,
-         "num_attention_heads": 12, "intermediate_size": 3072, "hidden_act": "gelu",
-         "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
-         "max_position_embeddings": 512, "type_vocab_size": 2, "initializer_range": 0.02,
-         "layer_norm_eps": 1e-12, "pad_token_id": 0}
-        """;
+    {"vocab_size": 30522, "hidden_size": 768, "num_hidden_layers": 12,
+     "num_attention_heads": 12, "intermediate_size": 3072, "hidden_act": "gelu",
+     "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
+     "max_position_embeddings": 512, "type_vocab_size": 2, "initializer_range": 0.02,
+     "layer_norm_eps": 1e-12, "pad_token_id": 0}
+    """;
   }
 
   @Override
@@ -58,7 +58,7 @@ public final class BertFamily implements EncoderFamily {
 
   @Override
   public AttentionNames attention() {
-    return new AttentionNames(List.of("query", "key", "value"), "self_prefix");
+    return AttentionNames.of("self_prefix", "query", "key", "value");
   }
 
   @Override

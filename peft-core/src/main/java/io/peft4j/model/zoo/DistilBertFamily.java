@@ -29,11 +29,11 @@ public final class DistilBertFamily implements EncoderFamily {
   @Override
   public String defaults() {
     return """
-        {"vocab_size": 30522, "dim": 768, "n_layers": 6, "n_heads": 12, "hidden_dim": 3072,
-         "activation": "gelu", "dropout": 0.1, "attention_dropout": 0.1,
-         "max_position_embeddings": 512, "initializer_range": 0.02,
-         "seq_classif_dropout": 0.2, "pad_token_id": 0}
-        """;
+    {"vocab_size": 30522, "dim": 768, "n_layers": 6, "n_heads": 12, "hidden_dim": 3072,
+     "activation": "gelu", "dropout": 0.1, "attention_dropout": 0.1,
+     "max_position_embeddings": 512, "initializer_range": 0.02,
+     "seq_classif_dropout": 0.2, "pad_token_id": 0}
+    """;
   }
 
   @Override
@@ -87,7 +87,7 @@ public final class DistilBertFamily implements EncoderFamily {
 
   @Override
   public AttentionNames attention() {
-    return new AttentionNames(List.of("q_lin", "k_lin", "v_lin"), "self");
+    return AttentionNames.of("self", "q_lin", "k_lin", "v_lin");
   }
 
   @Override

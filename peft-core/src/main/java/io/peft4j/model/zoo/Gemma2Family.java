@@ -3,6 +3,7 @@ package io.peft4j.model.zoo;
 import io.peft4j.model.decoder.DecoderFamily;
 import io.peft4j.model.decoder.DecoderNames;
 import io.peft4j.model.decoder.DecoderSpec;
+import io.peft4j.model.decoder.DecoderSpecBuilder;
 import io.peft4j.model.decoder.LayerTypes;
 import io.peft4j.model.decoder.Rope;
 import io.peft4j.model.family.GgufNames;
@@ -30,14 +31,14 @@ public final class Gemma2Family implements DecoderFamily {
   @Override
   public String defaults() {
     return """
-        {"vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216,
-         "num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4,
-         "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh",
-         "max_position_embeddings": 8192, "initializer_range": 0.02, "rms_norm_eps": 1e-6,
-         "pad_token_id": 0, "tie_word_embeddings": true, "attention_bias": false,
-         "attention_dropout": 0.0, "query_pre_attn_scalar": 256, "sliding_window": 4096,
-         "final_logit_softcapping": 30.0, "attn_logit_softcapping": 50.0}
-        """;
+    {"vocab_size": 256000, "hidden_size": 2304, "intermediate_size": 9216,
+     "num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4,
+     "head_dim": 256, "hidden_activation": "gelu_pytorch_tanh",
+     "max_position_embeddings": 8192, "initializer_range": 0.02, "rms_norm_eps": 1e-6,
+     "pad_token_id": 0, "tie_word_embeddings": true, "attention_bias": false,
+     "attention_dropout": 0.0, "query_pre_attn_scalar": 256, "sliding_window": 4096,
+     "final_logit_softcapping": 30.0, "attn_logit_softcapping": 50.0}
+    """;
   }
 
   @Override
@@ -50,7 +51,7 @@ public final class Gemma2Family implements DecoderFamily {
     config.refuse("use_bidirectional_attention");
     boolean bias = config.flag("attention_bias", false);
     double scale = 1 / Math.sqrt(config.positive("query_pre_attn_scalar", 256));
-    DecoderSpec.Builder spec = DecoderSpec.asLlama(config, NAMES, config.size("head_dim"));
+    DecoderSpecBuilder spec = DecoderSpec.asLlama(config, NAMES, config.size("head_dim"));
     if (!config.absent("sliding_window")) {
       spec.window(
           config.size("sliding_window"), LayerTypes.sliding(config, layer -> layer % 2 == 0));

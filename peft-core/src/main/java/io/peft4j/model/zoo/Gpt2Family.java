@@ -3,6 +3,7 @@ package io.peft4j.model.zoo;
 import io.peft4j.model.decoder.DecoderFamily;
 import io.peft4j.model.decoder.DecoderNames;
 import io.peft4j.model.decoder.DecoderSpec;
+import io.peft4j.model.decoder.DecoderSpecBuilder;
 import io.peft4j.model.family.GgufNames;
 import io.peft4j.model.load.ModelConfig;
 import java.util.List;
@@ -35,12 +36,12 @@ public final class Gpt2Family implements DecoderFamily {
   @Override
   public String defaults() {
     return """
-        {"vocab_size": 50257, "n_positions": 1024, "n_embd": 768, "n_layer": 12,
-         "n_head": 12, "activation_function": "gelu_new", "resid_pdrop": 0.1,
-         "embd_pdrop": 0.1, "attn_pdrop": 0.1, "layer_norm_epsilon": 1e-5,
-         "initializer_range": 0.02, "scale_attn_weights": true,
-         "scale_attn_by_inverse_layer_idx": false, "tie_word_embeddings": true}
-        """;
+    {"vocab_size": 50257, "n_positions": 1024, "n_embd": 768, "n_layer": 12,
+     "n_head": 12, "activation_function": "gelu_new", "resid_pdrop": 0.1,
+     "embd_pdrop": 0.1, "attn_pdrop": 0.1, "layer_norm_epsilon": 1e-5,
+     "initializer_range": 0.02, "scale_attn_weights": true,
+     "scale_attn_by_inverse_layer_idx": false, "tie_word_embeddings": true}
+    """;
   }
 
   @Override
@@ -67,7 +68,7 @@ public final class Gpt2Family implements DecoderFamily {
     int hidden = config.size("n_embd");
     boolean scaled = config.flag("scale_attn_weights", true);
     boolean byLayer = config.flag("scale_attn_by_inverse_layer_idx", false);
-    DecoderSpec.Builder spec =
+    DecoderSpecBuilder spec =
         DecoderSpec.builder(config, NAMES)
             .layers(config.layers("n_layer"))
             .hidden(hidden)
@@ -104,7 +105,7 @@ public final class Gpt2Family implements DecoderFamily {
 
   @Override
   public GgufNames gguf() {
-    return new GgufNames(
+    return GgufNames.of(
         "gpt2",
         "transformer.h",
         Map.of(

@@ -3,6 +3,7 @@ package io.peft4j.model.zoo;
 import io.peft4j.model.decoder.DecoderFamily;
 import io.peft4j.model.decoder.DecoderNames;
 import io.peft4j.model.decoder.DecoderSpec;
+import io.peft4j.model.decoder.DecoderSpecBuilder;
 import io.peft4j.model.decoder.Rope;
 import io.peft4j.model.load.ModelConfig;
 import java.util.List;
@@ -31,12 +32,12 @@ public final class GptNeoXFamily implements DecoderFamily {
   @Override
   public String defaults() {
     return """
-        {"vocab_size": 50432, "hidden_size": 6144, "num_hidden_layers": 44,
-         "num_attention_heads": 64, "intermediate_size": 24576, "hidden_act": "gelu",
-         "attention_dropout": 0.0, "hidden_dropout": 0.0, "max_position_embeddings": 2048,
-         "initializer_range": 0.02, "layer_norm_eps": 1e-5, "use_parallel_residual": true,
-         "attention_bias": true}
-        """;
+    {"vocab_size": 50432, "hidden_size": 6144, "num_hidden_layers": 44,
+     "num_attention_heads": 64, "intermediate_size": 24576, "hidden_act": "gelu",
+     "attention_dropout": 0.0, "hidden_dropout": 0.0, "max_position_embeddings": 2048,
+     "initializer_range": 0.02, "layer_norm_eps": 1e-5, "use_parallel_residual": true,
+     "attention_bias": true}
+    """;
   }
 
   @Override
@@ -48,7 +49,7 @@ public final class GptNeoXFamily implements DecoderFamily {
   public DecoderSpec spec(ModelConfig config) {
     boolean bias = config.flag("attention_bias", true);
     double dropout = config.probability("hidden_dropout", 0);
-    DecoderSpec.Builder spec =
+    DecoderSpecBuilder spec =
         DecoderSpec.builder(config, NAMES)
             .layers(config.layers("num_hidden_layers"))
             .hidden(config.size("hidden_size"))

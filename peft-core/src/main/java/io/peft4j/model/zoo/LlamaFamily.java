@@ -3,6 +3,7 @@ package io.peft4j.model.zoo;
 import io.peft4j.model.decoder.DecoderFamily;
 import io.peft4j.model.decoder.DecoderNames;
 import io.peft4j.model.decoder.DecoderSpec;
+import io.peft4j.model.decoder.DecoderSpecBuilder;
 import io.peft4j.model.decoder.Rope;
 import io.peft4j.model.family.AttentionNames;
 import io.peft4j.model.family.GgufNames;
@@ -22,11 +23,11 @@ public final class LlamaFamily implements DecoderFamily {
   @Override
   public String defaults() {
     return """
-        {"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008,
-         "num_hidden_layers": 32, "num_attention_heads": 32, "hidden_act": "silu",
-         "max_position_embeddings": 2048, "initializer_range": 0.02, "rms_norm_eps": 1e-6,
-         "attention_bias": false, "attention_dropout": 0.0, "mlp_bias": false}
-        """;
+    {"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008,
+     "num_hidden_layers": 32, "num_attention_heads": 32, "hidden_act": "silu",
+     "max_position_embeddings": 2048, "initializer_range": 0.02, "rms_norm_eps": 1e-6,
+     "attention_bias": false, "attention_dropout": 0.0, "mlp_bias": false}
+    """;
   }
 
   @Override
@@ -37,7 +38,7 @@ public final class LlamaFamily implements DecoderFamily {
   @Override
   public DecoderSpec spec(ModelConfig config) {
     boolean bias = config.flag("attention_bias", false);
-    DecoderSpec.Builder spec = DecoderSpec.asLlama(config, NAMES);
+    DecoderSpecBuilder spec = DecoderSpec.asLlama(config, NAMES);
     return spec.attentionBias(bias, bias)
         .feedForwardBias(config.flag("mlp_bias", false))
         .activation(config.activation("hidden_act", "silu"))
@@ -56,7 +57,7 @@ public final class LlamaFamily implements DecoderFamily {
 
   @Override
   public AttentionNames attention() {
-    return new AttentionNames(List.of("q_proj", "k_proj", "v_proj"), "self_prefix");
+    return AttentionNames.of("self_prefix", "q_proj", "k_proj", "v_proj");
   }
 
   @Override

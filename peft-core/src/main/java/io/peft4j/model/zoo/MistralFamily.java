@@ -3,6 +3,7 @@ package io.peft4j.model.zoo;
 import io.peft4j.model.decoder.DecoderFamily;
 import io.peft4j.model.decoder.DecoderNames;
 import io.peft4j.model.decoder.DecoderSpec;
+import io.peft4j.model.decoder.DecoderSpecBuilder;
 import io.peft4j.model.decoder.Rope;
 import io.peft4j.model.family.GgufNames;
 import io.peft4j.model.load.ModelConfig;
@@ -21,11 +22,11 @@ public final class MistralFamily implements DecoderFamily {
   @Override
   public String defaults() {
     return """
-        {"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336,
-         "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
-         "hidden_act": "silu", "max_position_embeddings": 131072, "initializer_range": 0.02,
-         "rms_norm_eps": 1e-6, "sliding_window": 4096, "attention_dropout": 0.0}
-        """;
+    {"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 14336,
+     "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+     "hidden_act": "silu", "max_position_embeddings": 131072, "initializer_range": 0.02,
+     "rms_norm_eps": 1e-6, "sliding_window": 4096, "attention_dropout": 0.0}
+    """;
   }
 
   @Override
@@ -35,7 +36,7 @@ public final class MistralFamily implements DecoderFamily {
 
   @Override
   public DecoderSpec spec(ModelConfig config) {
-    DecoderSpec.Builder spec = DecoderSpec.asLlama(config, NAMES);
+    DecoderSpecBuilder spec = DecoderSpec.asLlama(config, NAMES);
     if (!config.absent("sliding_window")) {
       spec.window(config.size("sliding_window"));
     }

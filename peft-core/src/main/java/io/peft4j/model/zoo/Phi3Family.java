@@ -3,6 +3,7 @@ package io.peft4j.model.zoo;
 import io.peft4j.model.decoder.DecoderFamily;
 import io.peft4j.model.decoder.DecoderNames;
 import io.peft4j.model.decoder.DecoderSpec;
+import io.peft4j.model.decoder.DecoderSpecBuilder;
 import io.peft4j.model.decoder.Rope;
 import io.peft4j.model.family.GgufNames;
 import io.peft4j.model.load.ModelConfig;
@@ -24,11 +25,11 @@ public final class Phi3Family implements DecoderFamily {
   @Override
   public String defaults() {
     return """
-        {"vocab_size": 32064, "hidden_size": 3072, "intermediate_size": 8192,
-         "num_hidden_layers": 32, "num_attention_heads": 32, "resid_pdrop": 0.0,
-         "attention_dropout": 0.0, "hidden_act": "silu", "max_position_embeddings": 4096,
-         "initializer_range": 0.02, "rms_norm_eps": 1e-5, "pad_token_id": 32000}
-        """;
+    {"vocab_size": 32064, "hidden_size": 3072, "intermediate_size": 8192,
+     "num_hidden_layers": 32, "num_attention_heads": 32, "resid_pdrop": 0.0,
+     "attention_dropout": 0.0, "hidden_act": "silu", "max_position_embeddings": 4096,
+     "initializer_range": 0.02, "rms_norm_eps": 1e-5, "pad_token_id": 32000}
+    """;
   }
 
   @Override
@@ -38,7 +39,7 @@ public final class Phi3Family implements DecoderFamily {
 
   @Override
   public DecoderSpec spec(ModelConfig config) {
-    DecoderSpec.Builder spec = DecoderSpec.asLlama(config, NAMES);
+    DecoderSpecBuilder spec = DecoderSpec.asLlama(config, NAMES);
     if (!config.absent("sliding_window")) {
       spec.window(config.size("sliding_window"));
     }
@@ -51,7 +52,7 @@ public final class Phi3Family implements DecoderFamily {
 
   @Override
   public GgufNames gguf() {
-    return new GgufNames(
+    return GgufNames.of(
         "phi3",
         "model.layers",
         Map.of(

@@ -2,7 +2,7 @@ package io.peft4j.model.zoo;
 
 import io.peft4j.model.decoder.DecoderFamily;
 import io.peft4j.model.decoder.DecoderNames;
-import io.peft4j.model.decoder.DecoderSpec;
+import io.peft4j.model.decoder.DecoderSpecBuilder;
 import io.peft4j.model.decoder.LayerTypes;
 import io.peft4j.model.family.GgufNames;
 import io.peft4j.model.load.ModelConfig;
@@ -19,7 +19,7 @@ abstract class QwenFamily implements DecoderFamily {
   }
 
   /** Lets those layers slide that the config says, if any do. */
-  static void slide(DecoderSpec.Builder spec, ModelConfig config) {
+  static void slide(DecoderSpecBuilder spec, ModelConfig config) {
     if (config.flag("use_sliding_window", false) && !config.absent("sliding_window")) {
       spec.window(
           config.size("sliding_window"),

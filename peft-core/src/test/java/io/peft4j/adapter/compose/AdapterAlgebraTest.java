@@ -57,13 +57,12 @@ class AdapterAlgebraTest {
         weights.put(test.get("adapters").get(i).asText(), test.get("weights").get(i).asDouble());
       }
       Combination combination =
-          new Combination(
-              Combination.Type.named(test.get("type").asText()),
-              test.get("density").asDouble(),
-              test.path("svd_rank").asInt(),
-              test.path("svd_clamp").asDouble(),
-              test.path("frequency").asBoolean(),
-              7);
+          Combination.of(Combination.Type.named(test.get("type").asText()))
+              .withDensity(test.get("density").asDouble())
+              .withSvdRank(test.path("svd_rank").asInt())
+              .withSvdClamp(test.path("svd_clamp").asDouble())
+              .withFrequency(test.path("frequency").asBoolean())
+              .withSeed(7);
       AdapterAlgebra.combine(adapted, "mixed", weights, combination);
       double distance = Golden.distance(Golden.matrix(test.get("logits")), logits(model));
       System.out.printf(Locale.ROOT, "%s: logits differ by %.1e%n", name, distance);

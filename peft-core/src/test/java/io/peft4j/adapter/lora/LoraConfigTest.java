@@ -39,7 +39,7 @@ class LoraConfigTest {
 
   private static Arbitrary<ModuleSelector> selectors() {
     return Arbitraries.oneOf(
-        names().list().ofMinSize(1).ofMaxSize(4).map(list -> new ModuleSelector(list, null)),
+        names().list().ofMinSize(1).ofMaxSize(4).map(list -> ModuleSelector.names(list)),
         Arbitraries.of(".*query", "all-linear", "(a|b)\\.\\d+").map(ModuleSelector::regex));
   }
 
