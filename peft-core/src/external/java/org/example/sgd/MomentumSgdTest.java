@@ -201,7 +201,8 @@ class MomentumSgdTest {
   @Test
   void wrongArgumentsAreRefusedWhenTheyAreBuilt() {
     assertEquals(
-        "optim_args: expected of sgd_momentum some of [dampening, momentum], found momentun",
+        "optim_args: expected of sgd_momentum some of [dampening, momentum], found momentun;"
+            + " near: momentum",
         refused(arguments().optimArgs(Map.of("momentun", "0.5"))));
     assertEquals(
         "optim_args: momentum: expected a finite number, found 'much'",

@@ -1,10 +1,12 @@
 package io.peft4j.train;
 
+import io.peft4j.io.Spelling;
 import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.TrainingArguments.NonFinite;
 import io.peft4j.train.TrainingArguments.When;
 import io.peft4j.train.optimizer.Optimizer;
 import io.peft4j.train.optimizer.Optimizers;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 
@@ -74,14 +76,17 @@ final class ArgumentValues implements Cloneable {
     positive("gradient_accumulation_steps", gradientAccumulationSteps);
     optimizer = optimizer == null ? Optimizers.named(optim) : optimizer;
     for (String name : optimArgs.keySet()) {
+      TreeSet<String> known = new TreeSet<>(optimizer.argumentNames());
+      List<String> near = Spelling.meant(name, known);
       check(
-          optimizer.argumentNames().contains(name),
+          known.contains(name),
           "optim_args: expected of "
               + optim
               + " some of "
-              + new TreeSet<>(optimizer.argumentNames())
+              + known
               + ", found "
-              + name);
+              + name
+              + (near.isEmpty() ? "" : "; near: " + String.join(", ", near)));
     }
     notNegative("learning_rate", learningRate);
     check(

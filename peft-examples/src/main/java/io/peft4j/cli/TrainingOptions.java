@@ -5,6 +5,7 @@ import io.peft4j.train.TrainingArguments;
 import io.peft4j.train.TrainingArguments.GradientCheckpointing;
 import io.peft4j.train.TrainingArguments.NonFinite;
 import io.peft4j.train.TrainingArguments.When;
+import java.util.Map;
 import picocli.CommandLine.Option;
 
 /** How to train; the names are those of transformers' {@code TrainingArguments}. */
@@ -53,9 +54,19 @@ final class TrainingOptions {
       names = "--optim",
       defaultValue = TrainingArguments.ADAMW,
       description =
-          "adamw_torch; adamw_8bit: 8-bit state; paged_adamw_32bit, paged_adamw_8bit: state away from"
-              + " the device. Default: ${DEFAULT-VALUE}.")
+          "adamw_torch; adamw_8bit: 8-bit state; paged_adamw_32bit, paged_adamw_8bit: state away"
+              + " from the device. Default: ${DEFAULT-VALUE}.")
   private String optim;
+
+  @AppliesTo(unless = "--optim=adamw-torch|adamw-8bit|paged-adamw-32bit|paged-adamw-8bit")
+  @Option(
+      names = {"--optim-args", "--optim_args"},
+      split = ",",
+      paramLabel = "KEY=VALUE",
+      description =
+          "What an optimizer from elsewhere has beside the options here, such as momentum=0.9;"
+              + " AdamW has nothing.")
+  private Map<String, String> optimArgs = Map.of();
 
   @Option(
       names = {"--weight-decay", "--weight_decay"},
@@ -256,6 +267,7 @@ final class TrainingOptions {
         .perDeviceEvalBatchSize(evalBatchSize)
         .gradientAccumulationSteps(gradientAccumulationSteps)
         .optim(optim)
+        .optimArgs(optimArgs)
         .learningRate(learningRate)
         .weightDecay(weightDecay)
         .loraplusLrRatio(loraplusLrRatio)

@@ -116,6 +116,7 @@ class OptionPairsTest {
           Map.entry("--gradient-accumulation-steps", "2"),
           Map.entry("--learning-rate", "0.1"),
           Map.entry("--optim", "paged_adamw_32bit"),
+          Map.entry("--optim-args", "shrink=0.5"),
           Map.entry("--weight-decay", "0.1"),
           Map.entry("--loraplus-lr-ratio", "4"),
           Map.entry("--loraplus-lr-embedding", "0.1"),
@@ -290,6 +291,9 @@ class OptionPairsTest {
     List<String> companions = new ArrayList<>();
     Field field = (Field) spec().findOption(option).userObject();
     AppliesTo rule = field.getAnnotation(AppliesTo.class);
+    if (option.equals("--optim-args")) {
+      companions.add("--optim=" + ShrinkingSgd.NAME); // none of the library's has any
+    }
     if (rule != null) {
       for (String need : rule.needs()) {
         boolean ofThePair = need.startsWith("--method") || need.startsWith("--task");
