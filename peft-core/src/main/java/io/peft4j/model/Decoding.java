@@ -28,7 +28,7 @@ public final class Decoding implements AutoCloseable {
     this.lengths = prompts.stream().mapToInt(prompt -> prompt.length).toArray();
     this.width = Arrays.stream(lengths).max().orElseThrow();
     this.padding = Arrays.stream(lengths).map(length -> width - length).toArray();
-    this.pin = model.model().uses().pin();
+    this.pin = model.model().pinned();
     this.cache = new KeyValueCache(model.model().manager(), model.layers());
     try {
       long[] ids = new long[rows() * width];

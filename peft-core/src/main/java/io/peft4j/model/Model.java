@@ -249,7 +249,15 @@ public final class Model implements AutoCloseable {
 
   /** A run that reads the weights, which are the files' own pages. */
   private Uses.Use running() {
-    Uses.Use use = uses.run();
+    return mapped(uses.run());
+  }
+
+  /** Many runs that do, between which the model stays as it is. */
+  Uses.Use pinned() {
+    return mapped(uses.pin());
+  }
+
+  private Uses.Use mapped(Uses.Use use) {
     try {
       checkpoint.checkMapped();
       return use;
@@ -448,9 +456,12 @@ public final class Model implements AutoCloseable {
     }
   }
 
-  /** {@return the logits of each row's next token, after a step of generation} */
+  /**
+   * {@return the logits of each row's next token, after a step of generation} Files are looked at
+   * once a generation, when it is {@link #pinned}.
+   */
   float[][] next(TokenBatch.Step step, KeyValueCache cache) {
-    try (Uses.Use use = running();
+    try (Uses.Use use = uses.run();
         TokenBatch batch = TokenBatch.of(manager, step.shifted(virtualTokens.shift()), precision)) {
       Pass pass = Pass.step(batch, precision, cache);
       return chain.infer(
