@@ -15,8 +15,6 @@ import io.peft4j.torch.Natives;
 import io.peft4j.torch.Ops;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -95,8 +93,8 @@ public final class Fingerprint {
   }
 
   private void stream(Checkpoint checkpoint, String name) {
-    try (Sink sink = new Sink(digest)) {
-      checkpoint.source(name).content().writeTo(sink);
+    try {
+      checkpoint.source(name).content().showTo(digest::update);
     } catch (IOException e) {
       throw new UncheckedIOException(checkpoint.path() + ": tensor '" + name + "'", e);
     }
@@ -117,22 +115,5 @@ public final class Fingerprint {
 
   private String hex() {
     return HexFormat.of().formatHex(digest.digest());
-  }
-
-  private record Sink(MessageDigest digest) implements WritableByteChannel {
-    @Override
-    public int write(ByteBuffer bytes) {
-      int count = bytes.remaining();
-      digest.update(bytes);
-      return count;
-    }
-
-    @Override
-    public boolean isOpen() {
-      return true;
-    }
-
-    @Override
-    public void close() {}
   }
 }

@@ -1,8 +1,6 @@
 package io.peft4j.safetensors;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.WritableByteChannel;
 import java.nio.file.FileSystems;
 import java.nio.file.Path;
 import java.util.List;
@@ -87,26 +85,8 @@ public final class ReadBack {
   }
 
   private static long checksum(TensorSource tensor) throws IOException {
-    try (Sum sum = new Sum(new CRC32C())) {
-      tensor.content().writeTo(sum);
-      return sum.crc.getValue();
-    }
-  }
-
-  private record Sum(CRC32C crc) implements WritableByteChannel {
-    @Override
-    public int write(ByteBuffer bytes) {
-      int count = bytes.remaining();
-      crc.update(bytes);
-      return count;
-    }
-
-    @Override
-    public boolean isOpen() {
-      return true;
-    }
-
-    @Override
-    public void close() {}
+    CRC32C crc = new CRC32C();
+    tensor.content().showTo(crc::update);
+    return crc.getValue();
   }
 }

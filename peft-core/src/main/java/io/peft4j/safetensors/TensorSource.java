@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Consumer;
 
 /**
  * A tensor to be written: its description, and something that produces its bytes when its turn
@@ -26,6 +27,27 @@ public record TensorSource(String name, DType dtype, List<Long> shape, Content c
      * @throws IOException if that fails; nothing is then left of the file being written
      */
     void writeTo(WritableByteChannel out) throws IOException;
+
+    /** Shows the tensor's bytes to something that only looks at them, as a checksum does. */
+    default void showTo(Consumer<ByteBuffer> reader) throws IOException {
+      writeTo(
+          new WritableByteChannel() {
+            @Override
+            public int write(ByteBuffer bytes) {
+              int count = bytes.remaining();
+              reader.accept(bytes);
+              return count;
+            }
+
+            @Override
+            public boolean isOpen() {
+              return true;
+            }
+
+            @Override
+            public void close() {}
+          });
+    }
   }
 
   /**
@@ -50,7 +72,8 @@ public record TensorSource(String name, DType dtype, List<Long> shape, Content c
       throw new IllegalArgumentException(
           String.format(
               Locale.ROOT,
-              "tensor '%s': expected a size within 63 bits and of whole bytes, found %s of shape %s",
+              "tensor '%s': expected a size within 63 bits and of whole bytes, found %s of shape"
+                  + " %s",
               name,
               dtype,
               shape),
