@@ -11,6 +11,14 @@ public final class Services {
   private Services() {}
 
   /**
+   * {@return one of each class that is found beside the service itself, and then by the thread that
+   * asks, in whose class loader an application's may be}
+   */
+  public static <S> List<S> load(Class<S> service) {
+    return load(service, service.getClassLoader(), Thread.currentThread().getContextClassLoader());
+  }
+
+  /**
    * {@return one of each class that {@link ServiceLoader} finds, in the order it finds them; a
    * loader may see another's too}
    *

@@ -1,6 +1,7 @@
 package io.peft4j.torch;
 
 import ai.djl.Device;
+import io.peft4j.io.Services;
 import java.util.List;
 import java.util.Optional;
 import java.util.ServiceLoader;
@@ -29,8 +30,7 @@ public interface GpuMemory {
     if (!device.isGpu()) {
       return Optional::empty;
     }
-    List<GpuMemory> providers =
-        ServiceLoader.load(GpuMemory.class).stream().map(ServiceLoader.Provider::get).toList();
+    List<GpuMemory> providers = Services.load(GpuMemory.class);
     return () ->
         providers.stream()
             .map(provider -> provider.use(device.getDeviceId()))

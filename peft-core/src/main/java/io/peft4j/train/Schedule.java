@@ -1,5 +1,6 @@
 package io.peft4j.train;
 
+import io.peft4j.io.Services;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -64,7 +65,7 @@ public interface Schedule {
     for (Schedule own : new Schedule[] {LINEAR, COSINE, CONSTANT, CONSTANT_WITH_WARMUP}) {
       known.put(own.name(), own);
     }
-    ServiceLoader.load(Schedule.class).forEach(other -> known.putIfAbsent(other.name(), other));
+    Services.load(Schedule.class).forEach(other -> known.putIfAbsent(other.name(), other));
     return known;
   }
 }

@@ -12,11 +12,7 @@ import java.util.ServiceLoader;
  */
 public final class AdapterMethods {
 
-  private static final List<AdapterMethod> ALL =
-      Services.load(
-          AdapterMethod.class,
-          AdapterMethods.class.getClassLoader(),
-          Thread.currentThread().getContextClassLoader());
+  private static final List<AdapterMethod> ALL = Services.load(AdapterMethod.class);
 
   private AdapterMethods() {}
 

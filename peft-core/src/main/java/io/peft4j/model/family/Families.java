@@ -36,7 +36,7 @@ public final class Families {
     if (context == null || context == Families.class.getClassLoader()) {
       return distinct(OWN);
     }
-    return distinct(Services.load(Family.class, Families.class.getClassLoader(), context));
+    return distinct(Services.load(Family.class));
   }
 
   /** One for each type. */

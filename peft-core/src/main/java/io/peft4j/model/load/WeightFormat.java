@@ -1,6 +1,7 @@
 package io.peft4j.model.load;
 
 import ai.djl.ndarray.NDManager;
+import io.peft4j.io.Services;
 import io.peft4j.model.module.Parameter;
 import io.peft4j.model.module.Projection;
 import io.peft4j.safetensors.Checkpoint;
@@ -59,7 +60,7 @@ public interface WeightFormat {
     if (config.absent("quantization_config")) {
       return null;
     }
-    return ServiceLoader.load(WeightFormat.class)
+    return Services.load(WeightFormat.class).stream()
         .findFirst()
         .orElseThrow(
             () ->

@@ -2,13 +2,13 @@ package io.peft4j.train.optimizer;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.peft4j.io.Services;
 import io.peft4j.torch.HostTensors;
 import io.peft4j.torch.TrainingOps;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.ServiceLoader;
 import java.util.TreeMap;
 
 /**
@@ -164,7 +164,7 @@ final class AdamW implements Optimizer {
     @Override
     public List<String> names() {
       List<String> names = new ArrayList<>(List.of(PLAIN, PAGED_FLOAT));
-      for (MomentStore.Provider provider : ServiceLoader.load(MomentStore.Provider.class)) {
+      for (MomentStore.Provider provider : Services.load(MomentStore.Provider.class)) {
         names.addAll(List.of(provider.optim(), PAGED + provider.optim()));
       }
       return names;
@@ -172,7 +172,7 @@ final class AdamW implements Optimizer {
 
     /** {@return what keeps the state; null for floats} */
     private static MomentStore.Provider stores(String optim) {
-      for (MomentStore.Provider provider : ServiceLoader.load(MomentStore.Provider.class)) {
+      for (MomentStore.Provider provider : Services.load(MomentStore.Provider.class)) {
         if (provider.optim().equals(unpaged(optim))) {
           return provider;
         }

@@ -1,9 +1,9 @@
 package io.peft4j.train.optimizer;
 
+import io.peft4j.io.Services;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.ServiceLoader;
 
 /** The optimizers there are, by name. */
 public final class Optimizers {
@@ -22,7 +22,7 @@ public final class Optimizers {
   public static Optimizer.Provider named(String optim) {
     Map<String, Optimizer.Provider> known = new LinkedHashMap<>();
     OWN.forEach(provider -> add(provider, known));
-    ServiceLoader.load(Optimizer.Provider.class).forEach(provider -> add(provider, known));
+    Services.load(Optimizer.Provider.class).forEach(provider -> add(provider, known));
     Optimizer.Provider found = known.get(optim);
     if (found == null) {
       throw new IllegalArgumentException(
