@@ -100,6 +100,16 @@ public interface HeadKind {
    * @param module the name of the module that gives the logits
    */
   static HeadKind labelled(String module, Maker maker) {
-    return source -> LabelledPlan.of(source, module, maker);
+    return source ->
+        LabelledHead.plan(
+            source,
+            module,
+            (weights, config, identity) -> {
+              Architecture architecture = source.architecture();
+              Head head =
+                  maker.make(
+                      new Site(weights, config, architecture.hidden(), identity.labels()));
+              return new Parts(architecture.body(weights, head.reading()), head);
+            });
   }
 }

@@ -5,25 +5,10 @@ import io.peft4j.model.decoder.HeadTie;
 import io.peft4j.model.family.Architecture;
 import io.peft4j.model.family.Families;
 import io.peft4j.model.load.ModelConfig;
-import io.peft4j.model.load.Weights;
 import java.io.IOException;
 
 /** A decoder's head over its vocabulary, which may be its embedding. */
 final class LanguageModelKind implements HeadKind {
-
-  private record Settled(ModelConfig config, Architecture architecture) implements Plan {
-
-    @Override
-    public String drawn() {
-      return null;
-    }
-
-    @Override
-    public Parts build(Weights weights) {
-      Architecture.LanguageModel built = architecture.languageModel(weights);
-      return new Parts(built.body(), built.head());
-    }
-  }
 
   private static DecoderFamily family(ModelConfig config) {
     return Families.of(config, DecoderFamily.class);
@@ -37,6 +22,14 @@ final class LanguageModelKind implements HeadKind {
   @Override
   public Plan plan(Source source) throws IOException {
     ModelConfig settled = HeadTie.settled(source.config(), source.checkpoint());
-    return new Settled(settled, family(settled).architecture(settled));
+    Architecture architecture = family(settled).architecture(settled);
+    return new SettledPlan(
+        settled,
+        architecture,
+        null,
+        weights -> {
+          Architecture.LanguageModel built = architecture.languageModel(weights);
+          return new Parts(built.body(), built.head());
+        });
   }
 }

@@ -3,38 +3,41 @@ package io.peft4j.model;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.peft4j.data.LabelNames;
-import io.peft4j.model.family.Architecture;
-import io.peft4j.model.head.Head;
 import io.peft4j.model.load.LoadOptions;
 import io.peft4j.model.load.ModelConfig;
 import io.peft4j.model.load.Weights;
 
-/**
- * A head whose outputs have names, as {@link HeadIdentity} settles them.
- *
- * @param config with the names in it
- * @param drawn the module that gives the logits
- */
-record LabelledPlan(
-    ModelConfig config,
-    Architecture architecture,
-    String drawn,
-    LabelNames labels,
-    HeadKind.Maker maker)
-    implements HeadKind.Plan {
+/** Settles heads whose outputs have names, as {@link HeadIdentity} says. */
+final class LabelledHead {
 
-  static LabelledPlan of(HeadKind.Source source, String module, HeadKind.Maker maker) {
+  private LabelledHead() {}
+
+  /** Builds a model on what has been settled. */
+  @FunctionalInterface
+  interface Builder {
+
+    /**
+     * @param config with the head's identity in it
+     */
+    HeadKind.Parts build(
+        Weights weights, ModelConfig config, HeadIdentity identity);
+  }
+
+  /**
+   * @param module the one that gives the logits
+   */
+  static HeadKind.Plan plan(HeadKind.Source source, String module, Builder builder) {
     HeadIdentity identity = identity(source, module);
-    return new LabelledPlan(
-        described(source.config(), identity),
+    ModelConfig config = described(source.config(), identity);
+    return new SettledPlan(
+        config,
         source.architecture(),
         module,
-        identity.labels(),
-        maker);
+        weights -> builder.build(weights, config, identity));
   }
 
   /** {@return what the head named {@code module} is to be} */
-  static HeadIdentity identity(HeadKind.Source source, String module) {
+  private static HeadIdentity identity(HeadKind.Source source, String module) {
     LoadOptions options = source.options();
     HeadIdentity own =
         HeadIdentity.of(source.folder(), source.config(), source.checkpoint(), module);
@@ -46,7 +49,7 @@ record LabelledPlan(
   }
 
   /** The names say the number. */
-  static ModelConfig described(ModelConfig config, HeadIdentity head) {
+  private static ModelConfig described(ModelConfig config, HeadIdentity head) {
     ModelConfig described = config.without("num_labels").with(headConfig(head.labels()));
     return head.written() == null
         ? described
@@ -63,11 +66,5 @@ record LabelledPlan(
     ObjectNode label2id = changes.putObject("label2id");
     labels.label2id().forEach(label2id::put);
     return changes;
-  }
-
-  @Override
-  public HeadKind.Parts build(Weights weights) {
-    Head head = maker.make(new HeadKind.Site(weights, config, architecture.hidden(), labels));
-    return new HeadKind.Parts(architecture.body(weights, head.reading()), head);
   }
 }
