@@ -71,7 +71,7 @@ final class Recomputation {
    */
   private long logits(TokenBatch batch) {
     long outputs =
-        model.head().outputEmbedding().map(linear -> (long) linear.projection().out()).orElse(0L);
+        model.head().outputEmbedding().map(linear -> linear.projection().out()).orElse(0L);
     return allLogits ? LOGITS * Float.BYTES * batch.read().size() * outputs : 0;
   }
 
