@@ -107,8 +107,7 @@ public interface HeadKind {
             (weights, config, identity) -> {
               Architecture architecture = source.architecture();
               Head head =
-                  maker.make(
-                      new Site(weights, config, architecture.hidden(), identity.labels()));
+                  maker.make(new Site(weights, config, architecture.hidden(), identity.labels()));
               return new Parts(architecture.body(weights, head.reading()), head);
             });
   }

@@ -19,8 +19,7 @@ final class LabelledHead {
     /**
      * @param config with the head's identity in it
      */
-    HeadKind.Parts build(
-        Weights weights, ModelConfig config, HeadIdentity identity);
+    HeadKind.Parts build(Weights weights, ModelConfig config, HeadIdentity identity);
   }
 
   /**
@@ -30,10 +29,7 @@ final class LabelledHead {
     HeadIdentity identity = identity(source, module);
     ModelConfig config = described(source.config(), identity);
     return new SettledPlan(
-        config,
-        source.architecture(),
-        module,
-        weights -> builder.build(weights, config, identity));
+        config, source.architecture(), module, weights -> builder.build(weights, config, identity));
   }
 
   /** {@return what the head named {@code module} is to be} */

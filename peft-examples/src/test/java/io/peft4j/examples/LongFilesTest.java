@@ -29,7 +29,8 @@ class LongFilesTest {
       }
     }
     String chapter =
-        Files.readString(Path.of("..", "docs", "architecture.md")).split("## Long files and why")[1];
+        Files.readString(Path.of("..", "docs", "architecture.md"))
+            .split("## Long files and why")[1];
     Set<String> listed =
         Pattern.compile("(?m)^\\| `(\\w+)` \\|")
             .matcher(chapter)
