@@ -3,7 +3,7 @@ package io.peft4j.model;
 import io.peft4j.model.batch.TokenBatch;
 import io.peft4j.model.batch.TokenSequence;
 import io.peft4j.model.load.LoadOptions;
-import io.peft4j.model.module.KeyValueCache;
+import io.peft4j.model.module.KeyValues;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -110,7 +110,7 @@ public final class CausalLm implements AutoCloseable {
     return model.layers();
   }
 
-  float[][] next(TokenBatch.Step step, KeyValueCache cache) {
+  float[][] next(TokenBatch.Step step, KeyValues cache) {
     return model.next(step, cache);
   }
 

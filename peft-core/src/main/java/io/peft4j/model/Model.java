@@ -19,7 +19,7 @@ import io.peft4j.model.load.ModelConfig;
 import io.peft4j.model.load.StoredNames;
 import io.peft4j.model.load.Weights;
 import io.peft4j.model.module.Embedding;
-import io.peft4j.model.module.KeyValueCache;
+import io.peft4j.model.module.KeyValues;
 import io.peft4j.model.module.LayerSites;
 import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Module;
@@ -460,7 +460,7 @@ public final class Model implements AutoCloseable {
    * {@return the logits of each row's next token, after a step of generation} Files are looked at
    * once a generation, when it is {@link #pinned}.
    */
-  float[][] next(TokenBatch.Step step, KeyValueCache cache) {
+  float[][] next(TokenBatch.Step step, KeyValues cache) {
     try (Uses.Use use = uses.run();
         TokenBatch batch = TokenBatch.of(manager, step.shifted(virtualTokens.shift()), precision)) {
       Pass pass = Pass.step(batch, precision, cache);

@@ -11,7 +11,7 @@ import io.peft4j.torch.Ops;
  * Keys and values of all tokens so far, by layer: [rows, heads, capacity, d], of which a part is
  * filled. Grows by doubling.
  */
-public final class KeyValueCache implements AutoCloseable {
+public final class KeyValueCache implements KeyValues, AutoCloseable {
 
   private static final int ROUNDING = 32;
 
@@ -28,15 +28,13 @@ public final class KeyValueCache implements AutoCloseable {
     offset = HostTensors.number(manager, 0L);
   }
 
-  /**
-   * {@return all {@link #columns} of a layer's keys, {@code part} [rows, heads, n, d] with them}
-   */
+  @Override
   public NDArray addKeys(int layer, NDArray part) {
     keys[layer] = withRoom(keys[layer], part);
     return put(keys[layer], part);
   }
 
-  /** {@return all {@link #columns} of a layer's values, likewise} */
+  @Override
   public NDArray addValues(int layer, NDArray part) {
     values[layer] = withRoom(values[layer], part);
     return put(values[layer], part);

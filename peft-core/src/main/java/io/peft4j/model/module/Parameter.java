@@ -135,14 +135,14 @@ public final class Parameter {
    * Uses {@code overlay} in place of the base. The caller keeps ownership.
    *
    * @param overlay of the base's shape, but for the number of rows: an adapter may come with a
-   *     table for a larger vocabulary
+   *     table for a larger vocabulary, or a head for other labels
    * @param owner who lays it, to take it away again
    */
   public void lay(Object owner, NDArray overlay) {
-    boolean table = shape.dimension() == 2 && overlay.getShape().dimension() == 2;
-    if (table ? overlay.getShape().get(1) != shape.get(1) : !overlay.getShape().equals(shape)) {
+    Shape found = overlay.getShape();
+    if (found.dimension() != shape.dimension() || !found.slice(1).equals(shape.slice(1))) {
       throw new IllegalArgumentException(
-          name + ": expected shape " + shape + ", found " + overlay.getShape());
+          name + ": expected shape " + shape + ", found " + found);
     }
     overlays.remove(owner);
     overlays.put(owner, overlay);

@@ -19,13 +19,13 @@ public final class Pass {
   private final Precision precision;
   private final boolean training;
   private final long key;
-  private final KeyValueCache cache;
+  private final KeyValues cache;
   private NDManager scope;
   private int segment;
   private int place;
 
   private Pass(
-      TokenBatch batch, Precision precision, boolean training, long key, KeyValueCache cache) {
+      TokenBatch batch, Precision precision, boolean training, long key, KeyValues cache) {
     this.batch = batch;
     this.precision = precision;
     this.training = training;
@@ -38,7 +38,7 @@ public final class Pass {
   }
 
   /** A step of generation, whose keys and values go to {@code cache}. */
-  public static Pass step(TokenBatch batch, Precision precision, KeyValueCache cache) {
+  public static Pass step(TokenBatch batch, Precision precision, KeyValues cache) {
     return new Pass(batch, precision, false, 0, cache);
   }
 
@@ -55,7 +55,7 @@ public final class Pass {
   }
 
   /** {@return keys and values of earlier tokens, or null where all tokens are in the batch} */
-  public KeyValueCache cache() {
+  public KeyValues cache() {
     return cache;
   }
 
