@@ -42,6 +42,7 @@ module io.peft4j.core {
   exports io.peft4j.model.load;
   exports io.peft4j.model.module;
   exports io.peft4j.safetensors;
+  exports io.peft4j.serve;
   exports io.peft4j.text;
   exports io.peft4j.text.jinja;
   exports io.peft4j.torch;

@@ -1,5 +1,6 @@
 package io.peft4j.generate;
 
+import io.peft4j.api.Experimental;
 import java.util.Arrays;
 import java.util.List;
 
@@ -7,7 +8,8 @@ import java.util.List;
  * The text of a growing list of tokens, up to a stop string. As in transformers, a stop string may
  * begin in the prompt, and special tokens can be part of it.
  */
-final class GrowingText {
+@Experimental
+public final class GrowingText {
 
   /** Some tokens before, since a first token can lose its leading space. */
   private static final int CONTEXT = 8;
@@ -24,9 +26,10 @@ final class GrowingText {
   private boolean stopped;
 
   /**
+   * @param stops texts that end it
    * @param prompt what comes before
    */
-  GrowingText(Codec codec, List<String> stops, int[] prompt) {
+  public GrowingText(Codec codec, List<String> stops, int[] prompt) {
     this.codec = codec;
     this.stops = stops;
     int longest = stops.stream().mapToInt(String::length).max().orElse(0);
@@ -40,7 +43,7 @@ final class GrowingText {
    * @param tokens all tokens so far
    * @return what can be told of their text and has not been yet
    */
-  String update(int[] tokens) {
+  public String update(int[] tokens) {
     int[] all = Arrays.copyOf(before, before.length + tokens.length);
     System.arraycopy(tokens, 0, all, before.length, tokens.length);
     String whole = codec.decode(all);
@@ -69,7 +72,7 @@ final class GrowingText {
   }
 
   /** {@return the rest, when no more tokens come} */
-  String finish() {
+  public String finish() {
     return tell(text.length());
   }
 
@@ -96,12 +99,12 @@ final class GrowingText {
   }
 
   /** {@return whether a stop string has come} */
-  boolean stopped() {
+  public boolean stopped() {
     return stopped;
   }
 
   /** {@return the text without the stop string} */
-  String text() {
+  public String text() {
     return text;
   }
 }

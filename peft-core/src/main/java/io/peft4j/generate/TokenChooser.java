@@ -1,12 +1,14 @@
 package io.peft4j.generate;
 
+import io.peft4j.api.Experimental;
 import io.peft4j.eval.Metrics;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 
 /** Chooses one sequence's tokens. */
-final class TokenChooser {
+@Experimental
+public final class TokenChooser {
 
   private final List<LogitsProcessor> processors;
   private final boolean sample;
@@ -17,16 +19,21 @@ final class TokenChooser {
    * @param limit tokens of a full sequence, prompt included
    * @param vocabulary how many logits there are
    * @param place of the sequence among those generated together
+   * @throws IllegalArgumentException if the config names tokens that there are no logits of
    */
-  TokenChooser(GenerationConfig config, int[] prompt, int limit, int vocabulary, int place) {
+  public TokenChooser(GenerationConfig config, int[] prompt, int limit, int vocabulary, int place) {
     this.processors = LogitsProcessors.of(config, prompt, limit, vocabulary);
     this.sample = config.doSample();
     this.random = new SplittableRandom(config.seed() + 0x9E3779B97F4A7C15L * place);
     this.tokens = prompt;
   }
 
-  /** {@return the next token, given the model's logits} */
-  int choose(float[] logits) {
+  /**
+   * {@return the next token, given the model's logits}
+   *
+   * @throws IllegalArgumentException if nothing is left to draw from
+   */
+  public int choose(float[] logits) {
     float[] scores = scores(logits);
     int token = sample ? draw(Scores.softmax(scores)) : Metrics.argmax(scores);
     tokens = Arrays.copyOf(tokens, tokens.length + 1);

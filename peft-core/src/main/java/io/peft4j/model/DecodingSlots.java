@@ -80,14 +80,15 @@ public final class DecodingSlots implements AutoCloseable {
     lengths = Arrays.copyOf(lengths, lengths.length + 1);
   }
 
-  /** Puts the last sequence in the place of {@code row}, which is done with. */
-  public void remove(int row) {
-    int last = lengths.length - 1;
-    if (row != last) {
-      cache.move(last, row, lengths[last]);
-      lengths[row] = lengths[last];
-    }
-    lengths = Arrays.copyOf(lengths, last);
+  /** Drops the last sequence. */
+  public void removeLast() {
+    lengths = Arrays.copyOf(lengths, lengths.length - 1);
+  }
+
+  /** Puts a sequence in the place of another, which is done with; it is in both then. */
+  public void move(int from, int to) {
+    cache.move(from, to, lengths[from]);
+    lengths[to] = lengths[from];
   }
 
   /** Changes two sequences' places. */
@@ -103,12 +104,6 @@ public final class DecodingSlots implements AutoCloseable {
   /** Wipes out a sequence whose numbers were not finite, before another one takes its slot. */
   public void clear(int row) {
     cache.clear(row);
-  }
-
-  /** {@return {@code prompt} with what active adapters put before it} */
-  public int[] before(int[] prompt) {
-    model.sequence(prompt, null); // tokens that the model does not have
-    return model.virtualTokens().before(prompt);
   }
 
   /**
