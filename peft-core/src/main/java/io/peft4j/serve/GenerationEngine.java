@@ -32,6 +32,9 @@ final class GenerationEngine extends Engine<Generation> {
   /** All sequences in lanes, in the order in which they joined. */
   private final List<Generation> order = new ArrayList<>();
 
+  /** Whether nobody has left since one had to give way. */
+  private boolean crowded;
+
   private volatile boolean running;
 
   GenerationEngine(
@@ -114,12 +117,13 @@ final class GenerationEngine extends Engine<Generation> {
     lane.leave(row);
     order.remove(sequence);
     shelf.release(sequence.version());
+    crowded = false;
     done(1);
   }
 
   /** Lets sequences that gave way join again, the one that began first before the others. */
   private void resume() {
-    while (!preempted.isEmpty() && order.size() < most) {
+    while (!preempted.isEmpty() && order.size() < most && (!crowded || order.isEmpty())) {
       Generation sequence = preempted.peekFirst();
       Lane lane = lane(sequence.version());
       if (!budget.reserve(lane, lanes.values(), 1, sequence.length())) {
@@ -154,12 +158,14 @@ final class GenerationEngine extends Engine<Generation> {
   }
 
   private void decode(Lane lane) {
-    if (lane.decoding() == 0 || !makeRoom(lane, 0, lane.decoding(), 1)) {
-      return;
+    while (lane.decoding() > 0) {
+      if (makeRoom(lane, 0, lane.decoding(), 1)) {
+        int[] counts = new int[lane.decoding()];
+        Arrays.fill(counts, 1);
+        run(lane, 0, counts);
+        return;
+      }
     }
-    int[] counts = new int[lane.decoding()];
-    Arrays.fill(counts, 1);
-    run(lane, 0, counts);
   }
 
   /** Computes a part of the prompts of all lanes. */
@@ -197,7 +203,7 @@ final class GenerationEngine extends Engine<Generation> {
     int decoding = lane.decoding();
     while (true) {
       if (lane.rows().size() != rows || lane.decoding() != decoding) {
-        return false; // another step looks at it anew
+        return false;
       }
       int longest = 0;
       for (int row = first; row < first + count; row++) {
@@ -226,6 +232,7 @@ final class GenerationEngine extends Engine<Generation> {
     }
     order.remove(sequence);
     preempted.addFirst(sequence);
+    crowded = true;
     meters.preemptions.increment();
   }
 

@@ -28,6 +28,7 @@ import picocli.CommandLine.Command;
       InspectCommand.class,
       BenchCommand.class,
       BenchCausalCommand.class,
+      BenchServeCommand.class,
       DoctorCommand.class,
       ImportCommand.class,
       CompletionCommand.class

@@ -153,7 +153,12 @@ class NoContactTest {
                 Locale.ROOT,
                 "bench-causal\t--model\t%s\t--examples\t%s\t--batch\t1\t--steps\t1\t--warmup\t1",
                 DECODER,
-                order));
+                order),
+            String.format(
+                Locale.ROOT,
+                "bench-serve\t--model\t%s\t--streams\t2\t--rank\t2\t--rounds\t1"
+                    + "\t--prompt\t4\t--new-tokens\t4",
+                DECODER));
     Path file = temp.resolve("commands");
     Files.write(file, commands);
     String said = run(file.toString());
