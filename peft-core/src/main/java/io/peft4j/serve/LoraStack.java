@@ -29,6 +29,8 @@ final class LoraStack implements ProjectionAdapter {
   private NDArray b;
   private int[] ranks = {};
   private Selection selection;
+  private NDArray range;
+  private long[] ranged = {};
 
   /** The rows of a pass, and their places. */
   sealed interface Selection {}
@@ -173,15 +175,24 @@ final class LoraStack implements ProjectionAdapter {
   @Override
   public NDArray output(NDArray x, NDArray y, Linear adapted, Pass pass) {
     if (selection instanceof Rows rows) {
-      try (NDArray range = HostTensors.numbers(manager, rows.first, rows.count, rank())) {
-        return rows.same
-            ? StackOps.byOne(y, x, a, b, range)
-            : StackOps.byRow(y, x, a, b, range);
+      NDArray numbers = range(rows.first, rows.count, rank());
+      return rows.same
+          ? StackOps.byOne(y, x, a, b, numbers)
+          : StackOps.byRow(y, x, a, b, numbers);
+    }
+    return StackOps.byGroup(y, x, a, b, pass.groups(x), range(0, 0, rank()));
+  }
+
+  /** The same from step to step, as long as nobody comes or goes. */
+  private NDArray range(long... numbers) {
+    if (!Arrays.equals(numbers, ranged)) {
+      if (range != null) {
+        range.close();
       }
+      range = HostTensors.numbers(manager, numbers);
+      ranged = numbers;
     }
-    try (NDArray range = HostTensors.numbers(manager, 0, 0, rank())) {
-      return StackOps.byGroup(y, x, a, b, pass.groups(x), range);
-    }
+    return range;
   }
 
   void close() {

@@ -93,7 +93,7 @@ class RouterLifeTest {
     List<int[]> expected = new ArrayList<>();
     for (int i = 0; i < 5; i++) {
       kinds.add(adapter("kind" + i, 2, i));
-      expected.add(Served.alone(lm, kinds.get(i), PROMPT, SHORT));
+      expected.add(Served.alone(lm, kinds.get(i), PROMPT, SHORT).tokens());
     }
     Random random = new Random(3);
     try (AdapterRouter probe = AdapterRouter.builder(lm.model()).build()) {
@@ -127,8 +127,8 @@ class RouterLifeTest {
   void aRequestKeepsTheVersionItBeganWith() throws Exception {
     Path first = adapter("first", 3, 1);
     Path second = adapter("second", 5, 2);
-    int[] old = Served.alone(lm, first, PROMPT, SHORT);
-    int[] young = Served.alone(lm, second, PROMPT, SHORT);
+    int[] old = Served.alone(lm, first, PROMPT, SHORT).tokens();
+    int[] young = Served.alone(lm, second, PROMPT, SHORT).tokens();
     assertFalse(Arrays.equals(old, young), "the two say different things");
     try (AdapterRouter router = AdapterRouter.builder(lm.model()).build()) {
       router.register("it", first);
@@ -160,7 +160,7 @@ class RouterLifeTest {
   @Test
   void oneThatIsBrokenFailsAlone() throws Exception {
     Path good = adapter("good", 3, 1);
-    int[] expected = Served.alone(lm, good, PROMPT, SHORT);
+    int[] expected = Served.alone(lm, good, PROMPT, SHORT).tokens();
     Path cut = folder.resolve("cut");
     copy(good, cut);
     Path weights = cut.resolve("adapter_model.safetensors");
@@ -278,7 +278,7 @@ class RouterLifeTest {
     Random random = new Random(1);
     for (int i = 0; i < 6; i++) {
       prompts.add(random.ints(4 + i, 1, 100).toArray());
-      expected.add(Served.alone(lm, good, prompts.get(i), config));
+      expected.add(Served.alone(lm, good, prompts.get(i), config).tokens());
     }
     // a token takes 2 layers · 2 · 2 heads · 8 · 4 bytes: room for 4 sequences of 32, or 2 of 64
     long bytes = 2L * 2 * 2 * 8 * 4 * 4 * 32;
