@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -50,7 +51,7 @@ class RouterClassificationTest {
   }
 
   private static LoadOptions options(String name) {
-    int labels =
+    int labels = // of the head that it brings; 0 for the base's own
         switch (name) {
           case "two" -> 2;
           case "three", "dora" -> 3;
@@ -59,23 +60,29 @@ class RouterClassificationTest {
         };
     return labels == 0
         ? LoadOptions.DEFAULT
-        : LoadOptions.DEFAULT.withHead(Task.SINGLE_LABEL, LabelNames.generic(labels));
+        : LoadOptions.DEFAULT.withNewHead(Task.SINGLE_LABEL, LabelNames.generic(labels));
   }
 
   private record Text(String adapter, int[] ids) {}
 
-  private static float[] alone(Path base, Path adapter, int[] ids) throws IOException {
+  /** {@return what each text gets with the adapter by itself} */
+  private static Map<Text, float[]> alone(Path base, Path adapter, List<Text> texts)
+      throws IOException {
     LoadOptions options =
         adapter == null ? LoadOptions.DEFAULT : AdapterHead.of(base, adapter, LoadOptions.DEFAULT);
+    Map<Text, float[]> scores = new LinkedHashMap<>();
     try (Model model = Model.load(base, options);
         AdaptedModel adapted = new AdaptedModel(model)) {
       if (adapter != null) {
         adapted.load("alone", adapter);
       }
-      try (TokenBatch batch = model.batch(List.of(model.sequence(ids, null)))) {
-        return model.logits(batch)[0];
+      for (Text text : texts) {
+        try (TokenBatch batch = model.batch(List.of(model.sequence(text.ids, null)))) {
+          scores.put(text, model.logits(batch)[0]);
+        }
       }
     }
+    return scores;
   }
 
   @ParameterizedTest
@@ -95,38 +102,52 @@ class RouterClassificationTest {
     Random random = new Random(5);
     List<String> names = new ArrayList<>(adapters.keySet());
     names.add(null);
-    try (Model model = Model.load(base, LoadOptions.DEFAULT)) {
-      for (int batch : new int[] {1, 32}) {
-        try (AdapterRouter router =
-            AdapterRouter.builder(model).batch(batch).queue(TEXTS).build()) {
-          for (Map.Entry<String, Path> adapter : adapters.entrySet()) {
-            router.register(adapter.getKey(), adapter.getValue());
-          }
-          assertEquals(3, router.labels("three").size());
-          Map<Text, CompletableFuture<Classified>> found = new LinkedHashMap<>();
-          for (int i = 0; i < (batch == 1 ? 15 : TEXTS); i++) {
-            Text text =
-                new Text(
-                    names.get(random.nextInt(names.size())),
-                    random.ints(2 + random.nextInt(14), 4, 100).toArray());
-            found.put(text, router.classify(ClassificationRequest.of(text.adapter, text.ids, null)));
-          }
-          double largest = 0;
-          for (Map.Entry<Text, CompletableFuture<Classified>> entry : found.entrySet()) {
-            Text text = entry.getKey();
-            Classified classified = entry.getValue().join();
-            float[] expected =
-                alone(base, text.adapter == null ? null : adapters.get(text.adapter), text.ids);
-            assertEquals(expected.length, classified.scores().length, text.adapter);
-            assertEquals(expected.length, classified.labels().size(), text.adapter);
-            double distance =
-                Golden.distance(new float[][] {classified.scores()}, new float[][] {expected});
-            assertTrue(distance < 1e-4, text.adapter + " differs by " + distance);
-            largest = Math.max(largest, distance);
-          }
-          System.out.println(name + " in batches of " + batch + ": differs by " + largest);
-        }
+    Map<String, List<Text>> texts = new LinkedHashMap<>();
+    List<Text> inOrder = new ArrayList<>();
+    for (int i = 0; i < TEXTS; i++) {
+      int[] ids = random.ints(2 + random.nextInt(14), 4, 100).toArray();
+      inOrder.add(new Text(names.get(random.nextInt(names.size())), ids));
+      texts.computeIfAbsent(inOrder.get(i).adapter, key -> new ArrayList<>()).add(inOrder.get(i));
+    }
+    Map<Text, float[]> expected = new LinkedHashMap<>();
+    for (Map.Entry<String, List<Text>> each : texts.entrySet()) {
+      expected.putAll(alone(base, adapters.get(each.getKey()), each.getValue()));
+    }
+    for (int batch : new int[] {1, 32}) {
+      check(base, adapters, inOrder, expected, batch);
+    }
+  }
+
+  private static void check(
+      Path base,
+      Map<String, Path> adapters,
+      List<Text> texts,
+      Map<Text, float[]> expected,
+      int batch)
+      throws IOException {
+    try (Model model = Model.load(base, LoadOptions.DEFAULT);
+        AdapterRouter router = AdapterRouter.builder(model).batch(batch).queue(TEXTS).build()) {
+      for (Map.Entry<String, Path> adapter : adapters.entrySet()) {
+        router.register(adapter.getKey(), adapter.getValue());
       }
+      assertEquals(5, router.labels("five").size());
+      Map<Text, CompletableFuture<Classified>> found = new LinkedHashMap<>();
+      for (Text text : texts) {
+        found.put(text, router.classify(ClassificationRequest.of(text.adapter, text.ids, null)));
+      }
+      double largest = 0;
+      for (Map.Entry<Text, CompletableFuture<Classified>> entry : found.entrySet()) {
+        Text text = entry.getKey();
+        Classified classified = entry.getValue().join();
+        float[] scores = expected.get(text);
+        assertEquals(scores.length, classified.scores().length, text.adapter);
+        assertEquals(scores.length, classified.labels().size(), text.adapter);
+        double distance =
+            Golden.distance(new float[][] {classified.scores()}, new float[][] {scores});
+        assertTrue(distance < 1e-4, text.adapter + " differs by " + distance);
+        largest = Math.max(largest, distance);
+      }
+      System.out.printf(Locale.ROOT, "batches of %d: scores differ by %.1e%n", batch, largest);
     }
   }
 }
