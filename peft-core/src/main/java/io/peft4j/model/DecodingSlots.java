@@ -91,6 +91,12 @@ public final class DecodingSlots implements AutoCloseable {
     lengths[to] = lengths[from];
   }
 
+  /** Lets a sequence begin with the first {@code tokens} of another, which it has in common. */
+  public void share(int from, int to, int tokens) {
+    cache.move(from, to, tokens);
+    lengths[to] = tokens;
+  }
+
   /** Changes two sequences' places. */
   public void swap(int one, int other) {
     if (one != other) {

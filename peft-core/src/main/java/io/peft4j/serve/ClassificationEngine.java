@@ -184,19 +184,23 @@ final class ClassificationEngine extends Engine<Classification> {
   }
 
   @Override
-  void cut() {
+  int cut(RuntimeException why) {
+    int count = count();
     taken.forEach(
-        (version, requests) ->
-            requests.forEach(
-                request -> {
-                  if (!request.result().isDone()) {
-                    request.end(GenerationResult.Finish.CANCELLED);
-                  }
-                  shelf.release(version);
-                }));
+        (version, requests) -> {
+          for (Classification request : requests) {
+            if (why == null) {
+              request.end(GenerationResult.Finish.CANCELLED);
+            } else {
+              request.fail(why);
+            }
+            shelf.release(version);
+          }
+        });
     taken.clear();
     running = false;
     meters.running(0);
+    return count;
   }
 
   @Override

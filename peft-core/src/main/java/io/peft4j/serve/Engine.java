@@ -37,6 +37,7 @@ abstract class Engine<W extends Waiting> {
   private boolean closing;
   private boolean stopping;
   private boolean stopped;
+  private int cutOff;
   private double perSecond;
   private long lastDone;
 
@@ -58,8 +59,13 @@ abstract class Engine<W extends Waiting> {
   /** {@return whether requests are under way} */
   abstract boolean running();
 
-  /** Ends all requests that are under way. */
-  abstract void cut();
+  /**
+   * Ends all requests that are under way.
+   *
+   * @param why null where they are cancelled
+   * @return how many
+   */
+  abstract int cut(RuntimeException why);
 
   /** Frees what the thread has made. */
   abstract void release();
@@ -200,7 +206,7 @@ abstract class Engine<W extends Waiting> {
           more = work();
         } catch (RuntimeException | Error e) {
           LOGGER.error("the router's thread failed in a step, whose requests end", e);
-          cut();
+          cut(e instanceof RuntimeException why ? why : new IllegalStateException(e));
           more = false;
         }
         synchronized (lock) {
@@ -248,19 +254,22 @@ abstract class Engine<W extends Waiting> {
   }
 
   private void end() {
+    int count = 0;
     try {
-      cut();
+      count = cut(null);
       List<W> left;
       synchronized (lock) {
         closing = true;
         left = queue.removeIf(request -> true);
       }
+      count += left.size();
       left.forEach(request -> request.fail(new RejectedException("the router was closed", null)));
       release();
       shelf.close();
     } finally {
       synchronized (lock) {
         stopped = true;
+        cutOff = count;
         lock.notifyAll();
       }
     }
@@ -275,9 +284,10 @@ abstract class Engine<W extends Waiting> {
   int close(Duration grace) {
     long end = System.nanoTime() + grace.toNanos();
     boolean interrupted = false;
-    int left;
+    int count;
     synchronized (lock) {
       closing = true;
+      boolean first = !stopping;
       while (!stopped && (queue.size() > 0 || running()) && System.nanoTime() < end) {
         try {
           lock.wait(Math.max(1, (end - System.nanoTime()) / 1_000_000));
@@ -286,7 +296,6 @@ abstract class Engine<W extends Waiting> {
           break;
         }
       }
-      left = stopped ? 0 : queue.size() + meters.running();
       stopping = true;
       lock.notifyAll();
       while (started && !stopped) {
@@ -296,10 +305,11 @@ abstract class Engine<W extends Waiting> {
           interrupted = true; // a step of the model is not left halfway
         }
       }
+      count = first ? cutOff : 0;
     }
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
-    return left;
+    return count;
   }
 }

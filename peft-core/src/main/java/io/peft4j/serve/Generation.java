@@ -113,6 +113,13 @@ final class Generation implements Waiting {
     return prompt;
   }
 
+  /** {@return how many tokens it begins with that {@code other} does too, all but its last} */
+  int common(Generation other) {
+    int most = Math.min(tokens.length - 1, other.tokens.length);
+    int differ = Arrays.mismatch(tokens, 0, most, other.tokens, 0, most);
+    return differ < 0 ? most : differ;
+  }
+
   int[] tokens(int from, int count) {
     return Arrays.copyOfRange(tokens, from, from + count);
   }

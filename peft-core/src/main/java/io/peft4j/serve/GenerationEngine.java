@@ -130,7 +130,7 @@ final class GenerationEngine extends Engine<Generation> {
         return;
       }
       preempted.removeFirst();
-      lane.join(sequence);
+      meters.reusedTokens.add(lane.join(sequence));
       order.add(sequence);
     }
   }
@@ -147,7 +147,7 @@ final class GenerationEngine extends Engine<Generation> {
       return false;
     }
     sequence.begin(version, before, context[0]);
-    lane.join(sequence);
+    meters.reusedTokens.add(lane.join(sequence));
     order.add(sequence);
     return true;
   }
@@ -292,29 +292,32 @@ final class GenerationEngine extends Engine<Generation> {
   }
 
   @Override
-  void cut() {
+  int cut(RuntimeException why) {
+    int count = order.size() + preempted.size();
     for (Lane lane : lanes.values()) {
-      for (int row = lane.rows().size() - 1; row >= 0; row--) {
-        lane.rows().get(row).end(GenerationResult.Finish.CANCELLED);
-        shelf.release(lane.rows().get(row).version());
-      }
+      lane.rows().forEach(sequence -> cut(sequence, why));
       lane.close();
     }
     lanes.clear();
     order.clear();
-    preempted.forEach(
-        sequence -> {
-          sequence.end(GenerationResult.Finish.CANCELLED);
-          shelf.release(sequence.version());
-        });
+    preempted.forEach(sequence -> cut(sequence, why));
     preempted.clear();
     running = false;
     meters.running(0);
     meters.cache(0);
+    return count;
   }
 
-  @Override
-  void release() {
-    cut();
+  private void cut(Generation sequence, RuntimeException why) {
+    if (why == null) {
+      sequence.end(GenerationResult.Finish.CANCELLED);
+    } else {
+      sequence.fail(why);
+    }
+    shelf.release(sequence.version());
   }
+
+  /** Lanes have been closed. */
+  @Override
+  void release() {}
 }

@@ -14,6 +14,9 @@ import java.util.List;
  */
 final class Lane implements AutoCloseable {
 
+  /** Fewer common tokens than these are sooner computed than looked for. */
+  private static final int SHARED = 16;
+
   private final Model model;
   private final AdapterVersion owner;
   private final LoraStacks stacks;
@@ -71,14 +74,41 @@ final class Lane implements AutoCloseable {
         rows.subList(first, first + count).stream().map(Generation::version).distinct().count();
   }
 
-  /** Adds a sequence with nothing computed; there is room for it. */
-  void join(Generation sequence) {
+  /**
+   * Adds a sequence, for which there is room. What one of the others has computed of the same
+   * tokens with the same adapter is taken over.
+   *
+   * @return tokens that need not be computed
+   */
+  int join(Generation sequence) {
     slots.add();
     rows.add(sequence);
+    int shared = share(rows.size() - 1);
     if (stacks != null) {
       stacks.put(rows.size() - 1, sequence.version().adapter());
     }
     settle(rows.size() - 1);
+    return shared;
+  }
+
+  private int share(int row) {
+    Generation sequence = rows.get(row);
+    int best = 0;
+    int most = SHARED - 1;
+    for (int other = 0; other < row && chunks; other++) {
+      if (rows.get(other).version() == sequence.version()) {
+        int common = Math.min(sequence.common(rows.get(other)), slots.length(other));
+        if (common > most) {
+          best = other;
+          most = common;
+        }
+      }
+    }
+    if (most < SHARED) {
+      return 0;
+    }
+    slots.share(best, row, most);
+    return most;
   }
 
   /** Moves a row to where it belongs, if all but one of its tokens have been computed. */
@@ -114,7 +144,7 @@ final class Lane implements AutoCloseable {
     slots.removeLast();
     rows.remove(rows.size() - 1);
     if (stacks != null) {
-      stacks.put(rows.size(), null);
+      stacks.drop(rows.size());
     }
   }
 

@@ -28,6 +28,10 @@ final class LoraStack implements ProjectionAdapter {
   private NDArray a;
   private NDArray b;
   private int[] ranks = {};
+
+  /** Where there are other numbers than zeros. */
+  private boolean[] written = {};
+
   private Selection selection;
   private NDArray range;
   private long[] ranged = {};
@@ -72,11 +76,6 @@ final class LoraStack implements ProjectionAdapter {
     return linear;
   }
 
-  /** {@return whether some place has factors} */
-  boolean isEmpty() {
-    return Arrays.stream(ranks).allMatch(rank -> rank == 0);
-  }
-
   /** {@return bytes of the stacks} */
   long bytes() {
     return (a.size() + b.size()) * (Ops.isBfloat16(like) ? Short.BYTES : Float.BYTES);
@@ -95,10 +94,7 @@ final class LoraStack implements ProjectionAdapter {
     makeRoom(Math.max(places, place + 1), rank);
     try (NDArray at = HostTensors.number(manager, (long) place)) {
       if (rank == 0) {
-        if (ranks[place] > 0) {
-          StackOps.clear(a, at);
-          StackOps.clear(b, at);
-        }
+        clear(place, at);
       } else {
         double scaling = ((LoraConfig) adapter.config()).scalingOf(linear.name());
         StackOps.put(a, at, factorA);
@@ -109,15 +105,30 @@ final class LoraStack implements ProjectionAdapter {
       }
     }
     ranks[place] = rank;
+    written[place] |= rank > 0;
+  }
+
+  /** Says that nobody reads a place until it is put to again. */
+  void drop(int place) {
+    ranks[place] = 0;
+  }
+
+  private void clear(int place, NDArray at) {
+    if (written[place]) {
+      StackOps.clear(a, at);
+      StackOps.clear(b, at);
+      written[place] = false;
+    }
   }
 
   private void makeRoom(int places, int rank) {
     long[] shape = a.getShape().getShape();
     if (places > ranks.length) {
       ranks = Arrays.copyOf(ranks, places);
+      written = Arrays.copyOf(written, places);
     }
     if (ranks.length > shape[0] || rank > shape[1]) {
-      long n = Math.max(ranks.length, shape[0]);
+      long n = ranks.length > shape[0] ? Math.max(ranks.length, 2 * shape[0]) : shape[0];
       long r = Math.max(rank, shape[1]);
       a = larger(a, n, r);
       b = larger(b, n, r);
@@ -132,18 +143,21 @@ final class LoraStack implements ProjectionAdapter {
 
   /** Puts what is at {@code from} to {@code to} too. */
   void move(int from, int to) {
-    if (ranks[from] != 0 || ranks[to] != 0) {
-      try (NDArray start = HostTensors.number(manager, (long) from);
-          NDArray end = HostTensors.number(manager, (long) to)) {
+    try (NDArray start = HostTensors.number(manager, (long) from);
+        NDArray end = HostTensors.number(manager, (long) to)) {
+      if (ranks[from] == 0) {
+        clear(to, end);
+      } else {
         StackOps.move(a, start, end);
         StackOps.move(b, start, end);
+        written[to] = true;
       }
-      ranks[to] = ranks[from];
     }
+    ranks[to] = ranks[from];
   }
 
   void swap(int one, int other) {
-    if (ranks[one] != 0 || ranks[other] != 0) {
+    if (written[one] || written[other]) {
       try (NDArray first = HostTensors.number(manager, (long) one);
           NDArray second = HostTensors.number(manager, (long) other)) {
         StackOps.swap(a, first, second);
@@ -152,6 +166,9 @@ final class LoraStack implements ProjectionAdapter {
       int rank = ranks[one];
       ranks[one] = ranks[other];
       ranks[other] = rank;
+      boolean kept = written[one];
+      written[one] = written[other];
+      written[other] = kept;
     }
   }
 

@@ -42,7 +42,14 @@ final class LoraStacks implements AutoCloseable {
             linear, added -> new LoraStack(added, model.precision(), manager));
       }
     }
-    stacks.values().forEach(stack -> stack.put(place, places, adapter));
+    for (LoraStack stack : stacks.values()) {
+      stack.put(place, places, adapter);
+    }
+  }
+
+  /** Says that nobody reads a place until it is put to again. */
+  void drop(int place) {
+    stacks.values().forEach(stack -> stack.drop(place));
   }
 
   /** Puts what is at {@code from} to {@code to} too. */

@@ -29,6 +29,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -296,6 +297,35 @@ class RouterLifeTest {
         assertTrue(router.metrics().gauges().cacheBytes() <= bytes);
       }
       assertTrue(router.metrics().counters().preemptions() > 0);
+    }
+  }
+
+  @Test
+  void aPromptThatBeginsAsARunningOneIsNotComputedAgain() throws Exception {
+    Path good = adapter("good", 3, 1);
+    int[] system = new Random(9).ints(20, 1, 100).toArray();
+    int[] first = IntStream.concat(IntStream.of(system), IntStream.of(7, 8)).toArray();
+    int[] second = IntStream.concat(IntStream.of(system), IntStream.of(9)).toArray();
+    GenerationConfig longer = GenerationConfig.greedy().withMaxNewTokens(40);
+    int[] expected = Served.alone(lm, good, second, SHORT).tokens();
+    int[] base = Served.alone(lm, null, second, SHORT).tokens();
+    try (AdapterRouter router = AdapterRouter.builder(lm.model()).build()) {
+      router.register("good", good);
+      CountDownLatch begun = new CountDownLatch(1);
+      GenerationHandle running =
+          router.generate(
+              GenerationRequest.builder(first)
+                  .adapter("good")
+                  .config(longer)
+                  .listener(token -> begun.countDown())
+                  .build());
+      assertTrue(begun.await(60, TimeUnit.SECONDS));
+      GenerationRequest.Builder next = GenerationRequest.builder(second).config(SHORT);
+      GenerationHandle other = router.generate(next.build());
+      assertArrayEquals(expected, router.generate(next.adapter("good").build()).result().join().ids());
+      assertArrayEquals(base, other.result().join().ids());
+      assertEquals(40, running.result().join().tokens().size());
+      assertEquals(20, router.metrics().counters().reusedTokens());
     }
   }
 
