@@ -290,7 +290,7 @@ public final class AdapterRouter implements AutoCloseable {
 
     /**
      * @param bytes that the weights of adapters may take; 1 GiB by default. Those of the batch are
-     *     in memory a second time, in the type that the model computes in
+     *     in memory a second time
      */
     public Builder adapterMemory(long bytes) {
       adapterMemory = positive("adapterMemory", bytes);

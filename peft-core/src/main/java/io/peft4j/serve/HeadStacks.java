@@ -125,7 +125,6 @@ final class HeadStacks implements AutoCloseable {
             weights =
                 StackOps.grown(
                     old,
-                    old,
                     manager,
                     Math.max(2 * place, occupants.size()) + 1L,
                     Math.max(out, shape.get(1)),

@@ -10,21 +10,18 @@ import io.peft4j.model.module.Linear;
 import io.peft4j.model.module.Pass;
 import io.peft4j.model.module.ProjectionAdapter;
 import io.peft4j.torch.HostTensors;
-import io.peft4j.torch.Ops;
-import io.peft4j.torch.Precision;
 import java.util.Arrays;
 
 /**
  * The LoRA factors that several adapters have for one linear layer, at numbered places: A [places,
- * R, in] and B [places, R, out], scaled, in the type that the model computes in. A place is written
- * when its adapter comes, and read by every pass until it goes: nothing is gathered for a pass
- * whose rows follow each other. Only ranks up to the largest of the pass are computed.
+ * R, in] and B [places, R, out], scaled, float32. A place is written when its adapter comes, and
+ * read by every pass until it goes: nothing is gathered for a pass whose rows follow each other.
+ * Only ranks up to the largest of the pass are computed.
  */
 final class LoraStack implements ProjectionAdapter {
 
   private final Linear linear;
   private final NDManager manager;
-  private final NDArray like;
   private NDArray a;
   private NDArray b;
   private int[] ranks = {};
@@ -33,8 +30,19 @@ final class LoraStack implements ProjectionAdapter {
   private boolean[] written = {};
 
   private Selection selection;
-  private NDArray range;
-  private long[] ranged = {};
+  private Part part;
+
+  /**
+   * What a pass reads of the stacks, which the next one most often does too.
+   *
+   * @param range first place, places or 0, rank
+   */
+  private record Part(long[] range, NDArray a, NDArray b) {
+    void close() {
+      a.close();
+      b.close();
+    }
+  }
 
   /** The rows of a pass, and their places. */
   sealed interface Selection {}
@@ -52,24 +60,11 @@ final class LoraStack implements ProjectionAdapter {
   /**
    * @param owner of the stacks
    */
-  LoraStack(Linear linear, Precision precision, NDManager owner) {
+  LoraStack(Linear linear, NDManager owner) {
     this.linear = linear;
     this.manager = owner.newSubManager();
-    try (NDArray one = manager.create(0f)) {
-      like = precision.cast(one);
-      like.attach(manager);
-    }
-    a = empty(linear.projection().in());
-    b = empty(linear.projection().out());
-  }
-
-  private NDArray empty(long width) {
-    try (NDArray none = manager.zeros(new Shape(0, 0, width))) {
-      NDArray typed = Ops.typedLike(like, none);
-      NDArray kept = typed == none ? none.duplicate() : typed;
-      kept.attach(manager);
-      return kept;
-    }
+    a = manager.zeros(new Shape(0, 0, linear.projection().in()));
+    b = manager.zeros(new Shape(0, 0, linear.projection().out()));
   }
 
   Linear linear() {
@@ -78,7 +73,7 @@ final class LoraStack implements ProjectionAdapter {
 
   /** {@return bytes of the stacks} */
   long bytes() {
-    return (a.size() + b.size()) * (Ops.isBfloat16(like) ? Short.BYTES : Float.BYTES);
+    return (a.size() + b.size()) * Float.BYTES;
   }
 
   /**
@@ -130,6 +125,7 @@ final class LoraStack implements ProjectionAdapter {
     if (ranks.length > shape[0] || rank > shape[1]) {
       long n = ranks.length > shape[0] ? Math.max(ranks.length, 2 * shape[0]) : shape[0];
       long r = Math.max(rank, shape[1]);
+      forget();
       a = larger(a, n, r);
       b = larger(b, n, r);
     }
@@ -137,7 +133,7 @@ final class LoraStack implements ProjectionAdapter {
 
   private NDArray larger(NDArray stack, long places, long rank) {
     try (NDArray old = stack) {
-      return StackOps.grown(like, old, manager, places, rank, old.getShape().get(2));
+      return StackOps.grown(old, manager, places, rank, old.getShape().get(2));
     }
   }
 
@@ -192,24 +188,29 @@ final class LoraStack implements ProjectionAdapter {
   @Override
   public NDArray output(NDArray x, NDArray y, Linear adapted, Pass pass) {
     if (selection instanceof Rows rows) {
-      NDArray numbers = range(rows.first, rows.count, rank());
-      return rows.same
-          ? StackOps.byOne(y, x, a, b, numbers)
-          : StackOps.byRow(y, x, a, b, numbers);
+      Part own = part(rows.first, rows.same ? 0 : rows.count, rank());
+      return rows.same ? StackOps.byOne(y, x, own.a, own.b) : StackOps.byRow(y, x, own.a, own.b);
     }
-    return StackOps.byGroup(y, x, a, b, pass.groups(x), range(0, 0, rank()));
+    try (NDArray rank = HostTensors.number(manager, (long) rank())) {
+      return StackOps.byGroup(y, x, a, b, pass.groups(x), rank);
+    }
   }
 
-  /** The same from step to step, as long as nobody comes or goes. */
-  private NDArray range(long... numbers) {
-    if (!Arrays.equals(numbers, ranged)) {
-      if (range != null) {
-        range.close();
+  private Part part(long... numbers) {
+    if (part == null || !Arrays.equals(numbers, part.range)) {
+      forget();
+      try (NDArray range = HostTensors.numbers(manager, numbers)) {
+        part = new Part(numbers, StackOps.part(a, range), StackOps.part(b, range));
       }
-      range = HostTensors.numbers(manager, numbers);
-      ranged = numbers;
     }
-    return range;
+    return part;
+  }
+
+  private void forget() {
+    if (part != null) {
+      part.close();
+      part = null;
+    }
   }
 
   void close() {

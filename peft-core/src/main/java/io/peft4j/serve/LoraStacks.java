@@ -15,14 +15,12 @@ import java.util.Map;
  */
 final class LoraStacks implements AutoCloseable {
 
-  private final Model model;
   private final NDManager manager;
   private final Map<Linear, LoraStack> stacks = new IdentityHashMap<>();
   private final List<LoraStack> attached = new ArrayList<>();
   private int places;
 
   LoraStacks(Model model) {
-    this.model = model;
     this.manager = model.manager().newSubManager();
   }
 
@@ -38,8 +36,7 @@ final class LoraStacks implements AutoCloseable {
     places = Math.max(places, place + 1);
     if (adapter != null) {
       for (Linear linear : adapter.projections().keySet()) {
-        stacks.computeIfAbsent(
-            linear, added -> new LoraStack(added, model.precision(), manager));
+        stacks.computeIfAbsent(linear, added -> new LoraStack(added, manager));
       }
     }
     for (LoraStack stack : stacks.values()) {

@@ -12,10 +12,10 @@ final class StackOps {
 
   private StackOps() {}
 
-  /** {@return a larger stack [shape] in {@code like}'s type, with what {@code old} holds} */
-  static NDArray grown(NDArray like, NDArray old, NDManager owner, long... shape) {
+  /** {@return a larger stack [shape] with what {@code old} holds, of {@code owner}} */
+  static NDArray grown(NDArray old, NDManager owner, long... shape) {
     try (NDArray size = HostTensors.numbers(owner, shape)) {
-      NDArray grown = SCRIPT.call("grown", like, old, size);
+      NDArray grown = SCRIPT.call("grown", old, size);
       grown.attach(owner);
       return grown;
     }
@@ -49,29 +49,40 @@ final class StackOps {
   }
 
   /**
-   * LoRA into {@code y}, the rows of {@code x} with the factors that follow each other from the
-   * first on.
+   * {@return a part of a stack [n, R, width], not a copy}
    *
-   * @param x [n, l, in] or [n, in]
-   * @param range int64 [3]: first, n, rank
+   * @param range int64 [3]: the first entry, how many, rows of each; where they are 0, the first
+   *     alone, [rows, width]
    */
-  static NDArray byRow(NDArray y, NDArray x, NDArray a, NDArray b, NDArray range) {
-    return SCRIPT.call("by_row", y, x, a, b, range);
-  }
-
-  /** As {@link #byRow}, all rows with the factors of the first. */
-  static NDArray byOne(NDArray y, NDArray x, NDArray a, NDArray b, NDArray range) {
-    return SCRIPT.call("by_one", y, x, a, b, range);
+  static NDArray part(NDArray stack, NDArray range) {
+    return SCRIPT.call("part", stack, range);
   }
 
   /**
-   * As {@link #byRow}, row i with the factors of {@code group[i]}.
+   * LoRA into {@code y}, row i of {@code x} with factors of its own.
+   *
+   * @param x [n, l, in] or [n, in]
+   * @param a float32 [n, r, in]
+   * @param b float32 [n, r, out], scaled
+   */
+  static NDArray byRow(NDArray y, NDArray x, NDArray a, NDArray b) {
+    return SCRIPT.call("by_row", y, x, a, b);
+  }
+
+  /** As {@link #byRow}, all rows with the same factors: a [r, in], b [r, out]. */
+  static NDArray byOne(NDArray y, NDArray x, NDArray a, NDArray b) {
+    return SCRIPT.call("by_one", y, x, a, b);
+  }
+
+  /**
+   * As {@link #byRow}, row i with the factors at {@code group[i]} of stacks.
    *
    * @param group int64 [n]
+   * @param rank 0-d, how many rows of the factors
    */
   static NDArray byGroup(
-      NDArray y, NDArray x, NDArray a, NDArray b, NDArray group, NDArray range) {
-    return SCRIPT.call("by_group", y, x, a, b, group, range);
+      NDArray y, NDArray x, NDArray a, NDArray b, NDArray group, NDArray rank) {
+    return SCRIPT.call("by_group", y, x, a, b, group, rank);
   }
 
   /** {@return a linear layer of {@code x}, row i with the weight and bias of {@code group[i]}} */

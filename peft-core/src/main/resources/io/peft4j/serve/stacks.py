@@ -5,9 +5,9 @@ class Stacks(Module):
   training : bool
   def forward(self: __torch__.Stacks, x: Tensor) -> Tensor:
     return x
-  # [n, .., ..] of like's type, with as much of old as there is room for
-  def grown(self: __torch__.Stacks, like: Tensor, old: Tensor, shape: Tensor) -> Tensor:
-    new = torch.zeros([int(shape[0]), int(shape[1]), int(shape[2])], dtype=like.dtype, device=like.device)
+  # [n, .., ..] with old in it
+  def grown(self: __torch__.Stacks, old: Tensor, shape: Tensor) -> Tensor:
+    new = torch.zeros([int(shape[0]), int(shape[1]), int(shape[2])], dtype=old.dtype, device=old.device)
     part = torch.narrow(new, 0, 0, torch.size(old, 0))
     part = torch.narrow(part, 1, 0, torch.size(old, 1))
     _0 = torch.copy_(torch.narrow(part, 2, 0, torch.size(old, 2)), old)
@@ -29,36 +29,43 @@ class Stacks(Module):
     kept = torch.clone(torch.select(stack, 0, int(one)))
     _0 = torch.copy_(torch.select(stack, 0, int(one)), torch.select(stack, 0, int(other)))
     return torch.copy_(torch.select(stack, 0, int(other)), kept)
-  # range: first row, rows, rank. x [n, l, in] or [n, in], row i with a[first + i] [R, in] and b[first + i] [R, out]
-  def by_row(self: __torch__.Stacks, y: Tensor, x: Tensor, a: Tensor, b: Tensor, range: Tensor) -> Tensor:
-    first = int(range[0])
-    rows = int(range[1])
-    rank = int(range[2])
-    own_a = torch.transpose(torch.narrow(torch.narrow(a, 0, first, rows), 1, 0, rank), 1, 2)
-    own_b = torch.narrow(torch.narrow(b, 0, first, rows), 1, 0, rank)
-    if torch.eq(torch.dim(x), 2):
-      _0 = torch.baddbmm_(torch.unsqueeze(y, 1), torch.bmm(torch.unsqueeze(x, 1), own_a), own_b)
+  # entries [first, first + count) of a stack, up to rank; with count 0 the first alone, without that dimension
+  def part(self: __torch__.Stacks, stack: Tensor, range: Tensor) -> Tensor:
+    whole = torch.narrow(stack, 1, 0, int(range[2]))
+    if torch.eq(int(range[1]), 0):
+      part = torch.select(whole, 0, int(range[0]))
     else:
-      _0 = torch.baddbmm_(y, torch.bmm(x, own_a), own_b)
-    return torch.alias(y)
-  # all rows with the factors of one
-  def by_one(self: __torch__.Stacks, y: Tensor, x: Tensor, a: Tensor, b: Tensor, range: Tensor) -> Tensor:
-    rank = int(range[2])
-    own_a = torch.narrow(torch.select(a, 0, int(range[0])), 0, 0, rank)
-    own_b = torch.narrow(torch.select(b, 0, int(range[0])), 0, 0, rank)
-    low = torch.linear(torch.reshape(x, [-1, torch.size(x, -1)]), own_a)
-    _0 = torch.addmm_(torch.view(y, [-1, torch.size(y, -1)]), low, own_b)
-    return torch.alias(y)
-  # x [n, l, in] or [n, in], entry i with what is at group[i]
-  def by_group(self: __torch__.Stacks, y: Tensor, x: Tensor, a: Tensor, b: Tensor, group: Tensor, range: Tensor) -> Tensor:
-    rank = int(range[2])
-    own_a = torch.transpose(torch.index_select(torch.narrow(a, 1, 0, rank), 0, group), 1, 2)
-    own_b = torch.index_select(torch.narrow(b, 1, 0, rank), 0, group)
-    if torch.eq(torch.dim(x), 2):
-      _0 = torch.baddbmm_(torch.unsqueeze(y, 1), torch.bmm(torch.unsqueeze(x, 1), own_a), own_b)
+      part = torch.narrow(whole, 0, int(range[0]), int(range[1]))
+    return part
+  # few tokens are multiplied in float32, which takes less than half the time of bfloat16 for them
+  def products(self: __torch__.Stacks, y: Tensor, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    turned = torch.transpose(a, 1, 2)
+    if torch.le(torch.size(x, 1), 4):
+      sum = torch.add_(y, torch.bmm(torch.bmm(torch.to(x, 6), turned), b))
     else:
-      _0 = torch.baddbmm_(y, torch.bmm(x, own_a), own_b)
-    return torch.alias(y)
+      sum = torch.baddbmm_(y, torch.bmm(x, torch.to(turned, x.dtype)), torch.to(b, x.dtype))
+    return sum
+  # x [n, l, in] or [n, in], row i with a[i] [R, in] and b[i] [R, out]
+  def by_row(self: __torch__.Stacks, y: Tensor, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    if torch.eq(torch.dim(x), 2):
+      sum = torch.squeeze(self.products(torch.unsqueeze(y, 1), torch.unsqueeze(x, 1), a, b), 1)
+    else:
+      sum = self.products(y, x, a, b)
+    return sum
+  # all rows with a [R, in] and b [R, out]
+  def by_one(self: __torch__.Stacks, y: Tensor, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    rows = torch.reshape(x, [-1, torch.size(x, -1)])
+    flat = torch._unsafe_view(y, [-1, torch.size(y, -1)])
+    if torch.le(torch.size(rows, 0), 32):
+      sum = torch.add_(flat, torch.mm(torch.mm(torch.to(rows, 6), torch.t(a)), b))
+    else:
+      sum = torch.addmm_(flat, torch.linear(rows, torch.to(a, x.dtype)), torch.to(b, x.dtype))
+    return torch._unsafe_view(sum, y.shape)
+  # x [n, l, in] or [n, in], entry i with what is at group[i], up to rank
+  def by_group(self: __torch__.Stacks, y: Tensor, x: Tensor, a: Tensor, b: Tensor, group: Tensor, rank: Tensor) -> Tensor:
+    own_a = torch.index_select(torch.narrow(a, 1, 0, int(rank)), 0, group)
+    own_b = torch.index_select(torch.narrow(b, 1, 0, int(rank)), 0, group)
+    return self.by_row(y, x, own_a, own_b)
   # a layer of its own for each entry: weights [n, out, in + 1], the bias last
   def whole(self: __torch__.Stacks, x: Tensor, weights: Tensor, group: Tensor) -> Tensor:
     own = torch.index_select(weights, 0, group)
