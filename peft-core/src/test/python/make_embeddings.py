@@ -1,5 +1,5 @@
 """Writes golden/embeddings.json: vectors of texts as transformers' encoders and sentence-transformers'
-pooling give them (mean of the tokens' last states, or the first one, scaled to length 1).
+pooling give them (mean of the tokens' last states, or the first one), scaled to length 1 and as it is.
 
 Needs torch and transformers 5.18, and the checkpoints of make_encoders.py.
 """
@@ -19,8 +19,10 @@ for name in ("bert", "roberta", "distilbert"):
     for ids in TEXTS:
         with torch.no_grad():
             states = model(torch.tensor([ids])).last_hidden_state[0]
-        mean = torch.nn.functional.normalize(states.mean(0), dim=0)
-        first = torch.nn.functional.normalize(states[0], dim=0)
-        cases.append({"ids": ids, "mean": mean.tolist(), "first": first.tolist()})
+        case = {"ids": ids}
+        for pooling, vector in (("mean", states.mean(0)), ("first", states[0])):
+            case[pooling] = torch.nn.functional.normalize(vector, dim=0).tolist()
+            case[pooling + "_as_it_is"] = vector.tolist()
+        cases.append(case)
     golden[name] = cases
 (GOLDEN / "embeddings.json").write_text(json.dumps(golden) + "\n")

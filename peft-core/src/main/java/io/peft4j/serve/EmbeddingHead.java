@@ -21,23 +21,22 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * Gives a vector of each text, of length 1: the mean of its tokens' states, or the first token's
- * where the folder's {@code 1_Pooling/config.json}, as sentence-transformers writes it, says so.
- * Other ways of pooling are refused.
+ * Gives a vector of each text: the mean of its tokens' states, or the first token's where the
+ * folder's {@code 1_Pooling/config.json}, as sentence-transformers writes it, says so; of length 1,
+ * unless there is a {@code modules.json} without a {@code Normalize}. Other ways of pooling are
+ * refused.
  */
 public final class EmbeddingHead implements Head {
 
   /** For {@code Model.load}; of encoders without any head too. */
   public static final HeadKind KIND = EmbeddingHead::plan;
 
-  private static final Reading ALL =
-      sequence ->
-          IntStream.range(0, sequence.length()).filter(t -> sequence.ids()[t] >= 0).toArray();
-
   private final boolean first;
+  private final boolean normalized;
 
-  private EmbeddingHead(boolean first) {
+  private EmbeddingHead(boolean first, boolean normalized) {
     this.first = first;
+    this.normalized = normalized;
   }
 
   private record Settled(ModelConfig config, Architecture architecture, Head head)
@@ -54,8 +53,11 @@ public final class EmbeddingHead implements Head {
   }
 
   private static HeadKind.Plan plan(HeadKind.Source source) throws IOException {
+    Path folder = source.folder();
     return new Settled(
-        source.config(), source.architecture(), new EmbeddingHead(first(source.folder())));
+        source.config(),
+        source.architecture(),
+        new EmbeddingHead(first(folder), normalized(folder)));
   }
 
   /** {@return whether the first token's state is the text's} */
@@ -76,6 +78,19 @@ public final class EmbeddingHead implements Head {
     return cls;
   }
 
+  private static boolean normalized(Path folder) throws IOException {
+    Path file = folder.resolve("modules.json");
+    if (!Files.exists(file)) {
+      return true;
+    }
+    for (JsonNode module : JsonFiles.read(file)) {
+      if (module.path("type").asText().endsWith("Normalize")) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   @Override
   public String taskType() {
     return "FEATURE_EXTRACTION";
@@ -83,7 +98,12 @@ public final class EmbeddingHead implements Head {
 
   @Override
   public Reading reading() {
-    return first ? Reading.FIRST : ALL;
+    // of the text: not what adapters have put before it
+    return sequence ->
+        IntStream.range(0, sequence.length())
+            .filter(t -> sequence.ids()[t] >= 0)
+            .limit(first ? 1 : Integer.MAX_VALUE)
+            .toArray();
   }
 
   @Override
@@ -97,24 +117,33 @@ public final class EmbeddingHead implements Head {
     float[][] tokens = Rows.of(states, batch.reads());
     long[] cells = batch.read().toLongArray();
     long[] owners = batch.owners().toLongArray();
-    float[][] sums = new float[batch.examples()][tokens[0].length];
+    float[][] vectors = new float[batch.examples()][tokens[0].length];
+    int[] counts = new int[batch.examples()];
     for (int i = 0; i < tokens.length; i++) {
-      float[] sum = sums[(int) owners[(int) cells[i]] - 1];
-      for (int j = 0; j < sum.length; j++) {
-        sum[j] += tokens[i][j];
+      int example = (int) owners[(int) cells[i]] - 1;
+      counts[example]++;
+      for (int j = 0; j < tokens[i].length; j++) {
+        vectors[example][j] += tokens[i][j];
       }
     }
-    for (float[] sum : sums) {
-      double square = 0;
-      for (float x : sum) {
-        square += (double) x * x;
-      }
-      double length = Math.max(Math.sqrt(square), 1e-12);
-      for (int j = 0; j < sum.length; j++) {
-        sum[j] /= (float) length; // the mean's direction is the sum's
-      }
+    for (int i = 0; i < vectors.length; i++) {
+      divide(vectors[i], normalized ? Math.max(length(vectors[i]), 1e-12) : counts[i]);
     }
-    return sums;
+    return vectors;
+  }
+
+  private static double length(float[] vector) {
+    double square = 0;
+    for (float x : vector) {
+      square += (double) x * x;
+    }
+    return Math.sqrt(square);
+  }
+
+  private static void divide(float[] vector, double by) {
+    for (int j = 0; j < vector.length; j++) {
+      vector[j] = (float) (vector[j] / by);
+    }
   }
 
   /** It is not trained by itself. */

@@ -35,6 +35,13 @@ class EmbeddingHeadTest {
         folder.resolve("1_Pooling/config.json"),
         "{\"pooling_mode_cls_token\": true, \"pooling_mode_mean_tokens\": false}");
     check(folder, name, "first");
+    Files.writeString(
+        folder.resolve("modules.json"),
+        "[{\"type\": \"sentence_transformers.models.Transformer\"},"
+            + " {\"type\": \"sentence_transformers.models.Pooling\"}]");
+    check(folder, name, "first_as_it_is");
+    Files.delete(folder.resolve("1_Pooling/config.json"));
+    check(folder, name, "mean_as_it_is");
   }
 
   private static void check(Path base, String name, String pooling) throws IOException {

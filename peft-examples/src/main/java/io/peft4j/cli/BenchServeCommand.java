@@ -50,7 +50,10 @@ final class BenchServeCommand implements Callable<Integer> {
       description = "Requests at a time, and adapters. Default: ${DEFAULT-VALUE}.")
   private int streams;
 
-  @Option(names = "--rank", defaultValue = "16", description = "Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--rank",
+      defaultValue = "16",
+      description = "Of the adapters. Default: ${DEFAULT-VALUE}.")
   private int rank;
 
   @Option(
@@ -72,7 +75,10 @@ final class BenchServeCommand implements Callable<Integer> {
       description = "Tokens of an answer. Default: ${DEFAULT-VALUE}.")
   private int newTokens;
 
-  @Option(names = "--rounds", defaultValue = "3", description = "Default: ${DEFAULT-VALUE}.")
+  @Option(
+      names = "--rounds",
+      defaultValue = "3",
+      description = "Of all kinds in turn, after one that is not counted. Default: ${DEFAULT-VALUE}.")
   private int rounds;
 
   @Option(names = "--output", paramLabel = "FILE", description = "File for the result.")
