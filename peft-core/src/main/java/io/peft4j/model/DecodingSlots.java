@@ -118,6 +118,7 @@ public final class DecodingSlots implements AutoCloseable {
    * @param first the first of them
    * @param tokens of each, one at least
    * @return the logits of each one's next token [tokens.length][vocabulary]
+   * @throws IllegalStateException if the model's files have changed
    */
   public float[][] step(int first, int[][] tokens) {
     int rows = tokens.length;
@@ -155,6 +156,9 @@ public final class DecodingSlots implements AutoCloseable {
         keys[i * columns + c] = i + 1;
         keyPositions[i * columns + c] = c;
       }
+    }
+    if (n > 1) {
+      model.pinned().close(); // the files are looked at for each prompt, not for each token
     }
     TokenBatch.Step step = new TokenBatch.Step(rows, ids, positions, owners, keys, keyPositions);
     cache.begin(first, rows, columns, source, slot, column);
