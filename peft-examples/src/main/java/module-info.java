@@ -6,11 +6,16 @@ module io.peft4j.examples {
   requires transitive io.peft4j.cuda;
   requires java.desktop;
   requires java.management;
+  requires jdk.httpserver;
   requires jdk.management;
+  requires static transitive langchain4j.core;
   requires org.knowm.xchart;
   requires me.tongfei.progressbar;
+  requires org.slf4j;
 
   exports io.peft4j.cli;
+  exports io.peft4j.langchain4j;
+  exports io.peft4j.server;
 
   opens io.peft4j.cli to
       info.picocli;

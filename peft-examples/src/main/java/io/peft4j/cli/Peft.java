@@ -22,6 +22,7 @@ import picocli.CommandLine.Command;
       PredictCommand.class,
       ScoreCommand.class,
       GenerateCommand.class,
+      ServeCommand.class,
       MergeCommand.class,
       QuantizeCommand.class,
       ExportCommand.class,

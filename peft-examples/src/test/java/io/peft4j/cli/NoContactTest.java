@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -125,6 +126,12 @@ class NoContactTest {
                 DECODER),
             String.format(
                 Locale.ROOT,
+                "serve\t--model\t%s\t--adapter\tlm=%s\t--port\t%d",
+                DECODER,
+                at("lm"),
+                freePort()),
+            String.format(
+                Locale.ROOT,
                 "merge\t--model\t%s\t--adapter\t%s\t--output\t%s",
                 DECODER,
                 at("lm"),
@@ -168,6 +175,12 @@ class NoContactTest {
     }
     assertEquals(
         List.of(), untested(commands), "every command that needs no download is among them");
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0)) {
+      return socket.getLocalPort();
+    }
   }
 
   private String at(String name) {

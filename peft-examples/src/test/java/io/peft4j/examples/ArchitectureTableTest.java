@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 class ArchitectureTableTest {
 
   private static final String ROOT = "io.peft4j.";
-  private static final Pattern ROW = Pattern.compile("\\| `([a-z.]+)` \\| .+ \\| (.*) \\|");
+  private static final Pattern ROW = Pattern.compile("\\| `([a-z0-9.]+)` \\| .+ \\| (.*) \\|");
 
   @Test
   void theTableOfPackagesIsAsTheyAre() throws IOException {

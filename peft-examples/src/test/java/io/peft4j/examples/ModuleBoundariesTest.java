@@ -34,15 +34,37 @@ class ModuleBoundariesTest {
   private static final String CUDA = "io.peft4j.cuda..";
   private static final String CLI = "io.peft4j.cli..";
   private static final String EXAMPLES = "io.peft4j.examples..";
+  private static final String SERVER = "io.peft4j.server..";
+  private static final String LANGCHAIN = "io.peft4j.langchain4j..";
 
   @ArchTest
   static final ArchRule CORE_STANDS_ALONE =
       noClasses()
           .that()
-          .resideOutsideOfPackages(QUANT, CUDA, CLI, EXAMPLES)
+          .resideOutsideOfPackages(QUANT, CUDA, CLI, EXAMPLES, SERVER, LANGCHAIN)
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage(QUANT, CUDA, CLI, EXAMPLES, "jcuda..");
+          .resideInAnyPackage(QUANT, CUDA, CLI, EXAMPLES, SERVER, LANGCHAIN, "jcuda..");
+
+  /** It is not on everybody's class path. */
+  @ArchTest
+  static final ArchRule ONE_PACKAGE_KNOWS_LANGCHAIN4J =
+      noClasses()
+          .that()
+          .resideOutsideOfPackages(LANGCHAIN)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage("dev.langchain4j..", LANGCHAIN);
+
+  /** Programs serve without the command line. */
+  @ArchTest
+  static final ArchRule THE_SERVER_STANDS_ON_CORE =
+      noClasses()
+          .that()
+          .resideInAnyPackage(SERVER, LANGCHAIN)
+          .should()
+          .dependOnClassesThat()
+          .resideInAnyPackage(QUANT, CUDA, CLI, EXAMPLES);
 
   @ArchTest
   static final ArchRule QUANT_USES_CORE_ALONE =
@@ -51,7 +73,7 @@ class ModuleBoundariesTest {
           .resideInAPackage(QUANT)
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage(CUDA, CLI, EXAMPLES, "jcuda..")
+          .resideInAnyPackage(CUDA, CLI, EXAMPLES, SERVER, LANGCHAIN, "jcuda..")
           // until there is a class in it
           .allowEmptyShould(true);
 
@@ -62,7 +84,7 @@ class ModuleBoundariesTest {
           .resideInAPackage(CUDA)
           .should()
           .dependOnClassesThat()
-          .resideInAnyPackage(CLI, EXAMPLES)
+          .resideInAnyPackage(CLI, EXAMPLES, SERVER, LANGCHAIN)
           .allowEmptyShould(true);
 
   /** The command line is the product; practice projects come to it as anybody's commands do. */
@@ -77,6 +99,8 @@ class ModuleBoundariesTest {
           .resideOutsideOfPackages("io.peft4j.model..")
           .and()
           .doNotHaveFullyQualifiedName("io.peft4j.train.CausalSet")
+          .and()
+          .doNotHaveFullyQualifiedName("io.peft4j.cli.ServedTasks") // loads models with each kind
           .should()
           .dependOnClassesThat(
               DescribedPredicate.describe(
