@@ -157,7 +157,7 @@ final class AdapterInspection {
   /** {@return the module whose outputs are a classifier's labels, or null} */
   String headName() {
     Family family = Families.find(model.config().modelType());
-    return family == null || model.labels() == null ? null : family.classifierHead();
+    return family == null || model.head().labels().isEmpty() ? null : family.classifierHead();
   }
 
   private int outputs(Path folder, Map<String, List<Long>> shapes) {
@@ -167,7 +167,7 @@ final class AdapterInspection {
   }
 
   private LabelNames labels(Path folder, int outputs) throws IOException {
-    LabelNames own = model.labels();
+    LabelNames own = model.head().labels().orElse(null);
     if (own == null || outputs == 0) {
       return own;
     }

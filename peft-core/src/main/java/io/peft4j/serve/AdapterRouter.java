@@ -55,8 +55,9 @@ public final class AdapterRouter implements AutoCloseable {
     this.options = options;
     AdapterInspection inspection = new AdapterInspection(model, options.adapterMemory());
     HeadSizes heads = new HeadSizes(model, inspection.headName());
+    LabelNames labels = model.head().labels().orElse(null);
     this.registry =
-        new AdapterRegistry(inspection, AdapterVersion.base(model.labels(), heads.outputs()));
+        new AdapterRegistry(inspection, AdapterVersion.base(labels, heads.outputs()));
     AdapterShelf shelf =
         new AdapterShelf(new AdaptedModel(model), heads, options.adapterMemory(), meters);
     AtomicInteger number = new AtomicInteger();

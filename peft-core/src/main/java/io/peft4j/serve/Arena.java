@@ -1,5 +1,6 @@
 package io.peft4j.serve;
 
+import io.peft4j.data.LabelNames;
 import io.peft4j.model.Model;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -30,7 +31,7 @@ final class Arena implements AutoCloseable {
     this.factors = new LoraStacks(model);
     this.heads = new HeadStacks(model);
     this.most = 2 * batch;
-    this.outputs = model.labels() == null ? 0 : model.labels().size();
+    this.outputs = model.head().labels().map(LabelNames::size).orElse(0);
   }
 
   /** {@return how many outputs the base has; 0 where they are no labels} */

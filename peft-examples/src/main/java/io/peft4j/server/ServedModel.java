@@ -151,7 +151,8 @@ public final class ServedModel implements AutoCloseable {
 
   /** {@return what an adapter's scores are of; null where they are vectors} */
   Task task(String adapter) {
-    return adapter == null ? model.task() : tasks.getOrDefault(adapter, model.task());
+    Task own = model.head().task().orElse(null);
+    return adapter == null ? own : tasks.getOrDefault(adapter, own);
   }
 
   /** {@return how to choose tokens where a request does not say; null for others} */

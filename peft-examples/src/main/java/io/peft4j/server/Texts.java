@@ -8,7 +8,6 @@ import io.peft4j.text.Tokens;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
@@ -78,8 +77,8 @@ final class Texts {
     try {
       for (Tokens text : texts) {
         ClassificationRequest request =
-            new ClassificationRequest(
-                adapter, text.ids(), text.types(), config.requestTime(), Map.of());
+            ClassificationRequest.of(adapter, text.ids(), text.types())
+                .withDeadline(config.requestTime());
         futures.add(served.router().classify(request));
       }
       List<Classified> results = new ArrayList<>();
