@@ -29,5 +29,6 @@ module io.peft4j.examples {
   provides io.peft4j.cli.Subcommand with
       io.peft4j.examples.QloraChat,
       io.peft4j.examples.SentimentLora,
-      io.peft4j.examples.CodeLm;
+      io.peft4j.examples.CodeLm,
+      io.peft4j.examples.MultiTask;
 }

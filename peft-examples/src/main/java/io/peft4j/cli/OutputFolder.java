@@ -32,7 +32,8 @@ public final class OutputFolder implements AutoCloseable {
               + "|(pytorch_)?model[-.].*|config\\.json|generation_config\\.json|metrics\\.jsonl"
               + "|tensorboard|checkpoint-\\d+|head\\.safetensors|.*\\.safetensors(\\.index\\.json)?"
               + "|curves\\.png|tokenizer.*|special_tokens_map\\.json|added_tokens\\.json|vocab\\..*"
-              + "|merges\\.txt|chat_template\\.jinja");
+              + "|merges\\.txt|chat_template\\.jinja|report\\.(json|md|png)"
+              + "|(encoder|decoder)-(adapters|models|base|initial)");
 
   private static final Pattern CHECKPOINT = Pattern.compile("checkpoint-\\d+");
 

@@ -2,29 +2,18 @@ package io.peft4j.examples;
 
 import io.peft4j.adapter.AdaptedModel;
 import io.peft4j.adapter.lora.LoraConfig;
-import io.peft4j.adapter.method.AdapterConfig;
-import io.peft4j.adapter.select.FullConfig;
 import io.peft4j.adapter.target.ModuleSelector;
 import io.peft4j.cli.AppliesTo;
 import io.peft4j.cli.OutputFolder;
 import io.peft4j.data.CausalDataset;
-import io.peft4j.data.CausalExample;
-import io.peft4j.examples.code.ByteLevelBpe;
 import io.peft4j.examples.code.JavaSources;
-import io.peft4j.examples.code.NewLlama;
 import io.peft4j.generate.GenerationConfig;
-import io.peft4j.io.AtomicFiles;
 import io.peft4j.model.CausalLm;
-import io.peft4j.model.Fingerprint;
 import io.peft4j.model.load.LoadOptions;
-import io.peft4j.safetensors.Checkpoint;
 import io.peft4j.text.CausalTokenizer;
 import io.peft4j.torch.Precision;
 import io.peft4j.train.CausalSet;
-import io.peft4j.train.Schedule;
-import io.peft4j.train.TrainingArguments;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine;
@@ -144,7 +133,9 @@ public final class CodeLm extends LanguageModelProject {
     Path base = model == null ? output.resolve("base") : locate(model);
     if (model == null) {
       try (OutputFolder made = OutputFolder.open(base, overwrite)) {
-        pretrain(first, made.path());
+        NewCodeModel size =
+            new NewCodeModel(vocabulary, layers, hidden, block, batchSize, pretrainSteps, seed);
+        pretrain(size, first, output.resolve("initial"), made.path());
         made.done();
       }
     }
@@ -182,7 +173,13 @@ public final class CodeLm extends LanguageModelProject {
       say(
           "%ntuning to %s: %,d files, %,d tokens",
           second.name(), second.files().size(), train.tokens());
-      train(adapted, lora, train, tuneSteps, learningRate, adapter.path());
+      adapted.add("new", lora, seed);
+      train(
+          adapted,
+          "new",
+          steps(tuneSteps, batchSize, learningRate, seed),
+          train,
+          adapter.path());
       adapter.done();
       double after = perplexity(secondHeldOut, lm);
       say(
@@ -202,71 +199,8 @@ public final class CodeLm extends LanguageModelProject {
     }
   }
 
-  /** A new tokenizer and a new model, of which every weight is trained. */
-  private void pretrain(JavaSources sources, Path base) throws IOException {
-    List<String> texts =
-        sources.train().examples().stream()
-            .map(example -> ((CausalExample.Text) example).text())
-            .toList();
-    long start = System.nanoTime();
-    ByteLevelBpe bpe = ByteLevelBpe.train(texts, vocabulary);
-    say(
-        "%s: %,d files, %,d characters; %,d tokens learnt in %.1f s",
-        sources.name(),
-        sources.files().size(),
-        sources.characters(),
-        bpe.size(),
-        (System.nanoTime() - start) / 1e9);
-    int heads = Math.max(2, hidden / 48);
-    NewLlama shape =
-        new NewLlama(bpe.size(), layers, hidden, heads, heads / 2, hidden * 8 / 3, 2 * block);
-    Path random = output.resolve("initial");
-    Files.createDirectories(random);
-    shape.write(random, seed);
-    bpe.write(random);
-    try (CausalLm lm = CausalLm.load(random, LoadOptions.DEFAULT);
-        CausalTokenizer tokenizer = CausalTokenizer.of(random, lm.model());
-        AdaptedModel adapted = new AdaptedModel(lm.model())) {
-      CausalSet train = set(sources.train(), tokenizer, lm);
-      say("pretraining on %s: %,d tokens", sources.name(), train.tokens());
-      train(adapted, new FullConfig(), train, pretrainSteps, 3e-3, base);
-    }
-    bpe.write(base);
-    AtomicFiles.write(
-        base.resolve("generation_config.json"),
-        AtomicFiles.copyOf(random.resolve("generation_config.json")));
-  }
-
   private CausalSet set(CausalDataset data, CausalTokenizer tokenizer, CausalLm lm) {
     return CausalSet.of(data, tokenizer, lm.model(), block);
-  }
-
-  private void train(
-      AdaptedModel adapted,
-      AdapterConfig config,
-      CausalSet train,
-      int steps,
-      double rate,
-      Path folder)
-      throws IOException {
-    TrainingArguments arguments =
-        TrainingArguments.builder()
-            .maxSteps(steps)
-            .perDeviceTrainBatchSize(batchSize)
-            .learningRate(rate)
-            .lrSchedulerType(Schedule.COSINE)
-            .warmupRatio(0.05)
-            .weightDecay(0.01)
-            .seed(seed)
-            .build();
-    adapted.add("new", config, seed);
-    train(adapted, "new", arguments, train, folder);
-  }
-
-  private static String fingerprint(Path folder) throws IOException {
-    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-      return Fingerprint.of(checkpoint);
-    }
   }
 
   private void complete(CausalLm lm, CausalTokenizer tokenizer, Path base) throws IOException {

@@ -150,7 +150,7 @@ public final class QloraChat extends LanguageModelProject {
         AdaptedModel adapted = new AdaptedModel(lm.model())) {
       measure("with the base in " + QuantType.of(quantization).id());
       CausalDataset tasks =
-          CausalDataset.read(data == null ? bundled() : data, StandardCharsets.UTF_8);
+          CausalDataset.read(data == null ? bundled(output) : data, StandardCharsets.UTF_8);
       if (tasks.size() < HELD_OUT) {
         throw new IllegalArgumentException(
             tasks.source() + ": expected " + HELD_OUT + " tasks or more, found " + tasks.size());
@@ -203,8 +203,9 @@ public final class QloraChat extends LanguageModelProject {
     return locate(model);
   }
 
-  private Path bundled() throws IOException {
-    Path file = Files.createDirectories(output).resolve(TASKS);
+  /** {@return the bundled tasks, as a file in {@code folder}} */
+  static Path bundled(Path folder) throws IOException {
+    Path file = Files.createDirectories(folder).resolve(TASKS);
     try (InputStream in = QloraChat.class.getResourceAsStream(TASKS)) {
       Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
     }

@@ -69,7 +69,7 @@ public final class SentimentLora extends PracticeProject {
           "Stopped syncing the morning after the warranty ran out.");
 
   /** The queries, keys and values of BERT-like models, and of DistilBERT. */
-  private static final String ATTENTION = ".*\\.(query|key|value|[qkv]_lin)";
+  static final String ATTENTION = ".*\\.(query|key|value|[qkv]_lin)";
 
   private static final String ADAPTER = "sentiment";
 
@@ -257,7 +257,7 @@ public final class SentimentLora extends PracticeProject {
     }
   }
 
-  private static TextDataset bundled() throws IOException {
+  static TextDataset bundled() throws IOException {
     Path file = Files.createTempFile("reviews", ".tsv");
     try (InputStream in = SentimentLora.class.getResourceAsStream(REVIEWS)) {
       Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);

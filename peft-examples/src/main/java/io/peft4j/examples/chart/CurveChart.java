@@ -1,6 +1,5 @@
 package io.peft4j.examples.chart;
 
-import io.peft4j.io.AtomicFiles;
 import io.peft4j.train.report.Display;
 import io.peft4j.train.report.EvalReport;
 import io.peft4j.train.report.StepReport;
@@ -8,8 +7,6 @@ import io.peft4j.train.report.TrainingListener;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.awt.Font;
-import java.awt.Graphics2D;
-import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -20,7 +17,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Stream;
-import javax.imageio.ImageIO;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
@@ -38,9 +34,6 @@ public final class CurveChart implements TrainingListener {
 
   private static final int WIDTH = 960;
   private static final int PANEL_HEIGHT = 400;
-
-  /** Pixels a unit, so that the picture stays sharp on dense screens and in print. */
-  private static final int SCALE = 2;
 
   /** The evaluation metrics between -1 and 1 that the lower panel shows, and their labels. */
   private static final Map<String, String> SCORES = scores();
@@ -106,43 +99,12 @@ public final class CurveChart implements TrainingListener {
     if (train.isEmpty() && validation.isEmpty()) {
       throw new IllegalStateException("no loss to draw in " + png + ": no step was heard");
     }
-    BufferedImage image;
-    try {
-      image = draw();
-    } catch (LinkageError | InternalError e) {
-      // a Java without its font libraries, or a system without fonts, fails like this
-      throw new IOException(
-          "cannot draw " + png + ": Java finds no fonts here (install fontconfig and a font)", e);
-    }
-    AtomicFiles.write(
-        png,
-        temporary -> {
-          if (!ImageIO.write(image, "png", temporary.toFile())) {
-            throw new IOException("cannot write " + png + ": this Java has no PNG writer");
-          }
-        });
-  }
-
-  private BufferedImage draw() {
     List<XYChart> panels = new ArrayList<>();
     panels.add(lossPanel());
     if (scores.values().stream().anyMatch(curve -> !curve.isEmpty())) {
       panels.add(scorePanel());
     }
-    BufferedImage image =
-        new BufferedImage(
-            WIDTH * SCALE, PANEL_HEIGHT * panels.size() * SCALE, BufferedImage.TYPE_INT_RGB);
-    Graphics2D graphics = image.createGraphics();
-    try {
-      graphics.scale(SCALE, SCALE);
-      for (XYChart panel : panels) {
-        panel.paint(graphics, WIDTH, PANEL_HEIGHT);
-        graphics.translate(0, PANEL_HEIGHT);
-      }
-    } finally {
-      graphics.dispose();
-    }
-    return image;
+    Picture.write(panels, WIDTH, PANEL_HEIGHT, png);
   }
 
   private XYChart lossPanel() {
