@@ -69,8 +69,14 @@ public final class DecodingSlots implements AutoCloseable {
   public void resize(int slots, int capacity) {
     if (slots < rows() || capacity < longest()) {
       throw new IllegalArgumentException(
-          "expected room for " + rows() + " sequences of " + longest() + " tokens, found " + slots
-              + " of " + capacity);
+          "expected room for "
+              + rows()
+              + " sequences of "
+              + longest()
+              + " tokens, found "
+              + slots
+              + " of "
+              + capacity);
     }
     cache.resize(slots, capacity);
   }

@@ -83,10 +83,7 @@ final class AdapterInspection {
     String task = config.toJson().path("task_type").asText(null);
     String own = model.head().taskType();
     boolean heads = Set.of("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "CAUSAL_LM").contains(own);
-    if (task != null
-        && heads
-        && !task.equals(own)
-        && !task.equals("FEATURE_EXTRACTION")) {
+    if (task != null && heads && !task.equals(own) && !task.equals("FEATURE_EXTRACTION")) {
       throw new IllegalArgumentException(
           String.format(
               Locale.ROOT,

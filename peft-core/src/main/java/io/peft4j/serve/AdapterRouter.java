@@ -56,8 +56,7 @@ public final class AdapterRouter implements AutoCloseable {
     AdapterInspection inspection = new AdapterInspection(model, options.adapterMemory());
     HeadSizes heads = new HeadSizes(model, inspection.headName());
     LabelNames labels = model.head().labels().orElse(null);
-    this.registry =
-        new AdapterRegistry(inspection, AdapterVersion.base(labels, heads.outputs()));
+    this.registry = new AdapterRegistry(inspection, AdapterVersion.base(labels, heads.outputs()));
     AdapterShelf shelf =
         new AdapterShelf(new AdaptedModel(model), heads, options.adapterMemory(), meters);
     AtomicInteger number = new AtomicInteger();
@@ -175,8 +174,7 @@ public final class AdapterRouter implements AutoCloseable {
       GrowingText text =
           options.codec() == null
               ? null
-              : new GrowingText(
-                  options.codec(), request.config().stopStrings(), request.tokens());
+              : new GrowingText(options.codec(), request.config().stopStrings(), request.tokens());
       Delivery delivery =
           new Delivery(request, handle, text, meters, threads, open::decrementAndGet);
       generation.submit(new Generation(request, adapter, handle, delivery));
@@ -212,8 +210,7 @@ public final class AdapterRouter implements AutoCloseable {
     var config = request.config();
     if (config.numReturnSequences() != 1) {
       throw new IllegalArgumentException(
-          "num_return_sequences: expected 1, a request each, found "
-              + config.numReturnSequences());
+          "num_return_sequences: expected 1, a request each, found " + config.numReturnSequences());
     }
     if (config.toJson().path("guidance_scale").asDouble(1) != 1) {
       throw new IllegalArgumentException("guidance_scale is not served");
@@ -239,8 +236,7 @@ public final class AdapterRouter implements AutoCloseable {
     if (classification == null) {
       throw new IllegalStateException("the model has a language model's head");
     }
-    Classification waiting =
-        new Classification(request, chosen(request), threads, meters);
+    Classification waiting = new Classification(request, chosen(request), threads, meters);
     classification.submit(waiting);
     return waiting.result();
   }

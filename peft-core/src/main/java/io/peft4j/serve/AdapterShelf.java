@@ -104,8 +104,7 @@ final class AdapterShelf implements AutoCloseable {
       bytes += version.facts().bytes();
       meters.loaded(loaded.size(), bytes);
     } catch (IOException | RuntimeException e) {
-      String reason =
-          "adapter '" + version.name() + "' cannot be loaded: " + reason(e);
+      String reason = "adapter '" + version.name() + "' cannot be loaded: " + reason(e);
       LOGGER.warn(reason);
       meters.loadFailures.increment();
       version.setFailed(reason);

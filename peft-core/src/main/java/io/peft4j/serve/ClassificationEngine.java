@@ -91,8 +91,7 @@ final class ClassificationEngine extends Engine<Classification> {
   }
 
   private void end(int count) {
-    taken.forEach(
-        (version, requests) -> requests.forEach(request -> shelf.release(version)));
+    taken.forEach((version, requests) -> requests.forEach(request -> shelf.release(version)));
     taken.clear();
     running = false;
     meters.running(0);

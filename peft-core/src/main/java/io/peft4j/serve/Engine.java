@@ -91,10 +91,7 @@ abstract class Engine<W extends Waiting> {
       if (queue.size() >= capacity) {
         meters.rejected.increment();
         throw new RejectedException(
-            String.format(
-                Locale.ROOT,
-                "%d requests are waiting, as many as may",
-                queue.size()),
+            String.format(Locale.ROOT, "%d requests are waiting, as many as may", queue.size()),
             retryAfter());
       }
       meters.requests.increment();

@@ -117,8 +117,7 @@ final class HeadStacks implements AutoCloseable {
         NDArray weight = value(linear.weight(), adapter, scope);
         Parameter own = linear.projection().bias();
         long out = weight.getShape().get(0);
-        NDArray bias =
-            own == null ? scope.zeros(new Shape(out)) : value(own, adapter, scope);
+        NDArray bias = own == null ? scope.zeros(new Shape(out)) : value(own, adapter, scope);
         Shape shape = weights.getShape();
         if (place >= shape.get(0) || out > shape.get(1)) {
           try (NDArray old = weights) {

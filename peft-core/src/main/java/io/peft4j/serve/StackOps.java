@@ -80,8 +80,7 @@ final class StackOps {
    * @param group int64 [n]
    * @param rank 0-d, how many rows of the factors
    */
-  static NDArray byGroup(
-      NDArray y, NDArray x, NDArray a, NDArray b, NDArray group, NDArray rank) {
+  static NDArray byGroup(NDArray y, NDArray x, NDArray a, NDArray b, NDArray group, NDArray rank) {
     return SCRIPT.call("by_group", y, x, a, b, group, rank);
   }
 

@@ -94,8 +94,7 @@ class RouterClassificationTest {
     for (Map.Entry<String, AdapterConfig> entry : configs().entrySet()) {
       try (Model model = Model.load(base, options(entry.getKey()))) {
         Path saved = folder.resolve(entry.getKey());
-        Served.save(
-            model, entry.getKey(), entry.getValue(), entry.getKey().hashCode(), 0.1, saved);
+        Served.save(model, entry.getKey(), entry.getValue(), entry.getKey().hashCode(), 0.1, saved);
         adapters.put(entry.getKey(), saved);
       }
     }

@@ -29,8 +29,7 @@ class RouterGenerationTest {
   private static void check(String base, Path folder, int count, int... batches)
       throws IOException {
     try (CausalLm lm = CausalLm.load(Golden.path("decoders/" + base), LoadOptions.DEFAULT)) {
-      Served.checkAsAlone(
-          lm, Served.saveAll(lm.model(), folder), count, base.hashCode(), batches);
+      Served.checkAsAlone(lm, Served.saveAll(lm.model(), folder), count, base.hashCode(), batches);
     }
   }
 }

@@ -74,8 +74,7 @@ class RouterLifeTest {
   }
 
   private static <T extends Throwable> T fails(Class<T> kind, GenerationHandle handle) {
-    CompletionException e =
-        assertThrows(CompletionException.class, () -> handle.result().join());
+    CompletionException e = assertThrows(CompletionException.class, () -> handle.result().join());
     return assertInstanceOf(kind, e.getCause());
   }
 
@@ -176,8 +175,7 @@ class RouterLifeTest {
     Path gone = folder.resolve("gone");
     copy(good, gone);
     Path other = folder.resolve("other");
-    try (CausalLm wider =
-        CausalLm.load(Golden.path("decoders/qwen3"), LoadOptions.DEFAULT)) {
+    try (CausalLm wider = CausalLm.load(Golden.path("decoders/qwen3"), LoadOptions.DEFAULT)) {
       LoraConfig config =
           LoraConfig.builder().r(2).targetModules("q_proj", "k_proj", "o_proj").build();
       Served.save(wider.model(), "other", config, 1, 0.1, other);
@@ -197,8 +195,7 @@ class RouterLifeTest {
       List<GenerationHandle> fine = new ArrayList<>();
       for (int i = 0; i < 4; i++) {
         fine.add(router.generate(request("good").build()));
-        AdapterException e =
-            fails(AdapterException.class, router.generate(request("nan").build()));
+        AdapterException e = fails(AdapterException.class, router.generate(request("nan").build()));
         assertTrue(e.getMessage().contains("finite"), e.getMessage());
         fails(AdapterException.class, router.generate(request("gone").build()));
         e = fails(AdapterException.class, router.generate(request("cut").build()));
@@ -217,8 +214,7 @@ class RouterLifeTest {
   void theFullQueueTheLateAndTheCancelled() throws Exception {
     Path good = adapter("good", 3, 1);
     GenerationConfig endless = GenerationConfig.greedy().withMaxNewTokens(50);
-    try (AdapterRouter router =
-        AdapterRouter.builder(lm.model()).batch(1).queue(3).build()) {
+    try (AdapterRouter router = AdapterRouter.builder(lm.model()).batch(1).queue(3).build()) {
       router.register("good", good);
       CountDownLatch begun = new CountDownLatch(1);
       CountDownLatch go = new CountDownLatch(1);
@@ -283,8 +279,7 @@ class RouterLifeTest {
     }
     // a token takes 2 layers · 2 · 2 heads · 8 · 4 bytes: room for 4 sequences of 32, or 2 of 64
     long bytes = 2L * 2 * 2 * 8 * 4 * 4 * 32;
-    try (AdapterRouter router =
-        AdapterRouter.builder(lm.model()).cacheMemory(bytes).build()) {
+    try (AdapterRouter router = AdapterRouter.builder(lm.model()).cacheMemory(bytes).build()) {
       router.register("good", good);
       List<GenerationHandle> handles = new ArrayList<>();
       for (int[] prompt : prompts) {
@@ -322,7 +317,8 @@ class RouterLifeTest {
       assertTrue(begun.await(60, TimeUnit.SECONDS));
       GenerationRequest.Builder next = GenerationRequest.builder(second).config(SHORT);
       GenerationHandle other = router.generate(next.build());
-      assertArrayEquals(expected, router.generate(next.adapter("good").build()).result().join().ids());
+      assertArrayEquals(
+          expected, router.generate(next.adapter("good").build()).result().join().ids());
       assertArrayEquals(base, other.result().join().ids());
       assertEquals(40, running.result().join().tokens().size());
       assertEquals(20, router.metrics().counters().reusedTokens());

@@ -46,8 +46,11 @@ public final class Served {
     configs.put("saved", lora.toBuilder().r(2).modulesToSave(List.of("lm_head")).build());
     configs.put("dora", lora.toBuilder().useDora(true).build());
     configs.put("ia3", MethodConfig.of("IA3").with("init_ia3_weights", false));
-    configs.put("loha", MethodConfig.of("LOHA").with("init_weights", false)
-        .with("target_modules", List.of("q_proj", "v_proj")));
+    configs.put(
+        "loha",
+        MethodConfig.of("LOHA")
+            .with("init_weights", false)
+            .with("target_modules", List.of("q_proj", "v_proj")));
     configs.put("prefix", MethodConfig.of("PREFIX_TUNING").with("num_virtual_tokens", 3));
     configs.put("prompt", MethodConfig.of("PROMPT_TUNING").with("num_virtual_tokens", 2));
     return configs;
@@ -111,7 +114,8 @@ public final class Served {
       int[] all = IntStream.concat(IntStream.of(prompt), IntStream.of(tokens)).toArray();
       float[] logprobs = lm.logProbs(List.of(lm.sequence(all)))[0];
       return new Alone(
-          tokens, Arrays.copyOfRange(logprobs, prompt.length - 1, prompt.length - 1 + tokens.length));
+          tokens,
+          Arrays.copyOfRange(logprobs, prompt.length - 1, prompt.length - 1 + tokens.length));
     }
   }
 
@@ -134,10 +138,8 @@ public final class Served {
       int pick = i < names.size() ? i : random.nextInt(names.size() + 1);
       String name = pick == names.size() ? null : names.get(pick);
       int[] prompt = random.ints(1 + random.nextInt(24), 1, vocabulary).toArray();
-      GenerationConfig config =
-          GenerationConfig.greedy().withMaxNewTokens(1 + random.nextInt(20));
-      expected.put(
-          new Case(name, prompt, config), alone(lm, adapters.get(name), prompt, config));
+      GenerationConfig config = GenerationConfig.greedy().withMaxNewTokens(1 + random.nextInt(20));
+      expected.put(new Case(name, prompt, config), alone(lm, adapters.get(name), prompt, config));
     }
     for (int batch : batches) {
       try (AdapterRouter router =
@@ -172,8 +174,7 @@ public final class Served {
             largest = Math.max(largest, off);
           }
         }
-        System.out.printf(
-            Locale.ROOT, "batches of %d: logprobs differ by %.1e%n", batch, largest);
+        System.out.printf(Locale.ROOT, "batches of %d: logprobs differ by %.1e%n", batch, largest);
         assertEquals(count, router.metrics().counters().completed());
       }
     }

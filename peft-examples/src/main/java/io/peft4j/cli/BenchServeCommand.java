@@ -78,7 +78,8 @@ final class BenchServeCommand implements Callable<Integer> {
   @Option(
       names = "--rounds",
       defaultValue = "3",
-      description = "Of all kinds in turn, after one that is not counted. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Of all kinds in turn, after one that is not counted. Default: ${DEFAULT-VALUE}.")
   private int rounds;
 
   @Option(names = "--output", paramLabel = "FILE", description = "File for the result.")

@@ -174,12 +174,7 @@ public final class CodeLm extends LanguageModelProject {
           "%ntuning to %s: %,d files, %,d tokens",
           second.name(), second.files().size(), train.tokens());
       adapted.add("new", lora, seed);
-      train(
-          adapted,
-          "new",
-          steps(tuneSteps, batchSize, learningRate, seed),
-          train,
-          adapter.path());
+      train(adapted, "new", steps(tuneSteps, batchSize, learningRate, seed), train, adapter.path());
       adapter.done();
       double after = perplexity(secondHeldOut, lm);
       say(

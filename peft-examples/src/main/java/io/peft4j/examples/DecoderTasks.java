@@ -96,8 +96,7 @@ record DecoderTasks(Path base, Path adapters, Path models, MultiTask.Settings se
               .taskType("CAUSAL_LM")
               .baseModel(base.toString())
               .build();
-      Trained own =
-          train(task, new FullConfig(), FULL_RATE, models.resolve(task.name));
+      Trained own = train(task, new FullConfig(), FULL_RATE, models.resolve(task.name));
       Trained adapter = train(task, lora, LORA_RATE, adapters.resolve(task.name));
       trained.add(
           new Trained(
@@ -136,7 +135,8 @@ record DecoderTasks(Path base, Path adapters, Path models, MultiTask.Settings se
       Generator generator = new Generator(lm, tokenizer);
       List<int[]> alone = new ArrayList<>();
       for (int[] prompt : prompts) {
-        List<Generated> found = generator.generate(List.of(prompt), generation(), (row, token, text) -> {});
+        List<Generated> found =
+            generator.generate(List.of(prompt), generation(), (row, token, text) -> {});
         alone.add(found.get(0).tokens());
       }
       return new Trained(
@@ -233,8 +233,7 @@ record DecoderTasks(Path base, Path adapters, Path models, MultiTask.Settings se
                   .filter(
                       i ->
                           Arrays.equals(
-                              answers.get(task).get(i).join().ids(),
-                              tasks.get(task).alone.get(i)))
+                              answers.get(task).get(i).join().ids(), tasks.get(task).alone.get(i)))
                   .count());
     }
     return same;

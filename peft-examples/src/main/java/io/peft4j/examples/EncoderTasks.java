@@ -62,7 +62,9 @@ record EncoderTasks(Path base, Path adapters, Path models, MultiTask.Settings se
       int[] counts = new int[split.train().labelNames().size()];
       IntStream.range(0, split.train().size()).forEach(i -> counts[split.train().labelId(i)]++);
       int most =
-          IntStream.range(0, counts.length).reduce((a, b) -> counts[b] > counts[a] ? b : a).orElse(0);
+          IntStream.range(0, counts.length)
+              .reduce((a, b) -> counts[b] > counts[a] ? b : a)
+              .orElse(0);
       TextDataset heldOut = split.heldOut();
       return IntStream.range(0, heldOut.size()).filter(i -> heldOut.labelId(i) == most).count()
           / (double) heldOut.size();
@@ -192,8 +194,7 @@ record EncoderTasks(Path base, Path adapters, Path models, MultiTask.Settings se
           if (i < tasks.get(t).texts.size()) {
             float[][] into = served.get(t);
             int row = i;
-            CompletableFuture<Classified> answer =
-                ask(router, tasks.get(t).name, tasks.get(t), i);
+            CompletableFuture<Classified> answer = ask(router, tasks.get(t).name, tasks.get(t), i);
             waiting.add(() -> into[row] = answer.join().scores());
           }
         }

@@ -35,7 +35,11 @@ abstract class LanguageModelProject extends PracticeProject {
 
   /** Trains the adapter of that name; it, and {@code metrics.jsonl}, go to {@code folder}. */
   static void train(
-      AdaptedModel adapted, String name, TrainingArguments arguments, TrainingSet train, Path folder)
+      AdaptedModel adapted,
+      String name,
+      TrainingArguments arguments,
+      TrainingSet train,
+      Path folder)
       throws IOException {
     Files.createDirectories(folder);
     Map<String, String> metadata = adapted.baseMetadata();

@@ -37,8 +37,7 @@ import picocli.CommandLine.Option;
  */
 @Command(
     name = "multitask",
-    description =
-        "Practice project: many tasks on one base, served together, beside a model each.",
+    description = "Practice project: many tasks on one base, served together, beside a model each.",
     mixinStandardHelpOptions = true,
     showDefaultValues = true)
 public final class MultiTask extends LanguageModelProject {

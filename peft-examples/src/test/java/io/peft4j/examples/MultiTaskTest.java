@@ -70,10 +70,10 @@ class MultiTaskTest {
     checkBase(report.path("encoder"), List.of("sentiment", "question", "question-fine"));
     checkBase(report.path("decoder"), List.of("answers", "code"));
     assertEquals(10, report.at("/encoder/tasks/sentiment/eval_examples").asInt());
-    assertTrue(Files.readString(output.resolve("report.md")).contains("| question-fine | 18 | 6 |"));
-    assertTrue(ImageIO.read(output.resolve("report.png").toFile()).getHeight() > 0);
     assertTrue(
-        Files.exists(output.resolve("decoder-adapters/code/adapter_model.safetensors")));
+        Files.readString(output.resolve("report.md")).contains("| question-fine | 18 | 6 |"));
+    assertTrue(ImageIO.read(output.resolve("report.png").toFile()).getHeight() > 0);
+    assertTrue(Files.exists(output.resolve("decoder-adapters/code/adapter_model.safetensors")));
 
     assertTrue(run(1, arguments.toArray(String[]::new)).contains("--overwrite"));
   }

@@ -86,8 +86,7 @@ public final class KeyValueSlots implements KeyValues, AutoCloseable {
    *
    * @param columns how many columns of each slot are looked at
    */
-  public void begin(
-      int first, int rows, int columns, long[] source, long[] slot, long[] column) {
+  public void begin(int first, int rows, int columns, long[] source, long[] slot, long[] column) {
     end();
     places =
         new Places(
@@ -125,13 +124,7 @@ public final class KeyValueSlots implements KeyValues, AutoCloseable {
       }
     }
     return SCRIPT.call(
-        "write",
-        part,
-        buffers[layer],
-        places.source,
-        places.slot,
-        places.column,
-        places.seen);
+        "write", part, buffers[layer], places.source, places.slot, places.column, places.seen);
   }
 
   /** Puts the first {@code columns} of slot {@code from} in the place of those of {@code to}. */

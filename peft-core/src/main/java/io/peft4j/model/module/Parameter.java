@@ -141,8 +141,7 @@ public final class Parameter {
   public void lay(Object owner, NDArray overlay) {
     Shape found = overlay.getShape();
     if (found.dimension() != shape.dimension() || !found.slice(1).equals(shape.slice(1))) {
-      throw new IllegalArgumentException(
-          name + ": expected shape " + shape + ", found " + found);
+      throw new IllegalArgumentException(name + ": expected shape " + shape + ", found " + found);
     }
     overlays.remove(owner);
     overlays.put(owner, overlay);

@@ -24,8 +24,7 @@ public final class Pass {
   private int segment;
   private int place;
 
-  private Pass(
-      TokenBatch batch, Precision precision, boolean training, long key, KeyValues cache) {
+  private Pass(TokenBatch batch, Precision precision, boolean training, long key, KeyValues cache) {
     this.batch = batch;
     this.precision = precision;
     this.training = training;

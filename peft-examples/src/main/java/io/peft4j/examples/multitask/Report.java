@@ -177,9 +177,7 @@ public record Report(List<BaseResult> bases, double seconds, double load) {
     chart.panel(
         "Memory of all tasks",
         "MB",
-        bases.stream()
-            .map(base -> base.base() + ", " + base.tasks().size() + " tasks")
-            .toList(),
+        bases.stream().map(base -> base.base() + ", " + base.tasks().size() + " tasks").toList(),
         memory);
     for (BaseResult base : bases) {
       List<Latency> all = base.latencies();
@@ -187,8 +185,7 @@ public record Report(List<BaseResult> bases, double seconds, double load) {
       List<String> names = List.of("p50", "p95", "p99");
       for (int i = 0; i < names.size(); i++) {
         int quantile = i;
-        series.put(
-            names.get(i), all.stream().map(each -> each.quantiles().get(quantile)).toList());
+        series.put(names.get(i), all.stream().map(each -> each.quantiles().get(quantile)).toList());
       }
       chart.panel(
           base.base() + ": latency by number of clients",
