@@ -230,19 +230,50 @@ class Ops(Module):
   # --- losses, summed over the batch; labels of -100 are left out -------------------------------
   def cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
     return torch.cross_entropy_loss(torch.to(logits, 6), labels, None, 2, -100)
+  # Rows of logits whose float32 form stays in the cache are worked on at a time. softmax's largest
+  # probability is one over the sum of exponentials, so that the logarithm of the sum comes of it.
+  def group(self: __torch__.Ops, logits: Tensor) -> int:
+    rows = torch.size(logits, 0)
+    if logits.is_cuda:
+      n = rows
+    else:
+      n = torch.floordiv(524288, torch.size(logits, -1))
+    return ops.prim.max(1, ops.prim.min(n, rows))
+  def probabilities(self: __torch__.Ops, room: Tensor, logits: Tensor) -> Tensor:
+    p = torch.narrow(room, 0, 0, torch.size(logits, 0))
+    return torch._softmax(torch.copy_(p, logits), -1, False, out=p)
+  def room(self: __torch__.Ops, logits: Tensor) -> Tensor:
+    return torch.empty([self.group(logits), torch.size(logits, -1)], dtype=6, device=logits.device)
+  def log_probs(self: __torch__.Ops, top: Tensor, highest: List[Tensor], picked: Tensor) -> Tensor:
+    return torch.add(torch.sub(torch.to(picked, 6), torch.to(top, 6)), torch.log(torch.cat(highest)))
   def token_log_probs(self: __torch__.Ops, logits: Tensor, tokens: Tensor) -> Tensor:
-    p = torch.log_softmax(torch.to(logits, 6), -1)
-    return torch.squeeze(torch.gather(p, -1, torch.unsqueeze(torch.clamp(tokens, 0), -1)), -1)
+    index = torch.clamp(torch.unsqueeze(tokens, -1), 0)
+    room = self.room(logits)
+    highest = annotate(List[Tensor], [])
+    for part in torch.split(logits, torch.size(room, 0)):
+      _0 = torch.append(highest, torch.amax(self.probabilities(room, part), [-1], True))
+    picked = torch.gather(logits, -1, index)
+    return torch.squeeze(self.log_probs(torch.amax(logits, [-1], True), highest, picked), -1)
   # the sum, and its gradient times scale in the logits' place
   def cross_entropy_gradient(self: __torch__.Ops, logits: Tensor, labels: Tensor, scale: Tensor) -> Tuple[Tensor, Tensor]:
-    p = torch.log_softmax(logits, -1, 6)
-    real = torch.unsqueeze(torch.ge(labels, 0), -1)
+    real = torch.unsqueeze(torch.to(torch.ge(labels, 0), 6), -1)
     index = torch.clamp(torch.unsqueeze(labels, -1), 0)
-    sum = torch.neg(torch.sum(torch.mul(torch.gather(p, -1, index), real)))
-    _0 = torch.exp_(p)
-    _1 = torch.scatter_add_(p, -1, index, torch.full_like(torch.to(index, 6), -1.))
-    _2 = torch.mul_(p, torch.mul(torch.to(real, 6), float(scale)))
-    return (sum, torch.copy_(logits, p))
+    picked = torch.gather(logits, -1, index)
+    top = torch.amax(logits, [-1], True)
+    room = self.room(logits)
+    rows = torch.size(room, 0)
+    parts = torch.split(logits, rows)
+    indices = torch.split(index, rows)
+    factors = torch.split(torch.mul(real, float(scale)), rows)
+    minus = torch.full_like(real, -1.)
+    highest = annotate(List[Tensor], [])
+    for i in range(torch.len(parts)):
+      p = self.probabilities(room, parts[i])
+      _0 = torch.append(highest, torch.amax(p, [-1], True))
+      _1 = torch.scatter_add_(p, -1, indices[i], minus)
+      _2 = torch.copy_(parts[i], torch.mul_(p, factors[i]))
+    sum = torch.neg(torch.sum(torch.mul(self.log_probs(top, highest, picked), real)))
+    return (sum, logits)
   def squared_error(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:
     return torch.sum(torch.square(torch.sub(torch.to(logits, 6), labels)))
   def binary_cross_entropy(self: __torch__.Ops, logits: Tensor, labels: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ public final class LanguageModelHead implements Head, SegmentChain.Top {
   public static final Reading READING = new NextToken();
 
   /** With fewer, reading the weight takes longer than computing with it; more take more memory. */
-  private static final int ROWS = 128;
+  private static final int ROWS = 256;
 
   private final Linear linear;
   private final NDArray cap;
@@ -172,10 +172,10 @@ public final class LanguageModelHead implements Head, SegmentChain.Top {
     return slice;
   }
 
-  /** A chunk's logits, in whose place their gradient comes, and probabilities in float32. */
+  /** A chunk's logits, in whose place their gradient comes; float32's, at the most. */
   @Override
   public long bytes() {
-    return 2L * Float.BYTES * ROWS * linear.projection().out();
+    return (long) Float.BYTES * ROWS * linear.projection().out();
   }
 
   @Override
