@@ -20,8 +20,8 @@ public final class TrainingOps {
   }
 
   /**
-   * {@link #crossEntropy} and its gradient with respect to the logits times {@code scale} (0-d): some
-   * rows at a time, whose probabilities in float32 stay in the processor's cache.
+   * {@link #crossEntropy} and its gradient with respect to the logits times {@code scale} (0-d):
+   * some rows at a time, whose probabilities in float32 stay in the processor's cache.
    *
    * @param logits outside of any graph, overwritten with the gradient
    */

@@ -1,6 +1,5 @@
 package io.peft4j.quant.projection;
 
-import io.peft4j.Golden;
 import io.peft4j.model.CausalLm;
 import io.peft4j.model.load.LoadOptions;
 import io.peft4j.quant.FloatType;
@@ -21,7 +20,8 @@ class RouterQuantizedTest {
   @Test
   void eachSequenceIsAsAlone(@TempDir Path folder) throws IOException {
     LoadOptions packed = LoadOptions.DEFAULT.withFormat(QuantizedFormat.of(NF4));
-    try (CausalLm lm = CausalLm.load(Golden.path("decoders/llama"), packed)) {
+    Path llama = Path.of("../peft-core/src/test/resources/golden/decoders/llama");
+    try (CausalLm lm = CausalLm.load(llama, packed)) {
       Map<String, Path> adapters = Served.saveAll(lm.model(), folder);
       Served.checkAsAlone(lm, adapters, 30, 11, 1, 7, 32);
     }
